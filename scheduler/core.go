@@ -1,0 +1,232 @@
+package scheduler
+
+import (
+	"math"
+	"time"
+
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// core decides. It is plain data that is told the time: no goroutine, channel, clock or lock is in
+// it. Its owner calls advance with the time, then any of the operations, and after each of them
+// grant until it returns nil, so that between operations the head of the line never fits.
+type core struct {
+	limits      Limits
+	most        int // the largest weight that every limit can hold
+	maxQueue    int
+	nonBlocking bool
+
+	now      instant
+	windows  []window
+	inUse    int // weight granted and not released
+	line     ticket.Line
+	granted  uint64
+	draining bool // takes no newcomers
+	forecast forecast
+}
+
+func newCore(l Limits, maxQueue int, nonBlocking bool) *core {
+	c := &core{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking}
+	c.most, _ = l.tightest()
+	for _, w := range l.Windows {
+		c.windows = append(c.windows, newWindow(w))
+	}
+	return c
+}
+
+// advance moves time on. A clock that steps back stands still.
+func (c *core) advance(now instant) {
+	if now <= c.now {
+		return
+	}
+	c.now = now
+	for i := range c.windows {
+		c.windows[i].past.expire(now)
+	}
+}
+
+// grant grants the ticket at the head of the line if it fits, and returns its place, else nil.
+func (c *core) grant() *ticket.Place {
+	p := c.line.First()
+	if p == nil || !c.fits(p.Weight) {
+		return nil
+	}
+	c.line.Remove(p)
+	p.State, p.At = ticket.Holding, int64(c.now)
+	for i := range c.windows {
+		c.windows[i].grant(c.now, p.Weight)
+	}
+	c.inUse += p.Weight
+	c.granted++
+	c.forecast.forget()
+	return p
+}
+
+// fits reports whether n permits fit into every limit at once.
+func (c *core) fits(n int) bool {
+	if !c.burstFits(n) {
+		return false
+	}
+	for i := range c.windows {
+		if !c.windows[i].fits(n) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *core) burstFits(n int) bool {
+	return c.limits.MaxBurst == 0 || n <= c.limits.MaxBurst-c.inUse
+}
+
+// enqueue puts a place in line for a ticket of weight n that can wait until the deadline, or
+// returns why not.
+func (c *core) enqueue(p *ticket.Place, n int, deadline instant) error {
+	if err := c.admits(n); err != nil {
+		return err
+	}
+	if !c.atOnce(n) && c.line.Len() >= c.maxQueue {
+		return &QueueFullError{Max: c.maxQueue}
+	}
+	if deadline != never {
+		if at, limit := c.earliest(n); at > deadline {
+			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(deadline), Limit: c.name(limit)}
+		}
+	}
+	c.push(p, n)
+	return nil
+}
+
+// try puts a place in line if the ticket is granted at once, and reports whether it is.
+func (c *core) try(p *ticket.Place, n int) bool {
+	if c.admits(n) != nil || !c.atOnce(n) {
+		return false
+	}
+	c.push(p, n)
+	return true
+}
+
+// acquire is enqueue, or for a non-blocking scheduler try with a reason.
+func (c *core) acquire(p *ticket.Place, n int, deadline instant) error {
+	if !c.nonBlocking {
+		return c.enqueue(p, n, deadline)
+	}
+	if err := c.admits(n); err != nil {
+		return err
+	}
+	if !c.atOnce(n) {
+		at, limit := c.earliest(n)
+		return &NoPermitError{Wait: c.now.until(at), Limit: c.name(limit)}
+	}
+	c.push(p, n)
+	return nil
+}
+
+// admits returns why a ticket of weight n can never be granted, or nil.
+func (c *core) admits(n int) error {
+	if n < 1 {
+		return &InvalidError{"weight", n, "1 or more"}
+	}
+	if n > c.most {
+		_, limit := c.limits.tightest()
+		return &TooLargeError{Weight: n, Most: c.most, Limit: limit}
+	}
+	if c.draining {
+		return ErrClosed
+	}
+	return nil
+}
+
+// atOnce reports whether a ticket of weight n taken now is granted now.
+func (c *core) atOnce(n int) bool { return c.line.Len() == 0 && c.fits(n) }
+
+func (c *core) push(p *ticket.Place, n int) {
+	if c.forecast.current(c.now, c.windows) {
+		c.forecast.join(n)
+	}
+	c.line.Push(p, n)
+}
+
+// release gives back what the ticket at p holds.
+func (c *core) release(p *ticket.Place) {
+	c.inUse -= p.Weight
+	for i := range c.windows {
+		c.windows[i].release(c.now, p.Weight)
+	}
+	c.end(p)
+}
+
+// undo makes the grant to p as if it had never been.
+func (c *core) undo(p *ticket.Place) {
+	c.inUse -= p.Weight
+	for i := range c.windows {
+		c.windows[i].undo(c.now, instant(p.At), p.Weight)
+	}
+	c.granted--
+	c.end(p)
+}
+
+// leave takes a waiting place out of the line.
+func (c *core) leave(p *ticket.Place) {
+	c.line.Remove(p)
+	c.end(p)
+}
+
+// end makes the place idle, so that the ticket's number names nothing any more.
+func (c *core) end(p *ticket.Place) {
+	p.State, p.Number = ticket.Idle, 0
+	c.forecast.forget()
+}
+
+// wake returns the instant at which the head of the line fits by the passing of time alone, or
+// never: with nobody in line, or when somebody must first release.
+func (c *core) wake() instant {
+	p := c.line.First()
+	if p == nil || !c.burstFits(p.Weight) {
+		return never
+	}
+	at, _, release := roomAt(c.windows, c.now, p.Weight)
+	if release {
+		return never
+	}
+	return at
+}
+
+// earliest returns the earliest instant at which a ticket of weight n taken now could be granted,
+// and the index of the window that decides it: -1 if none does.
+func (c *core) earliest(n int) (at instant, limit int) {
+	if c.line.Len() == 0 {
+		at, limit, _ = roomAt(c.windows, c.now, n)
+		return at, limit
+	}
+	if !c.forecast.current(c.now, c.windows) {
+		c.forecast.run(c.now, c.windows, &c.line)
+	}
+	return c.forecast.next(n)
+}
+
+// wait returns how long a ticket of weight n taken now would wait at least.
+func (c *core) wait(n int) time.Duration {
+	at, _ := c.earliest(n)
+	return c.now.until(at)
+}
+
+// name returns the limit with the index that earliest gave. Where no window decides, only the burst
+// can make a ticket wait.
+func (c *core) name(limit int) string {
+	switch {
+	case limit >= 0:
+		return c.windows[limit].String()
+	case c.limits.MaxBurst > 0:
+		return c.limits.burst()
+	}
+	return ""
+}
+
+// finished reports whether a drain is over: nobody waits and nothing is held.
+func (c *core) finished() bool {
+	return c.draining && c.line.Len() == 0 && c.inUse == 0
+}
+
+// unlimited is the maxQueue of a scheduler without WithMaxQueue.
+const unlimited = math.MaxInt

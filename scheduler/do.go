@@ -1,0 +1,39 @@
+package scheduler
+
+import "context"
+
+// Do waits for a permit as [Scheduler.Acquire] does, calls f with ctx, and releases the permit when
+// f returns or panics; a panic goes on up. It returns the error of Acquire, in which case f was not
+// called, or that of f.
+func (s *Scheduler) Do(ctx context.Context, f func(context.Context) error) error {
+	if f == nil {
+		return errNilFunc("Do")
+	}
+	t, err := s.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.Release()
+	return f(ctx)
+}
+
+// Wrap returns f with a permit around each call: it waits for one as [Scheduler.Acquire] does, calls
+// f, and releases the permit when f returns or panics. Where Acquire fails, the wrapped function
+// returns that error and the zero R, and f is not called. For a function of several arguments, or of
+// none, make A a struct.
+func Wrap[A, R any](s *Scheduler, f func(context.Context, A) (R, error)) func(context.Context, A) (R, error) {
+	return func(ctx context.Context, a A) (r R, err error) {
+		if f == nil {
+			return r, errNilFunc("Wrap")
+		}
+		err = s.Do(ctx, func(ctx context.Context) error {
+			r, err = f(ctx, a)
+			return err
+		})
+		return r, err
+	}
+}
+
+func errNilFunc(of string) error {
+	return &InvalidError{"the function of " + of, nil, "a function to call"}
+}

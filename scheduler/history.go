@@ -1,0 +1,182 @@
+package scheduler
+
+import "time"
+
+// instant counts nanoseconds since the scheduler was made. Instants are never negative.
+type instant int64
+
+const (
+	never = instant(1<<63 - 1)
+
+	// horizon is the last instant a clock can show; time stands still there. It is half of what an
+	// instant can hold, so that adding a Per to a reading cannot overflow.
+	horizon = never / 2
+)
+
+// after returns the instant d after t, or never if there is no such instant.
+func (t instant) after(d time.Duration) instant {
+	if t > never-instant(d) {
+		return never
+	}
+	return t + instant(d)
+}
+
+// until returns the time from t to later, negative if later is earlier.
+func (t instant) until(later instant) time.Duration { return time.Duration(later - t) }
+
+// exactly is how many charges a history keeps apart.
+const exactly = 65_536
+
+// history remembers what was charged over the last Per: a sliding log. It is a ring of charges in
+// the order of time, of which each one spends the running total, so that the permits charged between
+// any two of them are a subtraction, and the instant at which the oldest n are free again is a
+// binary search. Charges at one instant share an entry.
+//
+// With up to 65,536 permits there are never more entries than that, and all instants are exact.
+// Beyond, charges less than Per/65,536 apart share an entry too, which counts as charged at its last
+// instant: permits come back up to that much late, never early, and 65,538 entries always suffice.
+// The ring grows as entries come.
+type history struct {
+	per     time.Duration
+	quantum instant // charges up to this far apart share an entry
+	limit   int     // entries that always suffice
+
+	ring       []charge
+	head, size int
+	gone       uint64  // the running total up to the last charge that has expired
+	opened     instant // when the newest entry was made
+}
+
+// charge says that by the instant at, total permits had been charged since the beginning. Totals
+// wrap around; only differences matter.
+type charge struct {
+	at    instant
+	total uint64
+}
+
+func newHistory(w Window) history {
+	h := history{per: w.Per, limit: min(w.Permits, exactly+2)}
+	if w.Permits > exactly {
+		h.quantum = instant(w.Per) / exactly
+	}
+	return h
+}
+
+// entry returns the i-th oldest charge.
+func (h *history) entry(i int) *charge {
+	if i += h.head; i >= len(h.ring) {
+		i -= len(h.ring)
+	}
+	return &h.ring[i]
+}
+
+func (h *history) total() uint64 {
+	if h.size == 0 {
+		return h.gone
+	}
+	return h.entry(h.size - 1).total
+}
+
+// sum returns the permits charged and not yet expired.
+func (h *history) sum() int { return int(h.total() - h.gone) }
+
+// expire forgets what was charged at now−Per or before.
+func (h *history) expire(now instant) {
+	for h.size > 0 && h.ring[h.head].at <= now-instant(h.per) {
+		h.gone = h.ring[h.head].total
+		h.size--
+		if h.head++; h.head == len(h.ring) {
+			h.head = 0
+		}
+	}
+}
+
+// add charges n permits at now, which is not before any earlier charge.
+func (h *history) add(now instant, n int) {
+	total := h.total() + uint64(n)
+	if h.size > 0 && now-h.opened <= h.quantum {
+		*h.entry(h.size - 1) = charge{now, total}
+		return
+	}
+	if h.size == len(h.ring) {
+		h.grow()
+	}
+	h.size++
+	*h.entry(h.size - 1) = charge{now, total}
+	h.opened = now
+}
+
+func (h *history) grow() {
+	size := max(4, 2*h.size)
+	if h.size < h.limit {
+		size = min(size, h.limit)
+	}
+	ring := make([]charge, size)
+	n := copy(ring, h.ring[h.head:])
+	copy(ring[n:], h.ring[:h.head])
+	h.ring, h.head = ring, 0
+}
+
+// remove takes back n permits that were charged at the instant at. It costs as many steps as there
+// were charges since.
+func (h *history) remove(now, at instant, n int) {
+	if at <= now-instant(h.per) {
+		return // expired, and nothing to take back
+	}
+	i := h.search(func(c *charge) bool { return c.at >= at })
+	for j := i; j < h.size; j++ {
+		h.entry(j).total -= uint64(n)
+	}
+	before := h.gone
+	if i > 0 {
+		before = h.entry(i - 1).total
+	}
+	if h.entry(i).total != before {
+		return
+	}
+	// The entry is empty. Entries are never left empty, or they would not be bounded by Permits.
+	for j := i; j < h.size-1; j++ {
+		*h.entry(j) = *h.entry(j + 1)
+	}
+	h.size--
+	if i == h.size && h.size > 0 {
+		// When the entry that is now the newest was made is not known; let it take charges of its
+		// own last instant only.
+		h.opened = h.entry(h.size-1).at - h.quantum
+	}
+}
+
+// freeAt returns the instant at which the n oldest permits have expired; n is 1 to sum.
+func (h *history) freeAt(n int) instant {
+	if oldest := h.entry(0); oldest.total-h.gone >= uint64(n) {
+		return oldest.at.after(h.per)
+	}
+	i := h.search(func(c *charge) bool { return c.total-h.gone >= uint64(n) })
+	return h.entry(i).at.after(h.per)
+}
+
+// search returns the first entry of which the condition holds; it holds of all that follow too.
+func (h *history) search(holds func(*charge) bool) int {
+	low, high := 0, h.size
+	for low < high {
+		if mid := int(uint(low+high) / 2); holds(h.entry(mid)) {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return low
+}
+
+// copyFrom makes h a copy of other that shares nothing with it. It reuses the ring it has.
+func (h *history) copyFrom(other *history) {
+	ring := h.ring
+	*h = *other
+	if h.ring = ring; len(ring) < other.size {
+		h.ring = make([]charge, len(other.ring))
+	}
+	h.head = 0
+	for i := range other.size {
+		h.ring[i] = *other.entry(i)
+	}
+}

@@ -1,0 +1,66 @@
+package scheduler
+
+import (
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
+
+// Clock is what a scheduler needs of a clock. clock.New() and *clock.Mock of
+// github.com/benbjohnson/clock are clocks.
+//
+// The scheduler calls both methods from goroutines of its own and, in AfterFunc, does no more than
+// note that it was called. It trusts only Now: early, late and missing calls change when it next
+// looks at the clock, never what it decides. A clock that steps back is taken to stand still.
+type Clock interface {
+	Now() time.Time
+	AfterFunc(d time.Duration, f func()) *clock.Timer
+}
+
+// Option changes how a scheduler works. Options are made by the With functions and [NonBlocking].
+type Option interface {
+	apply(*config) error
+}
+
+type config struct {
+	clock       Clock
+	maxQueue    int
+	nonBlocking bool
+}
+
+type optionFunc func(*config) error
+
+func (f optionFunc) apply(c *config) error { return f(c) }
+
+// WithClock makes the scheduler read the given clock instead of the computer's. Tests pass a
+// *clock.Mock. Deadlines of contexts are compared with this clock too.
+func WithClock(c Clock) Option {
+	return optionFunc(func(cfg *config) error {
+		if c == nil {
+			return &InvalidError{"the clock of WithClock", nil, "a clock such as clock.New()"}
+		}
+		cfg.clock = c
+		return nil
+	})
+}
+
+// WithMaxQueue bounds the line: a ticket that would have to wait behind n others is refused with
+// [ErrQueueFull]. With 0 nobody waits. Without this option the line may grow as long as memory lasts.
+func WithMaxQueue(n int) Option {
+	return optionFunc(func(cfg *config) error {
+		if n < 0 {
+			return &InvalidError{"the length of WithMaxQueue", n, "0 or more"}
+		}
+		cfg.maxQueue = n
+		return nil
+	})
+}
+
+// NonBlocking makes Acquire, AcquireN, Do and wrapped functions return [ErrNoPermit] where they
+// would have to wait for a permit. Enqueue is as before.
+func NonBlocking() Option {
+	return optionFunc(func(cfg *config) error {
+		cfg.nonBlocking = true
+		return nil
+	})
+}

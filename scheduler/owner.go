@@ -1,0 +1,290 @@
+package scheduler
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// mailbox is all that the owner and its callers share. Everything that is asked of the owner goes
+// through the one channel, so that it is applied in the order in which it was sent.
+type mailbox struct {
+	in    chan message
+	epoch time.Time // instant 0
+
+	ended chan struct{} // closed when the owner has ended and nothing more is answered
+	over  atomic.Bool   // the same, for those who may not touch the channels
+	final Stats         // as they were at the end; written before ended is closed
+
+	places sync.Pool // of idle *ticket.Place with Reused set
+}
+
+// mailboxSize is how many messages may wait while the owner is at work. A longer box would let
+// senders run further ahead, not be served sooner.
+const mailboxSize = 64
+
+// verb says what a message asks for.
+type verb uint8
+
+const (
+	acquire  verb = iota // put place in line, tell it how that ends
+	try                  // the same, but refuse where it would have to wait
+	enqueue              // put place in line, answer whether it stands there, tell it how that ends
+	withdraw             // the caller of acquire has gone and was told nothing; tell it when done
+	cancel               // the ticket is given up
+	release              // the permits are given back
+	wait                 // answer how long a ticket of the weight would wait
+	stats                // answer with the stats
+	drain                // take no newcomers, end when all is done
+	shut                 // end now
+)
+
+type message struct {
+	verb     verb
+	place    *ticket.Place
+	number   ticket.Number // cancel, release: the ticket meant
+	weight   int           // acquire, try, enqueue, wait
+	deadline instant       // acquire, enqueue
+	answer   chan<- answer // enqueue, wait, stats; has a slot free
+}
+
+// answer is what the owner says to enqueue, wait and stats.
+type answer struct {
+	number ticket.Number
+	err    error
+	stats  Stats
+	wait   time.Duration
+}
+
+type reply struct {
+	to     chan<- answer
+	answer answer
+}
+
+// owner is the goroutine that owns all state, and what it needs to speak with the world. The state
+// itself, the core, is a local of run: nothing else can reach it.
+type owner struct {
+	*mailbox
+	clock Clock
+	timer *clock.Timer
+	tick  chan struct{} // a hint to look at the clock: the timer has fired
+	armed instant       // what the timer is set to; never if it is not set
+
+	batch   []message
+	replies []reply
+}
+
+func newOwner(box *mailbox, clk Clock) *owner {
+	o := &owner{mailbox: box, clock: clk, tick: make(chan struct{}, 1), armed: never}
+	// One timer for the owner's life. It calls a function instead of sending on the timer's channel
+	// because a mock clock sends with its lock held.
+	o.timer = clk.AfterFunc(maxPer, o.hint)
+	o.timer.Stop()
+	return o
+}
+
+func (o *owner) hint() {
+	select {
+	case o.tick <- struct{}{}:
+	default:
+	}
+}
+
+// run is the owner's life, turn after turn: receive, read the clock, advance, grant, arm the timer,
+// reply. Replying last makes every reply a barrier: what was sent before is done, the grants that
+// were due are made, and the timer is set.
+func (o *owner) run(c *core) {
+	for over := false; !over; {
+		batch := o.receive()
+		c.advance(o.now())
+		o.grant(c)
+		for i := range batch {
+			over = o.apply(c, &batch[i]) || over
+			o.grant(c)
+		}
+		over = over || c.finished()
+		o.arm(c)
+		o.reply()
+	}
+	o.end(c)
+}
+
+// receive waits for a message or a tick and returns all messages that had come by then. It counts
+// them before the clock is read, so that no message is applied at an instant before it was sent.
+func (o *owner) receive() []message {
+	clear(o.batch)
+	o.batch = o.batch[:0]
+	select {
+	case m := <-o.in:
+		o.batch = append(o.batch, m)
+	case <-o.tick:
+		o.armed = never
+	}
+	for range len(o.in) {
+		o.batch = append(o.batch, <-o.in)
+	}
+	return o.batch
+}
+
+func (o *owner) now() instant { return o.instant(o.clock.Now()) }
+
+// instant returns t as the core counts time.
+func (b *mailbox) instant(t time.Time) instant { return instant(t.Sub(b.epoch)) }
+
+// grant grants all that fits.
+func (o *owner) grant(c *core) {
+	for p := c.grant(); p != nil; p = c.grant() {
+		p.Tell(nil)
+	}
+}
+
+// apply does what the message asks for and reports whether that is to end.
+func (o *owner) apply(c *core, m *message) (end bool) {
+	p := m.place
+	switch m.verb {
+	case acquire:
+		if err := c.acquire(p, m.weight, m.deadline); err != nil {
+			p.Tell(err)
+		}
+	case try:
+		if !c.try(p, m.weight) {
+			p.Tell(ErrNoPermit)
+		}
+	case enqueue:
+		err := c.enqueue(p, m.weight, never)
+		o.replies = append(o.replies, reply{m.answer, answer{number: p.Number, err: err}})
+	case withdraw:
+		o.withdraw(c, p)
+	case cancel:
+		if p.Number == m.number {
+			o.cancel(c, p)
+		}
+	case release:
+		if p.Number == m.number && p.State == ticket.Holding {
+			c.release(p)
+			o.recycle(p)
+		}
+	case wait:
+		o.replies = append(o.replies, reply{m.answer, answer{wait: c.wait(m.weight)}})
+	case stats:
+		o.replies = append(o.replies, reply{m.answer, answer{stats: c.stats(o.epoch)}})
+	case drain:
+		c.draining = true
+	case shut:
+		return true
+	}
+	return false
+}
+
+// withdraw ends a ticket whose caller has not been told of a grant, and never will be. A ticket
+// that was refused meanwhile has had its last word.
+func (o *owner) withdraw(c *core, p *ticket.Place) {
+	switch p.State {
+	case ticket.Queued:
+		c.leave(p)
+	case ticket.Holding:
+		p.TakeBack()
+		c.undo(p)
+	default:
+		return
+	}
+	p.Tell(errGivenUp)
+}
+
+// cancel ends a ticket whose caller may have been told of its grant. Nobody can have acted on a
+// grant that is still there to take back, and so it is undone.
+func (o *owner) cancel(c *core, p *ticket.Place) {
+	switch {
+	case p.State == ticket.Queued:
+		c.leave(p)
+		p.Tell(errGivenUp)
+	case p.TakeBack():
+		c.undo(p)
+		p.Tell(errGivenUp)
+	default:
+		c.release(p)
+		o.recycle(p)
+	}
+}
+
+// recycle lets a place whose ticket has ended serve again.
+func (o *owner) recycle(p *ticket.Place) {
+	if p.Reused {
+		o.places.Put(p)
+	}
+}
+
+// closeEnough is how far the clock may move while the timer is being set. A clock that was moved in
+// that time, or a goroutine that was kept from running, would make the timer late by that much.
+const closeEnough = instant(time.Microsecond)
+
+// arm sets the timer to the instant at which the head of the line first fits.
+func (o *owner) arm(c *core) {
+	wake := c.wake()
+	if wake == o.armed {
+		return
+	}
+	o.armed = wake
+	if wake == never {
+		o.timer.Stop()
+		return
+	}
+	for before := c.now; ; {
+		o.timer.Reset(before.until(wake))
+		now := o.now()
+		switch {
+		case now >= wake:
+			o.hint()
+			return
+		case now-before <= closeEnough:
+			return
+		}
+		before = now
+	}
+}
+
+// reply sends the answers of this turn. Each goes to a channel of the asker's with a slot free.
+func (o *owner) reply() {
+	for _, r := range o.replies {
+		r.to <- r.answer
+	}
+	clear(o.replies)
+	o.replies = o.replies[:0]
+}
+
+// end tells all who wait that there is nothing to wait for, and leaves nothing behind. Messages that
+// come too late are not read: their senders watch ended.
+func (o *owner) end(c *core) {
+	o.timer.Stop()
+	for p := c.line.First(); p != nil; p = c.line.First() {
+		c.leave(p)
+		p.Tell(ErrClosed)
+	}
+	o.final = c.stats(o.epoch)
+	o.over.Store(true)
+	close(o.ended)
+}
+
+// send gives the owner a message and reports whether it was taken. The owner never waits for
+// anything but messages and its timer, so send waits only for the owner to get there.
+func (b *mailbox) send(m message) bool {
+	select {
+	case b.in <- m:
+		return true
+	case <-b.ended:
+		return false
+	}
+}
+
+// place returns an idle place that serves again.
+func (b *mailbox) place() *ticket.Place {
+	if p, ok := b.places.Get().(*ticket.Place); ok {
+		return p
+	}
+	p := ticket.NewPlace()
+	p.Reused = true
+	return p
+}

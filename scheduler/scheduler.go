@@ -1,0 +1,268 @@
+package scheduler
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Scheduler grants permits within its limits, strictly in the order in which they were asked for.
+// Most callers want [Scheduler.Acquire] and then defer t.Release(), or [Scheduler.Do], which is
+// both.
+//
+// Make one with [New]; the zero Scheduler panics. All methods may be called from any goroutine. End
+// it with [Scheduler.Close] or [Scheduler.Drain]. A scheduler that was forgotten ends, as by Close,
+// some time after neither it nor any of its tickets can be reached; tests in a synctest bubble must
+// close theirs.
+type Scheduler struct {
+	box     *mailbox
+	cleanup runtime.Cleanup
+}
+
+// New starts a scheduler with the given limits. It returns an [*InvalidError] for limits that
+// [Limits.Validate] refuses and for options that cannot work. The limits are copied.
+func New(limits Limits, opts ...Option) (*Scheduler, error) {
+	if err := limits.Validate(); err != nil {
+		return nil, err
+	}
+	limits.Windows = append([]Window(nil), limits.Windows...)
+	cfg := config{clock: clock.New(), maxQueue: unlimited}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, &InvalidError{"an Option of New", nil, "made by one of the With functions or NonBlocking"}
+		}
+		if err := opt.apply(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	box := &mailbox{in: make(chan message, mailboxSize), epoch: cfg.clock.Now(), ended: make(chan struct{})}
+	s := &Scheduler{box: box}
+	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. The
+	// cleanup must not touch the channels of an owner that has ended: they may belong to a bubble.
+	s.cleanup = runtime.AddCleanup(s, func(box *mailbox) {
+		if !box.over.Load() {
+			box.send(message{verb: shut})
+		}
+	}, box)
+	go newOwner(box, cfg.clock).run(newCore(limits, cfg.maxQueue, cfg.nonBlocking))
+	return s, nil
+}
+
+// Acquire waits for one permit. See [Scheduler.AcquireN].
+func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) { return s.AcquireN(ctx, 1) }
+
+// AcquireN waits until a ticket of the given weight is granted, and returns it: do the work, then
+// call its Release. The permits of one ticket are granted together; until they all fit the ticket
+// has charged nothing.
+//
+// It returns at once, and has charged nothing,
+//   - with an error that wraps ctx.Err() if ctx is already done;
+//   - with a [*DeadlineError] if the deadline of ctx comes before the earliest instant at which the
+//     ticket could be granted; see [Scheduler.WaitTime] for what that is;
+//   - with a [*TooLargeError] if a limit can never hold the weight, and with an [*InvalidError] if
+//     it is below 1;
+//   - with a [*NoPermitError] if it would have to wait and the scheduler is [NonBlocking];
+//   - with a [*QueueFullError] if it would have to wait and the line is full;
+//   - with [ErrClosed] if the scheduler is closed or draining.
+//
+// While it waits, the end of ctx withdraws the ticket and gives an error that wraps ctx.Err() and
+// the cause of ctx. A grant that was made in the very instant is undone. Close gives ErrClosed.
+//
+// A waiting call costs no timer and no goroutine. Acquire and Release together allocate nothing.
+func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, error) {
+	if ctx.Err() != nil {
+		return ticket.Ticket{}, gaveUp(ctx)
+	}
+	deadline := never
+	if d, ok := ctx.Deadline(); ok {
+		deadline = s.box.instant(d)
+	}
+	p := s.box.place()
+	select {
+	case s.box.in <- message{verb: acquire, place: p, weight: weight, deadline: deadline}:
+	case <-ctx.Done():
+		s.box.places.Put(p)
+		return ticket.Ticket{}, gaveUp(ctx)
+	case <-s.box.ended:
+		return ticket.Ticket{}, ErrClosed
+	}
+	select {
+	case err := <-p.Ready():
+		return s.issue(p, err)
+	case <-ctx.Done():
+		s.withdraw(p)
+		return ticket.Ticket{}, gaveUp(ctx)
+	case <-s.box.ended:
+		return s.lastWord(p)
+	}
+}
+
+// issue makes what the owner told a caller into what the caller gets.
+func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
+	if err != nil {
+		s.box.places.Put(p)
+		return ticket.Ticket{}, err
+	}
+	return ticket.Granted((*desk)(s), p), nil
+}
+
+// withdraw takes back a ticket whose caller has gone, and waits until that is done. The place
+// serves again only if the owner has confirmed it: otherwise the message may still be under way.
+func (s *Scheduler) withdraw(p *ticket.Place) {
+	if !s.box.send(message{verb: withdraw, place: p}) {
+		return
+	}
+	for {
+		select {
+		case err := <-p.Ready():
+			if err == errGivenUp {
+				s.box.places.Put(p)
+			}
+			if err != nil {
+				return
+			}
+		case <-s.box.ended:
+			return
+		}
+	}
+}
+
+// lastWord returns what the owner told before it ended, which is ErrClosed if it told nothing.
+func (s *Scheduler) lastWord(p *ticket.Place) (ticket.Ticket, error) {
+	select {
+	case err := <-p.Ready():
+		return s.issue(p, err)
+	default:
+		return ticket.Ticket{}, ErrClosed
+	}
+}
+
+// TryAcquire takes one permit if it is free now. See [Scheduler.TryAcquireN].
+func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.TryAcquireN(1) }
+
+// TryAcquireN takes permits of the given weight if they are free now and nobody waits in line:
+// trying never jumps the line. It returns false otherwise, for a weight that can never be granted,
+// and after Close. It allocates nothing.
+func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
+	p := s.box.place()
+	if !s.box.send(message{verb: try, place: p, weight: weight}) {
+		return ticket.Ticket{}, false
+	}
+	var t ticket.Ticket
+	var err error
+	select {
+	case told := <-p.Ready():
+		t, err = s.issue(p, told)
+	case <-s.box.ended:
+		t, err = s.lastWord(p)
+	}
+	return t, err == nil
+}
+
+// Enqueue takes a place in line for a ticket of the given weight and returns at once. Receive from
+// the ticket's Ready to learn when it is granted, or call its Cancel. Keep the ticket for as long as
+// you wait: if neither it nor the scheduler can be reached any more, the scheduler ends.
+//
+// It refuses what [Scheduler.AcquireN] refuses, except that it knows no deadline and heeds
+// [NonBlocking] not at all. After Close, or when the scheduler closes before the grant, Ready
+// delivers [ErrClosed].
+func (s *Scheduler) Enqueue(weight int) (ticket.Ticket, error) {
+	p := ticket.NewPlace()
+	a, ok := s.ask(message{verb: enqueue, place: p, weight: weight, deadline: never})
+	if !ok {
+		return ticket.Ticket{}, ErrClosed
+	}
+	if a.err != nil {
+		return ticket.Ticket{}, a.err
+	}
+	return ticket.Waiting((*desk)(s), p, a.number, weight), nil
+}
+
+// ask sends a message and waits for its answer. It returns false if the owner has ended.
+func (s *Scheduler) ask(m message) (answer, bool) {
+	defer runtime.KeepAlive(s) // or a scheduler whose last use this is could end meanwhile
+	to := make(chan answer, 1)
+	m.answer = to
+	if !s.box.send(m) {
+		return answer{}, false
+	}
+	select {
+	case a := <-to:
+		return a, true
+	case <-s.box.ended:
+	}
+	select {
+	case a := <-to:
+		return a, true
+	default:
+		return answer{}, false
+	}
+}
+
+// WaitTime returns how long a ticket of weight 1 taken now would wait: 0 when it would be granted at
+// once. It runs through the line as it stands, so it costs a pass over the line where the line has
+// changed other than by growing.
+//
+// The answer is exact when windows that count from grant alone decide. Where somebody must first
+// release, for the burst or for a window that counts from release, it is a lower bound: it takes
+// the permits in use to be released now, and those granted later to be released at once. It may then
+// be 0 though nothing is free. After Close it is the longest duration there is.
+func (s *Scheduler) WaitTime() time.Duration {
+	a, ok := s.ask(message{verb: wait, weight: 1})
+	if !ok {
+		return math.MaxInt64
+	}
+	return a.wait
+}
+
+// Stats returns one consistent view of the scheduler. When it returns, everything that was sent
+// before it has been applied, every grant that was due has been made, and the timer is set: tests
+// use it as a barrier. After Close it returns the state at the end, with nobody waiting.
+func (s *Scheduler) Stats() Stats {
+	a, ok := s.ask(message{verb: stats})
+	if !ok {
+		return s.box.final.clone()
+	}
+	return a.stats
+}
+
+// Close ends the scheduler now: whoever waits is told [ErrClosed], and nothing is granted any more.
+// Permits in use stay with those who hold them; releasing them does nothing. When Close returns the
+// owner's goroutine and timer are gone. Closing again does nothing. The error is always nil.
+func (s *Scheduler) Close() error {
+	s.box.send(message{verb: shut})
+	<-s.box.ended
+	s.cleanup.Stop()
+	return nil
+}
+
+// Drain ends the scheduler in good order: it takes no newcomers, serves the line, waits for all
+// permits to be released, and then closes. If ctx ends first Drain returns an error that wraps
+// ctx.Err(), and the draining goes on: wait for it with another Drain, or cut it short with Close.
+func (s *Scheduler) Drain(ctx context.Context) error {
+	s.box.send(message{verb: drain})
+	select {
+	case <-s.box.ended:
+		s.cleanup.Stop()
+		return nil
+	case <-ctx.Done():
+		return drainCut(ctx)
+	}
+}
+
+// desk is the side of a Scheduler that tickets speak to.
+type desk Scheduler
+
+// Release implements [ticket.Desk].
+func (d *desk) Release(p *ticket.Place, n ticket.Number) {
+	d.box.send(message{verb: release, place: p, number: n})
+}
+
+// Cancel implements [ticket.Desk].
+func (d *desk) Cancel(p *ticket.Place, n ticket.Number) {
+	d.box.send(message{verb: cancel, place: p, number: n})
+}

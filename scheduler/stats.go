@@ -1,0 +1,45 @@
+package scheduler
+
+import (
+	"slices"
+	"time"
+)
+
+// Stats is one consistent view of a scheduler, made by its owner between two operations.
+type Stats struct {
+	Waiting  int           // tickets in line
+	InUse    int           // permits granted and not yet given back
+	Granted  uint64        // tickets granted so far, less those undone because their caller had gone
+	NextWake time.Time     // when the owner will next act by itself; zero if it waits to be spoken to
+	Windows  []WindowStats // in the order of Limits.Windows
+}
+
+// WindowStats says how full a window is.
+type WindowStats struct {
+	Window
+	Used      int // permits that count now
+	Remaining int // permits that could be granted now as far as this window goes
+}
+
+// clone returns a copy that shares nothing with s.
+func (s Stats) clone() Stats {
+	s.Windows = slices.Clone(s.Windows)
+	return s
+}
+
+func (c *core) stats(epoch time.Time) Stats {
+	s := Stats{
+		Waiting: c.line.Len(),
+		InUse:   c.inUse,
+		Granted: c.granted,
+		Windows: make([]WindowStats, len(c.windows)),
+	}
+	if wake := c.wake(); wake != never {
+		s.NextWake = epoch.Add(time.Duration(wake))
+	}
+	for i := range c.windows {
+		w := &c.windows[i]
+		s.Windows[i] = WindowStats{w.Window, w.used(), w.Permits - w.used()}
+	}
+	return s
+}

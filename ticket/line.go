@@ -1,0 +1,106 @@
+package ticket
+
+import "iter"
+
+// State tells what has become of the ticket at a place.
+type State uint8
+
+// The states of a place, in the order in which a ticket passes through them.
+const (
+	Idle    State = iota // no ticket: not yet in line, refused, or ended
+	Queued               // in line
+	Holding              // granted and not yet given back
+)
+
+// Place is what a line's owner keeps for one ticket. It and everything in it belong to the owner of
+// the line; others hold a *Place only as the name of a ticket, together with its number.
+//
+// A place may serve one ticket after another. That is safe because every Push gives it a new number:
+// a ticket whose number no longer matches is over.
+type Place struct {
+	Number Number
+	Weight int
+	State  State
+	Reused bool  // it serves again when its ticket has ended; set by whoever made it
+	At     int64 // the instant of the grant, as its owner counts time
+
+	ready      chan error // one slot: telling never blocks
+	prev, next *Place
+}
+
+// NewPlace returns an idle place.
+func NewPlace() *Place { return &Place{ready: make(chan error, 1)} }
+
+// Ready delivers what [Place.Tell] was told.
+func (p *Place) Ready() <-chan error { return p.ready }
+
+// Tell says what became of the ticket: nil for granted, or why it never will be. A ticket is told
+// one thing; the owner may tell it another only after [Place.TakeBack] returned true. Then there is
+// always a slot free and Tell never blocks.
+func (p *Place) Tell(err error) { p.ready <- err }
+
+// TakeBack takes back what was told and reports whether it was there to take, which means that
+// nobody has received it.
+func (p *Place) TakeBack() bool {
+	select {
+	case <-p.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Line is a first-in, first-out line of places. Every operation is O(1), leaving from the middle
+// included. The zero Line is empty and ready for use. It is plain data: one goroutine owns it.
+type Line struct {
+	first, last *Place
+	length      int
+	issued      Number
+}
+
+// Len returns how many tickets stand in line.
+func (l *Line) Len() int { return l.length }
+
+// First returns the place at the head of the line, nil if the line is empty.
+func (l *Line) First() *Place { return l.first }
+
+// All yields the places from the head to the tail. The line must not change meanwhile.
+func (l *Line) All() iter.Seq[*Place] {
+	return func(yield func(*Place) bool) {
+		for p := l.first; p != nil; p = p.next {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Push puts an idle place at the tail and gives it the next number.
+func (l *Line) Push(p *Place, weight int) {
+	l.issued++
+	p.Number, p.Weight, p.State = l.issued, weight, Queued
+	p.prev, p.next = l.last, nil
+	if l.last != nil {
+		l.last.next = p
+	} else {
+		l.first = p
+	}
+	l.last = p
+	l.length++
+}
+
+// Remove takes a place out of the line, wherever in it it stands, and leaves it idle.
+func (l *Line) Remove(p *Place) {
+	if p.prev != nil {
+		p.prev.next = p.next
+	} else {
+		l.first = p.next
+	}
+	if p.next != nil {
+		p.next.prev = p.prev
+	} else {
+		l.last = p.prev
+	}
+	p.prev, p.next, p.State = nil, nil, Idle
+	l.length--
+}
