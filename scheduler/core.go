@@ -97,13 +97,13 @@ func (c *core) enqueue(p *ticket.Place, n int, deadline instant) error {
 	return nil
 }
 
-// try puts a place in line if the ticket is granted at once, and reports whether it is.
-func (c *core) try(p *ticket.Place, n int) bool {
+// try puts a place in line if the ticket is granted at once, else it refuses without a reason.
+func (c *core) try(p *ticket.Place, n int) error {
 	if c.admits(n) != nil || !c.atOnce(n) {
-		return false
+		return ErrNoPermit
 	}
 	c.push(p, n)
-	return true
+	return nil
 }
 
 // acquire is enqueue, or for a non-blocking scheduler try with a reason.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/settings"
 )
 
 // Clock is what a scheduler needs of a clock. clock.New() and *clock.Mock of
@@ -17,29 +18,24 @@ type Clock interface {
 	AfterFunc(d time.Duration, f func()) *clock.Timer
 }
 
-// Option changes how a scheduler works. Options are made by the With functions and [NonBlocking].
+// Option changes how a scheduler works. Options are made by the With functions and
+// [NonBlocking]; package schedulertest has one more. The type in its method keeps out all others.
 type Option interface {
-	apply(*config) error
+	Apply(*settings.Settings) error
 }
 
-type config struct {
-	clock       Clock
-	maxQueue    int
-	nonBlocking bool
-}
+type optionFunc func(*settings.Settings) error
 
-type optionFunc func(*config) error
-
-func (f optionFunc) apply(c *config) error { return f(c) }
+func (f optionFunc) Apply(s *settings.Settings) error { return f(s) }
 
 // WithClock makes the scheduler read the given clock instead of the computer's. Tests pass a
 // *clock.Mock. Deadlines of contexts are compared with this clock too.
 func WithClock(c Clock) Option {
-	return optionFunc(func(cfg *config) error {
+	return optionFunc(func(set *settings.Settings) error {
 		if c == nil {
 			return &InvalidError{"the clock of WithClock", nil, "a clock such as clock.New()"}
 		}
-		cfg.clock = c
+		set.Clock = c
 		return nil
 	})
 }
@@ -47,11 +43,11 @@ func WithClock(c Clock) Option {
 // WithMaxQueue bounds the line: a ticket that would have to wait behind n others is refused with
 // [ErrQueueFull]. With 0 nobody waits. Without this option the line may grow as long as memory lasts.
 func WithMaxQueue(n int) Option {
-	return optionFunc(func(cfg *config) error {
+	return optionFunc(func(set *settings.Settings) error {
 		if n < 0 {
 			return &InvalidError{"the length of WithMaxQueue", n, "0 or more"}
 		}
-		cfg.maxQueue = n
+		set.MaxQueue = n
 		return nil
 	})
 }
@@ -59,8 +55,8 @@ func WithMaxQueue(n int) Option {
 // NonBlocking makes Acquire, AcquireN, Do and wrapped functions return [ErrNoPermit] where they
 // would have to wait for a permit. Enqueue is as before.
 func NonBlocking() Option {
-	return optionFunc(func(cfg *config) error {
-		cfg.nonBlocking = true
+	return optionFunc(func(set *settings.Settings) error {
+		set.NonBlocking = true
 		return nil
 	})
 }

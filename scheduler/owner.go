@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/settings"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -68,20 +69,21 @@ type reply struct {
 // itself, the core, is a local of run: nothing else can reach it.
 type owner struct {
 	*mailbox
-	clock Clock
-	timer *clock.Timer
-	tick  chan struct{} // a hint to look at the clock: the timer has fired
-	armed instant       // what the timer is set to; never if it is not set
+	clock   Clock
+	journal *settings.Journal // nil but in tests
+	timer   *clock.Timer
+	tick    chan struct{} // a hint to look at the clock: the timer has fired
+	armed   instant       // what the timer is set to; never if it is not set
 
 	batch   []message
 	replies []reply
 }
 
-func newOwner(box *mailbox, clk Clock) *owner {
-	o := &owner{mailbox: box, clock: clk, tick: make(chan struct{}, 1), armed: never}
+func newOwner(box *mailbox, set settings.Settings) *owner {
+	o := &owner{mailbox: box, clock: set.Clock, journal: set.Journal, tick: make(chan struct{}, 1), armed: never}
 	// One timer for the owner's life. It calls a function instead of sending on the timer's channel
 	// because a mock clock sends with its lock held.
-	o.timer = clk.AfterFunc(maxPer, o.hint)
+	o.timer = set.Clock.AfterFunc(maxPer, o.hint)
 	o.timer.Stop()
 	return o
 }
@@ -137,7 +139,17 @@ func (b *mailbox) instant(t time.Time) instant { return instant(t.Sub(b.epoch)) 
 // grant grants all that fits.
 func (o *owner) grant(c *core) {
 	for p := c.grant(); p != nil; p = c.grant() {
+		o.note(c, settings.Granted, p)
 		p.Tell(nil)
+	}
+}
+
+// note writes what happened to the ticket at p down, in tests.
+func (o *owner) note(c *core, what settings.Kind, p *ticket.Place) {
+	if o.journal != nil {
+		o.journal.Write(settings.Entry{
+			Kind: what, Number: uint64(p.Number), Weight: p.Weight, At: o.epoch.Add(time.Duration(c.now)),
+		})
 	}
 }
 
@@ -145,27 +157,20 @@ func (o *owner) grant(c *core) {
 func (o *owner) apply(c *core, m *message) (end bool) {
 	p := m.place
 	switch m.verb {
-	case acquire:
-		if err := c.acquire(p, m.weight, m.deadline); err != nil {
-			p.Tell(err)
-		}
-	case try:
-		if !c.try(p, m.weight) {
-			p.Tell(ErrNoPermit)
-		}
-	case enqueue:
-		err := c.enqueue(p, m.weight, never)
-		o.replies = append(o.replies, reply{m.answer, answer{number: p.Number, err: err}})
+	case acquire, try, enqueue:
+		o.arrive(c, m)
 	case withdraw:
-		o.withdraw(c, p)
+		if p.State != ticket.Idle { // or it was refused meanwhile, which was the last word
+			o.giveUp(c, p, true)
+		}
 	case cancel:
 		if p.Number == m.number {
-			o.cancel(c, p)
+			// Nobody can have acted on a grant that is still there to take back.
+			o.giveUp(c, p, p.State == ticket.Holding && p.TakeBack())
 		}
 	case release:
 		if p.Number == m.number && p.State == ticket.Holding {
-			c.release(p)
-			o.recycle(p)
+			o.release(c, p)
 		}
 	case wait:
 		o.replies = append(o.replies, reply{m.answer, answer{wait: c.wait(m.weight)}})
@@ -179,39 +184,48 @@ func (o *owner) apply(c *core, m *message) (end bool) {
 	return false
 }
 
-// withdraw ends a ticket whose caller has not been told of a grant, and never will be. A ticket
-// that was refused meanwhile has had its last word.
-func (o *owner) withdraw(c *core, p *ticket.Place) {
-	switch p.State {
-	case ticket.Queued:
+// arrive puts a new ticket in line, or refuses it.
+func (o *owner) arrive(c *core, m *message) {
+	p := m.place
+	var err error
+	switch m.verb {
+	case acquire:
+		err = c.acquire(p, m.weight, m.deadline)
+	case try:
+		err = c.try(p, m.weight)
+	case enqueue:
+		err = c.enqueue(p, m.weight, m.deadline)
+	}
+	if err == nil {
+		o.note(c, settings.Enqueued, p)
+	}
+	if m.verb == enqueue {
+		o.replies = append(o.replies, reply{m.answer, answer{number: p.Number, err: err}})
+	} else if err != nil {
+		p.Tell(err)
+	}
+}
+
+// giveUp ends a ticket in any state. Unaware says that its caller knows of no grant and never will.
+func (o *owner) giveUp(c *core, p *ticket.Place, unaware bool) {
+	switch {
+	case p.State == ticket.Queued:
+		o.note(c, settings.GivenUp, p)
 		c.leave(p)
-	case ticket.Holding:
+	case unaware:
+		o.note(c, settings.Undone, p)
 		p.TakeBack()
 		c.undo(p)
 	default:
+		o.release(c, p)
 		return
 	}
 	p.Tell(errGivenUp)
 }
 
-// cancel ends a ticket whose caller may have been told of its grant. Nobody can have acted on a
-// grant that is still there to take back, and so it is undone.
-func (o *owner) cancel(c *core, p *ticket.Place) {
-	switch {
-	case p.State == ticket.Queued:
-		c.leave(p)
-		p.Tell(errGivenUp)
-	case p.TakeBack():
-		c.undo(p)
-		p.Tell(errGivenUp)
-	default:
-		c.release(p)
-		o.recycle(p)
-	}
-}
-
-// recycle lets a place whose ticket has ended serve again.
-func (o *owner) recycle(p *ticket.Place) {
+func (o *owner) release(c *core, p *ticket.Place) {
+	o.note(c, settings.Released, p)
+	c.release(p)
 	if p.Reused {
 		o.places.Put(p)
 	}
@@ -260,6 +274,7 @@ func (o *owner) reply() {
 func (o *owner) end(c *core) {
 	o.timer.Stop()
 	for p := c.line.First(); p != nil; p = c.line.First() {
+		o.note(c, settings.GivenUp, p)
 		c.leave(p)
 		p.Tell(ErrClosed)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/settings"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -30,16 +31,16 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 		return nil, err
 	}
 	limits.Windows = append([]Window(nil), limits.Windows...)
-	cfg := config{clock: clock.New(), maxQueue: unlimited}
+	set := settings.Settings{Clock: clock.New(), MaxQueue: unlimited}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, &InvalidError{"an Option of New", nil, "made by one of the With functions or NonBlocking"}
 		}
-		if err := opt.apply(&cfg); err != nil {
+		if err := opt.Apply(&set); err != nil {
 			return nil, err
 		}
 	}
-	box := &mailbox{in: make(chan message, mailboxSize), epoch: cfg.clock.Now(), ended: make(chan struct{})}
+	box := &mailbox{in: make(chan message, mailboxSize), epoch: set.Clock.Now(), ended: make(chan struct{})}
 	s := &Scheduler{box: box}
 	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. The
 	// cleanup must not touch the channels of an owner that has ended: they may belong to a bubble.
@@ -48,7 +49,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 			box.send(message{verb: shut})
 		}
 	}, box)
-	go newOwner(box, cfg.clock).run(newCore(limits, cfg.maxQueue, cfg.nonBlocking))
+	go newOwner(box, set).run(newCore(limits, set.MaxQueue, set.NonBlocking))
 	return s, nil
 }
 

@@ -1,0 +1,198 @@
+package scheduler
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// oracle is a scheduler that is obviously right and obviously slow: it keeps every grant it ever
+// made and answers each question by looking at all of them.
+type oracle struct {
+	limits      Limits
+	maxQueue    int
+	nonBlocking bool
+
+	now      instant
+	granted  []*oracleGrant // in the order of the grants, without those undone
+	line     []*oracleTicket
+	draining bool
+}
+
+type oracleTicket struct {
+	id     int
+	weight int
+}
+
+type oracleGrant struct {
+	oracleTicket
+	at       instant
+	released instant // never while it is held
+}
+
+// counts says whether the grant counts in the window at t.
+func (g *oracleGrant) counts(w Window, t instant) bool {
+	from := g.at
+	if w.From == FromRelease {
+		from = g.released
+	}
+	return from == never || from > t-instant(w.Per)
+}
+
+func used(grants []*oracleGrant, w Window, t instant) (sum int) {
+	for _, g := range grants {
+		if g.counts(w, t) {
+			sum += g.weight
+		}
+	}
+	return sum
+}
+
+func held(grants []*oracleGrant) (sum int) {
+	for _, g := range grants {
+		if g.released == never {
+			sum += g.weight
+		}
+	}
+	return sum
+}
+
+func (o *oracle) windowsFit(grants []*oracleGrant, n int, t instant) bool {
+	for _, w := range o.limits.Windows {
+		if used(grants, w, t)+n > w.Permits {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *oracle) burstFits(n int) bool {
+	return o.limits.MaxBurst == 0 || held(o.granted)+n <= o.limits.MaxBurst
+}
+
+func (o *oracle) fits(n int) bool { return o.burstFits(n) && o.windowsFit(o.granted, n, o.now) }
+
+// firstFit returns the first instant from t on at which n permits fit the windows if nobody does
+// anything: now, or when one of the grants stops to count.
+func (o *oracle) firstFit(grants []*oracleGrant, n int, t instant) instant {
+	candidates := []instant{t}
+	for _, g := range grants {
+		for _, w := range o.limits.Windows {
+			from := g.at
+			if w.From == FromRelease {
+				from = g.released
+			}
+			if from != never && from+instant(w.Per) > t {
+				candidates = append(candidates, from+instant(w.Per))
+			}
+		}
+	}
+	slices.Sort(candidates)
+	for _, c := range candidates {
+		if o.windowsFit(grants, n, c) {
+			return c
+		}
+	}
+	return never
+}
+
+// pump grants all that is due and returns the ids.
+func (o *oracle) pump() (ids []int) {
+	for len(o.line) > 0 && o.fits(o.line[0].weight) {
+		t := o.line[0]
+		o.line = o.line[1:]
+		o.granted = append(o.granted, &oracleGrant{oracleTicket: *t, at: o.now, released: never})
+		ids = append(ids, t.id)
+	}
+	return ids
+}
+
+// earliest plays the line through, everybody releasing as soon as they can.
+func (o *oracle) earliest(n int) instant {
+	var grants []*oracleGrant
+	for _, g := range o.granted {
+		g := *g
+		if g.released == never {
+			g.released = o.now
+		}
+		grants = append(grants, &g)
+	}
+	t := o.now
+	for _, ahead := range append(slices.Clone(o.line), &oracleTicket{weight: n}) {
+		t = o.firstFit(grants, ahead.weight, t)
+		grants = append(grants, &oracleGrant{oracleTicket: *ahead, at: t, released: t})
+	}
+	return t
+}
+
+func (o *oracle) wake() instant {
+	if len(o.line) == 0 || !o.burstFits(o.line[0].weight) {
+		return never
+	}
+	return o.firstFit(o.granted, o.line[0].weight, o.now)
+}
+
+// refusal is what the oracle expects of a ticket that is not accepted.
+type refusal int
+
+const (
+	accepted refusal = iota
+	invalid
+	tooLarge
+	closed
+	noPermit
+	queueFull
+	tooLate
+)
+
+func (o *oracle) most() int {
+	most := math.MaxInt
+	if o.limits.MaxBurst > 0 {
+		most = o.limits.MaxBurst
+	}
+	for _, w := range o.limits.Windows {
+		most = min(most, w.Permits)
+	}
+	return most
+}
+
+func (o *oracle) arrive(v verb, id, n int, deadline instant) (r refusal, wait time.Duration) {
+	atOnce := len(o.line) == 0 && o.fits(n)
+	switch {
+	case n < 1:
+		return invalid, 0
+	case n > o.most():
+		return tooLarge, 0
+	case o.draining:
+		return closed, 0
+	case !atOnce && v == try:
+		return noPermit, 0
+	case !atOnce && v == acquire && o.nonBlocking:
+		return noPermit, time.Duration(o.earliest(n) - o.now)
+	case !atOnce && len(o.line) >= o.maxQueue:
+		return queueFull, 0
+	}
+	if v == acquire && !o.nonBlocking && deadline != never {
+		if at := o.earliest(n); at > deadline {
+			return tooLate, time.Duration(at - o.now)
+		}
+	}
+	o.line = append(o.line, &oracleTicket{id, n})
+	return accepted, 0
+}
+
+func (o *oracle) leave(id int) {
+	o.line = slices.DeleteFunc(o.line, func(t *oracleTicket) bool { return t.id == id })
+}
+
+func (o *oracle) undo(id int) {
+	o.granted = slices.DeleteFunc(o.granted, func(g *oracleGrant) bool { return g.id == id })
+}
+
+func (o *oracle) release(id int) {
+	for _, g := range o.granted {
+		if g.id == id && g.released == never {
+			g.released = o.now
+		}
+	}
+}

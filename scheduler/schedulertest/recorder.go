@@ -1,0 +1,99 @@
+package schedulertest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/settings"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Recorder writes down what becomes of every ticket, at the instants that the scheduler's owner
+// decided. It is an Option of scheduler.New:
+//
+//	var rec schedulertest.Recorder
+//	s, err := scheduler.New(limits, scheduler.WithClock(mock), &rec)
+//
+// The code under test need not know of it. Call s.Stats() before reading, so that all that was sent
+// before is in it. A Recorder serves one scheduler, may be read from any goroutine, and grows with
+// every ticket.
+type Recorder struct{ journal settings.Journal }
+
+// Apply makes a Recorder an Option of scheduler.New.
+func (r *Recorder) Apply(s *settings.Settings) error {
+	s.Journal = &r.journal
+	return nil
+}
+
+// Tickets returns what became of the tickets that were accepted, by their number. Those refused have
+// none and are not in it.
+func (r *Recorder) Tickets() Record {
+	var record Record
+	turn := 0
+	for _, e := range r.journal.Entries() {
+		if e.Kind == settings.Enqueued {
+			record = append(record, Ticket{Number: ticket.Number(e.Number), Weight: e.Weight, Enqueued: e.At})
+			continue
+		}
+		t := &record[e.Number-1] // tickets are numbered 1, 2, 3, … as they are accepted
+		switch e.Kind {
+		case settings.Granted:
+			turn++
+			t.Granted, t.Turn = e.At, turn
+		case settings.Released:
+			t.Released = e.At
+		case settings.GivenUp:
+			t.GivenUp = e.At
+		case settings.Undone:
+			t.Undone = e.At
+		}
+	}
+	return record
+}
+
+// Ticket says what became of one ticket. Instants are zero for what has not happened.
+type Ticket struct {
+	Number   ticket.Number
+	Weight   int
+	Turn     int       // 1 for the first grant, 2 for the second, …; 0 if it was not granted
+	Enqueued time.Time // when it was accepted
+	Granted  time.Time
+	Released time.Time
+	GivenUp  time.Time // it left the line, or the scheduler closed
+	Undone   time.Time // the grant was taken back because its caller had gone
+}
+
+// Record is what became of the tickets of a scheduler, in the order of their numbers.
+type Record []Ticket
+
+// Granted returns those that were granted and stayed so, in the order of the grants.
+func (r Record) Granted() Record {
+	granted := slices.DeleteFunc(slices.Clone(r), func(t Ticket) bool {
+		return t.Granted.IsZero() || !t.Undone.IsZero()
+	})
+	slices.SortStableFunc(granted, func(a, b Ticket) int { return a.Turn - b.Turn })
+	return granted
+}
+
+// String writes a line a ticket, with times from the first arrival on.
+func (r Record) String() string {
+	var b strings.Builder
+	for _, t := range r {
+		fmt.Fprintf(&b, "ticket %d", t.Number)
+		if t.Weight != 1 {
+			fmt.Fprintf(&b, " of weight %d", t.Weight)
+		}
+		for _, event := range []struct {
+			name string
+			at   time.Time
+		}{{"enqueued", t.Enqueued}, {"granted", t.Granted}, {"released", t.Released}, {"given up", t.GivenUp}, {"undone", t.Undone}} {
+			if !event.at.IsZero() {
+				fmt.Fprintf(&b, ", %s +%v", event.name, event.at.Sub(r[0].Enqueued))
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,375 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// twin runs the same operations through the core, as its owner would, and through the oracle, and
+// compares all that can be seen of them after each.
+type twin struct {
+	core   *core
+	owner  *owner
+	oracle *oracle
+
+	tickets []*twinTicket
+	log     []string
+}
+
+// twinTicket is a ticket as its caller sees it.
+type twinTicket struct {
+	id     int
+	verb   verb
+	place  *ticket.Place
+	number ticket.Number
+	state  ticket.State
+	told   bool // the caller has received the grant
+}
+
+func newTwin(l Limits, maxQueue int, nonBlocking bool) *twin {
+	return &twin{
+		core:   newCore(l, maxQueue, nonBlocking),
+		owner:  &owner{mailbox: &mailbox{ended: make(chan struct{})}, armed: never},
+		oracle: &oracle{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking},
+	}
+}
+
+// op is one operation. Its two arguments choose among what is there to choose from, so that any
+// numbers make an operation.
+type op struct{ kind, a, b int }
+
+// kinds of operation
+const (
+	opAcquire  = iota // weight a, deadline b
+	opTry             // weight a
+	opEnqueue         // weight a
+	opReceive         // ticket a's caller receives what it was told
+	opRelease         // ticket a, whatever its state
+	opCancel          // ticket a, whatever its state
+	opWithdraw        // ticket a if its caller has been told nothing
+	opTime            // move by a, as b says
+	opDrain
+	opKinds
+)
+
+// do applies the operation to both and returns how they differ.
+func (w *twin) do(o op) error {
+	before := len(w.log)
+	err := w.apply(o)
+	if err == nil {
+		err = w.compare(o.kind + o.a + o.b)
+	}
+	if err != nil {
+		if len(w.log) == before {
+			w.log = append(w.log, fmt.Sprint(o))
+		}
+		return fmt.Errorf("%w\nlimits %v, queue %d, non-blocking %v, after\n  %s", err,
+			w.core.limits, w.core.maxQueue, w.core.nonBlocking, strings.Join(w.log, "\n  "))
+	}
+	return nil
+}
+
+func (w *twin) logf(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
+
+func (w *twin) apply(o op) error {
+	switch o.kind {
+	case opAcquire, opTry, opEnqueue:
+		return w.arrive(verb(o.kind), o.a, o.b)
+	case opTime:
+		return w.move(o.a, o.b)
+	case opDrain:
+		w.logf("drain")
+		w.oracle.draining = true
+		w.send(message{verb: drain})
+		return w.pump()
+	}
+	if len(w.tickets) == 0 {
+		return nil
+	}
+	t := w.tickets[o.a%len(w.tickets)]
+	switch o.kind {
+	case opReceive:
+		if t.state == ticket.Holding && !t.told {
+			w.logf("receive %d", t.id)
+			if err := <-t.place.Ready(); err != nil {
+				return fmt.Errorf("granted ticket %d was told %v", t.id, err)
+			}
+			t.told = true
+		}
+	case opRelease:
+		w.logf("release %d", t.id)
+		if t.state == ticket.Holding {
+			// An untold grant can be released; what it was told stays to be received.
+			w.oracle.release(t.id)
+			t.state = ticket.Idle
+			if !t.told {
+				<-t.place.Ready()
+			}
+		}
+		w.send(message{verb: release, place: t.place, number: t.number})
+	case opCancel, opWithdraw:
+		if o.kind == opWithdraw && (t.told || t.verb == enqueue || t.state == ticket.Idle) {
+			return nil
+		}
+		untold := t.state == ticket.Holding && !t.told
+		queued := t.state == ticket.Queued
+		switch {
+		case queued:
+			w.oracle.leave(t.id)
+		case untold:
+			w.oracle.undo(t.id)
+		default:
+			w.oracle.release(t.id)
+		}
+		t.state = ticket.Idle
+		if o.kind == opCancel {
+			w.logf("cancel %d", t.id)
+			w.send(message{verb: cancel, place: t.place, number: t.number})
+		} else {
+			w.logf("withdraw %d", t.id)
+			w.send(message{verb: withdraw, place: t.place})
+		}
+		if queued || untold {
+			if err := w.answer(t.place); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("ticket %d was given up and told %v", t.id, err)
+			}
+		}
+	}
+	return w.pump()
+}
+
+// answer returns what a place was told.
+func (w *twin) answer(p *ticket.Place) error {
+	select {
+	case err := <-p.Ready():
+		return err
+	default:
+		return errors.New("nothing")
+	}
+}
+
+func (w *twin) send(m message) { w.owner.apply(w.core, &m) }
+
+// pump lets both grant what is due and compares the tickets.
+func (w *twin) pump() error {
+	want := w.oracle.pump()
+	w.owner.grant(w.core)
+	for _, id := range want {
+		t := w.tickets[id]
+		t.state = ticket.Holding
+		if t.place.State != ticket.Holding {
+			return fmt.Errorf("ticket %d should have been granted at %d", id, w.oracle.now)
+		}
+		if t.place.At != int64(w.oracle.now) {
+			return fmt.Errorf("ticket %d granted at %d, want %d", id, t.place.At, w.oracle.now)
+		}
+	}
+	return nil
+}
+
+func (w *twin) arrive(v verb, a, b int) error {
+	// Weights around the largest that fits, and invalid ones.
+	most := w.oracle.most()
+	weight := a%(most+3) - 1
+	if weight < 1 && a%5 != 0 {
+		weight = 1
+	}
+	deadline := never
+	if v == acquire && b%3 != 0 {
+		// Around the instant that decides, and well to either side.
+		deadline = w.oracle.earliest(max(1, min(weight, most))) + []instant{-1, 0, 1, -1_000, 1_000_000}[b%5]
+	}
+	t := &twinTicket{id: len(w.tickets), verb: v, place: ticket.NewPlace()}
+	w.logf("%d: %s of %d as ticket %d, deadline %d", w.oracle.now, []string{"acquire", "try", "enqueue"}[v], weight, t.id, deadline)
+	want, wait := w.oracle.arrive(v, t.id, weight, deadline)
+	w.send(message{verb: v, place: t.place, weight: weight, deadline: deadline})
+
+	var err error
+	if v == enqueue {
+		err = w.owner.replies[0].answer.err
+		w.owner.replies = w.owner.replies[:0]
+	} else if want != accepted {
+		err = w.answer(t.place)
+	}
+	if v == try && want != accepted {
+		want = noPermit // TryAcquire does not say why
+	}
+	if err := sameRefusal(err, want, wait); err != nil {
+		return err
+	}
+	if want != accepted {
+		return nil
+	}
+	if t.number = t.place.Number; int(t.number) != t.id+1 {
+		return fmt.Errorf("ticket %d has the number %d", t.id, t.number)
+	}
+	t.state = ticket.Queued
+	w.tickets = append(w.tickets, t)
+	return w.pump()
+}
+
+func sameRefusal(got error, want refusal, wait time.Duration) error {
+	var deadline *DeadlineError
+	var free *NoPermitError
+	var invalidErr *InvalidError
+	ok := false
+	switch want {
+	case accepted:
+		ok = got == nil
+	case invalid:
+		ok = errors.As(got, &invalidErr)
+	case tooLarge:
+		ok = errors.Is(got, ErrTooLarge)
+	case closed:
+		ok = got == ErrClosed
+	case noPermit:
+		ok = errors.Is(got, ErrNoPermit) && (!errors.As(got, &free) || free.Wait == wait)
+	case queueFull:
+		ok = errors.Is(got, ErrQueueFull)
+	case tooLate:
+		ok = errors.As(got, &deadline) && deadline.Wait == wait && errors.Is(got, context.DeadlineExceeded)
+	}
+	if !ok {
+		return fmt.Errorf("refused with %v, want kind %d with wait %v", got, want, wait)
+	}
+	return nil
+}
+
+// move moves time on: by nothing, a little, far, to around the next instant that matters, or back.
+func (w *twin) move(a, b int) error {
+	now := w.oracle.now
+	var edges []instant
+	for _, g := range w.oracle.granted {
+		for _, win := range w.oracle.limits.Windows {
+			for _, from := range []instant{g.at, g.released} {
+				if from != never && from+instant(win.Per) > now {
+					edges = append(edges, from+instant(win.Per))
+				}
+			}
+		}
+	}
+	slices.Sort(edges)
+	to := now
+	switch b % 8 {
+	case 0:
+	case 1:
+		to++
+	case 2:
+		to -= instant(a%3 + 1)
+	case 3:
+		to += instant(a % 20)
+	case 4:
+		to += instant(a%100) * 1_000
+	default:
+		if len(edges) > 0 {
+			to = edges[a%len(edges)] + instant(b%8-6)
+		}
+	}
+	w.logf("time %d to %d", now, to)
+	w.oracle.now = max(now, to)
+	w.core.advance(to)
+	return w.pump()
+}
+
+// compare looks at everything that can be seen from outside.
+func (w *twin) compare(salt int) error {
+	o := w.oracle
+	want := Stats{Waiting: len(o.line), InUse: held(o.granted), Granted: uint64(len(o.granted)), Windows: []WindowStats{}}
+	epoch := time.Unix(0, 0)
+	if at := o.wake(); at != never {
+		want.NextWake = epoch.Add(time.Duration(at))
+	}
+	for _, win := range o.limits.Windows {
+		u := used(o.granted, win, o.now)
+		want.Windows = append(want.Windows, WindowStats{win, u, win.Permits - u})
+	}
+	if got := w.core.stats(epoch); !reflect.DeepEqual(got, want) {
+		return fmt.Errorf("stats at %d\n got %+v\nwant %+v", o.now, got, want)
+	}
+	for _, t := range w.tickets {
+		if t.state != t.place.State {
+			return fmt.Errorf("ticket %d is in state %d, want %d", t.id, t.place.State, t.state)
+		}
+	}
+	for _, n := range []int{1, salt%o.most() + 1} {
+		if got, want := w.core.wait(n), time.Duration(o.earliest(n)-o.now); got != want {
+			return fmt.Errorf("wait for %d permits is %v, want %v", n, got, want)
+		}
+	}
+	if got, want := w.core.finished(), o.draining && len(o.line) == 0 && held(o.granted) == 0; got != want {
+		return fmt.Errorf("finished is %v, want %v", got, want)
+	}
+	return nil
+}
+
+// tinyLimits are limits that few operations suffice to reach.
+var tinyLimits = []Limits{
+	{Windows: []Window{Per(1, 10)}},
+	{Windows: []Window{Per(2, 10)}, MaxBurst: 1},
+	{Windows: []Window{Per(3, 20), Per(5, 70)}},
+	{Windows: []Window{{2, 10, FromRelease}}},
+	{Windows: []Window{{3, 10, FromRelease}, Per(2, 7)}, MaxBurst: 2},
+	{Windows: []Window{{2, 15, FromRelease}, {4, 40, FromRelease}, Per(3, 25)}},
+	{MaxBurst: 3},
+	{Windows: []Window{Per(7, 1_000), Per(4, 100), Per(9, 5_000)}, MaxBurst: 6},
+}
+
+var queues = []int{unlimited, unlimited, 2, 0, 5}
+
+func randomOp(r *rand.Rand) op {
+	kinds := []int{opAcquire, opAcquire, opTry, opEnqueue, opEnqueue, opReceive, opReceive,
+		opRelease, opRelease, opCancel, opWithdraw, opTime, opTime, opTime, opTime}
+	o := op{kinds[r.IntN(len(kinds))], r.IntN(1 << 16), r.IntN(1 << 16)}
+	if r.IntN(200) == 0 {
+		o.kind = opDrain
+	}
+	return o
+}
+
+// TestTwin compares core and oracle over random operations: a million without the race detector,
+// which would find nothing in a single goroutine.
+func TestTwin(t *testing.T) {
+	ops := 1_000_000
+	if raceEnabled || testing.Short() {
+		ops = 50_000
+	}
+	const length = 60
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	for run := range ops / length {
+		r := rand.New(rand.NewPCG(seed, uint64(run)))
+		w := newTwin(tinyLimits[run%len(tinyLimits)], queues[r.IntN(len(queues))], r.IntN(8) == 0)
+		for range length {
+			if err := w.do(randomOp(r)); err != nil {
+				t.Fatalf("seed %d, run %d: %v", seed, run, err)
+			}
+		}
+	}
+}
+
+// FuzzTwin reads each three bytes as an operation, after two that choose the limits.
+func FuzzTwin(f *testing.F) {
+	f.Add([]byte("\x00\x00\x02\x01\x00\x02\x01\x00\x07\x00\x05\x07\x00\x06"))
+	f.Add([]byte("\x04\x01\x00\x03\x00\x00\x02\x02\x03\x00\x00\x07\x01\x04\x05\x00\x00\x07\x02\x06"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 2 {
+			return
+		}
+		w := newTwin(tinyLimits[int(data[0])%len(tinyLimits)], queues[int(data[1])%len(queues)], data[1] >= 0xf0)
+		data = data[2:min(len(data), 3*200)]
+		for ; len(data) >= 3; data = data[3:] {
+			if err := w.do(op{int(data[0]) % opKinds, int(data[1]), int(data[2])}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
