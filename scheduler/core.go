@@ -99,7 +99,7 @@ func (c *core) enqueue(p *ticket.Place, n int, deadline instant) error {
 
 // try puts a place in line if the ticket is granted at once, else it refuses without a reason.
 func (c *core) try(p *ticket.Place, n int) error {
-	if c.admits(n) != nil || !c.atOnce(n) {
+	if n < 1 || n > c.most || c.draining || !c.atOnce(n) {
 		return ErrNoPermit
 	}
 	c.push(p, n)

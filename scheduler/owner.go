@@ -35,7 +35,7 @@ const (
 	try                  // the same, but refuse where it would have to wait
 	enqueue              // put place in line, answer whether it stands there, tell it how that ends
 	withdraw             // the caller of acquire has gone and was told nothing; tell it when done
-	cancel               // the ticket is given up
+	cancel               // the ticket is given up; answer when done
 	release              // the permits are given back
 	wait                 // answer how long a ticket of the weight would wait
 	stats                // answer with the stats
@@ -49,10 +49,10 @@ type message struct {
 	number   ticket.Number // cancel, release: the ticket meant
 	weight   int           // acquire, try, enqueue, wait
 	deadline instant       // acquire, enqueue
-	answer   chan<- answer // enqueue, wait, stats; has a slot free
+	answer   chan<- answer // enqueue, cancel, wait, stats; has a slot free
 }
 
-// answer is what the owner says to enqueue, wait and stats.
+// answer is what the owner says to enqueue, cancel, wait and stats.
 type answer struct {
 	number ticket.Number
 	err    error
@@ -131,7 +131,7 @@ func (o *owner) receive() []message {
 	return o.batch
 }
 
-func (o *owner) now() instant { return o.instant(o.clock.Now()) }
+func (o *owner) now() instant { return min(o.instant(o.clock.Now()), horizon) }
 
 // instant returns t as the core counts time.
 func (b *mailbox) instant(t time.Time) instant { return instant(t.Sub(b.epoch)) }
@@ -168,6 +168,7 @@ func (o *owner) apply(c *core, m *message) (end bool) {
 			// Nobody can have acted on a grant that is still there to take back.
 			o.giveUp(c, p, p.State == ticket.Holding && p.TakeBack())
 		}
+		o.replies = append(o.replies, reply{to: m.answer})
 	case release:
 		if p.Number == m.number && p.State == ticket.Holding {
 			o.release(c, p)

@@ -22,6 +22,9 @@ import (
 type Scheduler struct {
 	box     *mailbox
 	cleanup runtime.Cleanup
+
+	limits Limits // as given to New; read only
+	clock  Clock
 }
 
 // New starts a scheduler with the given limits. It returns an [*InvalidError] for limits that
@@ -41,7 +44,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 		}
 	}
 	box := &mailbox{in: make(chan message, mailboxSize), epoch: set.Clock.Now(), ended: make(chan struct{})}
-	s := &Scheduler{box: box}
+	s := &Scheduler{box: box, limits: limits, clock: set.Clock}
 	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. The
 	// cleanup must not touch the channels of an owner that has ended: they may belong to a bubble.
 	s.cleanup = runtime.AddCleanup(s, func(box *mailbox) {
@@ -263,7 +266,8 @@ func (d *desk) Release(p *ticket.Place, n ticket.Number) {
 	d.box.send(message{verb: release, place: p, number: n})
 }
 
-// Cancel implements [ticket.Desk].
+// Cancel implements [ticket.Desk]. It waits until it is done, or its caller could still receive a
+// grant that is about to be undone.
 func (d *desk) Cancel(p *ticket.Place, n ticket.Number) {
-	d.box.send(message{verb: cancel, place: p, number: n})
+	(*Scheduler)(d).ask(message{verb: cancel, place: p, number: n})
 }

@@ -157,7 +157,10 @@ func (w *twin) answer(p *ticket.Place) error {
 	}
 }
 
-func (w *twin) send(m message) { w.owner.apply(w.core, &m) }
+func (w *twin) send(m message) {
+	w.owner.replies = w.owner.replies[:0]
+	w.owner.apply(w.core, &m)
+}
 
 // pump lets both grant what is due and compares the tickets.
 func (w *twin) pump() error {
@@ -196,7 +199,6 @@ func (w *twin) arrive(v verb, a, b int) error {
 	var err error
 	if v == enqueue {
 		err = w.owner.replies[0].answer.err
-		w.owner.replies = w.owner.replies[:0]
 	} else if want != accepted {
 		err = w.answer(t.place)
 	}

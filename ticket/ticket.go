@@ -102,7 +102,8 @@ func (t Ticket) Release() {
 // behind moves up at once. One that was granted but whose grant nobody has yet received from
 // [Ticket.Ready] is undone as if it had never been: permits and window budget are free again. In
 // both cases Ready delivers an error that wraps [context.Canceled]. A ticket whose grant was
-// received is released, as by [Ticket.Release]. One that has ended stays as it is.
+// received is released, as by [Ticket.Release]. One that has ended stays as it is. When Cancel
+// returns all this has happened.
 func (t Ticket) Cancel() {
 	if t.desk != nil {
 		t.desk.Cancel(t.place, t.number)
