@@ -478,6 +478,37 @@ func ExampleScheduler_Stats() {
 	// granted 3
 }
 
+func ExampleScheduler_Limits() {
+	limits, err := scheduler.ParseLimits("5/s burst 3")
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := scheduler.New(limits)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	workers := s.Limits().MaxBurst // more would only wait
+	fmt.Println(workers, "workers under", s.Limits())
+	// Output: 3 workers under 5/s burst 3
+}
+
+// What measures time beside a scheduler uses the same clock, so that a test moves both.
+func ExampleScheduler_Clock() {
+	mock := clock.NewMock()
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1}, scheduler.WithClock(mock))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	start := s.Clock().Now()
+	mock.Add(time.Hour)
+	fmt.Println(s.Clock().Now().Sub(start))
+	// Output: 1h0m0s
+}
+
 func ExampleScheduler_Close() {
 	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
 	if err != nil {

@@ -79,6 +79,7 @@ func TestParseLimits(t *testing.T) {
 		"5/s from release":               {Windows: []scheduler.Window{{Permits: 5, Per: time.Second, From: scheduler.FromRelease}}},
 		"5/s from grant 6/s":             {Windows: []scheduler.Window{second(5), second(6)}},
 		"1/sec 2/minute 3/hour 4/d 5/2d": {Windows: []scheduler.Window{second(1), scheduler.PerMinute(2), scheduler.PerHour(3), scheduler.PerDay(4), scheduler.Per(5, 48*time.Hour)}},
+		"50/ms":                          {Windows: []scheduler.Window{scheduler.Per(50, time.Millisecond)}},
 		"1/1h30m 2/250ms 3/m 4/2min":     {Windows: []scheduler.Window{scheduler.Per(1, 90*time.Minute), scheduler.Per(2, 250*time.Millisecond), scheduler.PerMinute(3), scheduler.Per(4, 2*time.Minute)}},
 	} {
 		got, err := scheduler.ParseLimits(text)

@@ -15,7 +15,7 @@ import (
 //	5/s from release         the window counts from release
 //
 // The words are separated by spaces. After the slash stands a unit (s, min, h, day, and their longer
-// forms sec, second, m, minute, hour, d), a count and a unit (2min, 7day), or a duration as
+// forms sec, second, m, minute, hour, d, and ms, us, ns), a count and a unit (2min, 7day), or a duration as
 // [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from release" belongs to the window before it,
 // "burst" may stand once, anywhere. [Limits.String] writes this form.
 //
@@ -112,6 +112,7 @@ func (p *words) window() (Window, error) {
 }
 
 var units = map[string]time.Duration{
+	"ns": time.Nanosecond, "us": time.Microsecond, "µs": time.Microsecond, "ms": time.Millisecond,
 	"s": time.Second, "sec": time.Second, "second": time.Second,
 	"m": time.Minute, "min": time.Minute, "minute": time.Minute,
 	"h": time.Hour, "hour": time.Hour,

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -22,7 +23,7 @@ type twin struct {
 	oracle *oracle
 
 	tickets []*twinTicket
-	log     []string
+	told    *strings.Builder // the story so far, if somebody wants to hear it
 }
 
 // twinTicket is a ticket as its caller sees it.
@@ -63,22 +64,36 @@ const (
 
 // do applies the operation to both and returns how they differ.
 func (w *twin) do(o op) error {
-	before := len(w.log)
-	err := w.apply(o)
-	if err == nil {
-		err = w.compare(o.kind + o.a + o.b)
+	if err := w.apply(o); err != nil {
+		return err
 	}
-	if err != nil {
-		if len(w.log) == before {
-			w.log = append(w.log, fmt.Sprint(o))
-		}
-		return fmt.Errorf("%w\nlimits %v, queue %d, non-blocking %v, after\n  %s", err,
-			w.core.limits, w.core.maxQueue, w.core.nonBlocking, strings.Join(w.log, "\n  "))
-	}
-	return nil
+	return w.compare(o.kind + o.a + o.b)
 }
 
-func (w *twin) logf(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
+// play runs the operations and fails the test with their story if the two differ.
+func play(t *testing.T, start func() *twin, ops []op) {
+	t.Helper()
+	w := start()
+	for i, o := range ops {
+		if w.do(o) == nil {
+			continue
+		}
+		w = start()
+		w.told = new(strings.Builder)
+		for _, o := range ops[:i] {
+			w.do(o)
+		}
+		err := w.do(o)
+		t.Fatalf("%v\nlimits %v, queue %d, non-blocking %v, after%s\nand then %+v", err,
+			w.core.limits, w.core.maxQueue, w.core.nonBlocking, w.told, o)
+	}
+}
+
+func (w *twin) logf(format string, args ...any) {
+	if w.told != nil {
+		fmt.Fprintf(w.told, "\n  "+format, args...)
+	}
+}
 
 func (w *twin) apply(o op) error {
 	switch o.kind {
@@ -337,24 +352,26 @@ func randomOp(r *rand.Rand) op {
 	return o
 }
 
+var operations = flag.Int("operations", 1_000_000, "how many random operations to compare with the oracle")
+
 // TestTwin compares core and oracle over random operations: a million without the race detector,
 // which would find nothing in a single goroutine.
 func TestTwin(t *testing.T) {
-	ops := 1_000_000
+	ops := *operations
 	if raceEnabled || testing.Short() {
-		ops = 50_000
+		ops = min(ops, 50_000)
 	}
 	const length = 60
 	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	t.Logf("%d operations, seed %d", ops, seed)
+	sequence := make([]op, length)
 	for run := range ops / length {
 		r := rand.New(rand.NewPCG(seed, uint64(run)))
-		w := newTwin(tinyLimits[run%len(tinyLimits)], queues[r.IntN(len(queues))], r.IntN(8) == 0)
-		for range length {
-			if err := w.do(randomOp(r)); err != nil {
-				t.Fatalf("seed %d, run %d: %v", seed, run, err)
-			}
+		queue, nonBlocking := queues[r.IntN(len(queues))], r.IntN(8) == 0
+		for i := range sequence {
+			sequence[i] = randomOp(r)
 		}
+		play(t, func() *twin { return newTwin(tinyLimits[run%len(tinyLimits)], queue, nonBlocking) }, sequence)
 	}
 }
 
@@ -366,12 +383,11 @@ func FuzzTwin(f *testing.F) {
 		if len(data) < 2 {
 			return
 		}
-		w := newTwin(tinyLimits[int(data[0])%len(tinyLimits)], queues[int(data[1])%len(queues)], data[1] >= 0xf0)
-		data = data[2:min(len(data), 3*200)]
-		for ; len(data) >= 3; data = data[3:] {
-			if err := w.do(op{int(data[0]) % opKinds, int(data[1]), int(data[2])}); err != nil {
-				t.Fatal(err)
-			}
+		limits, queue, nonBlocking := tinyLimits[int(data[0])%len(tinyLimits)], queues[int(data[1])%len(queues)], data[1] >= 0xf0
+		var ops []op
+		for data = data[2:]; len(data) >= 3 && len(ops) < 200; data = data[3:] {
+			ops = append(ops, op{int(data[0]) % opKinds, int(data[1]), int(data[2])})
 		}
+		play(t, func() *twin { return newTwin(limits, queue, nonBlocking) }, ops)
 	})
 }

@@ -1,0 +1,54 @@
+package scheduler
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// A year of traffic through windows of a second, a minute, an hour and a day together. Demand is
+// always there, so that each day grants exactly what the day allows, as early as the smaller windows
+// let it.
+func TestYear(t *testing.T) {
+	days := 365
+	if raceEnabled || testing.Short() {
+		days = 20
+	}
+	c := newCore(Limits{Windows: []Window{PerSecond(3), PerMinute(30), PerHour(600), PerDay(5_000)}}, unlimited, false)
+	r := rand.New(rand.NewPCG(365, 24))
+	places := make([]*ticket.Place, 10)
+	for i := range places {
+		places[i] = ticket.NewPlace()
+		c.push(places[i], 1)
+	}
+	perDay := make([]int, days)
+	for {
+		for p := c.grant(); p != nil; p = c.grant() {
+			perDay[c.now/instant(day)]++
+			c.release(p)
+			c.push(p, 1)
+		}
+		wake := c.wake()
+		if wake <= c.now {
+			t.Fatalf("at %d the next wake is %d", c.now, wake)
+		}
+		if wake >= instant(days)*instant(day) {
+			break
+		}
+		c.advance(wake - instant(r.IntN(2))) // a tick may come early
+		if wake != c.now && c.grant() != nil {
+			t.Fatalf("granted before %d", wake)
+		}
+		c.advance(wake)
+	}
+	for d, n := range perDay {
+		if n != 5_000 {
+			t.Errorf("day %d: %d granted", d, n)
+		}
+	}
+	if got, want := c.granted, uint64(days)*5_000; got != want {
+		t.Errorf("%d granted in %v, want %d", got, time.Duration(days)*day, want)
+	}
+}
