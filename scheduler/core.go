@@ -12,7 +12,8 @@ import (
 // grant until it returns nil, so that between operations the head of the line never fits.
 type core struct {
 	limits      Limits
-	most        int // the largest weight that every limit can hold
+	most        int  // the largest weight that every limit can hold
+	timed       bool // the instant of a release matters
 	maxQueue    int
 	nonBlocking bool
 
@@ -30,6 +31,7 @@ func newCore(l Limits, maxQueue int, nonBlocking bool) *core {
 	c.most, _ = l.tightest()
 	for _, w := range l.Windows {
 		c.windows = append(c.windows, newWindow(w))
+		c.timed = c.timed || w.From == FromRelease
 	}
 	return c
 }

@@ -10,11 +10,12 @@ import (
 // Clock is what a scheduler needs of a clock. clock.New() and *clock.Mock of
 // github.com/benbjohnson/clock are clocks.
 //
-// The scheduler calls both methods from goroutines of its own and, in AfterFunc, does no more than
-// note that it was called. It trusts only Now: early, late and missing calls change when it next
+// The scheduler calls Now when it is made and Since thereafter, often, also in the goroutines of its
+// callers. The function it gives to AfterFunc only notes that it was called. Since alone is trusted: early, late and missing calls change when it next
 // looks at the clock, never what it decides. A clock that steps back is taken to stand still.
 type Clock interface {
 	Now() time.Time
+	Since(t time.Time) time.Duration
 	AfterFunc(d time.Duration, f func()) *clock.Timer
 }
 

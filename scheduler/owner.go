@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,14 +14,31 @@ import (
 // mailbox is all that the owner and its callers share. Everything that is asked of the owner goes
 // through the one channel, so that it is applied in the order in which it was sent.
 type mailbox struct {
-	in    chan message
-	epoch time.Time // instant 0
+	in      chan message
+	clock   Clock
+	epoch   time.Time         // instant 0
+	journal *settings.Journal // nil but in tests
 
 	ended chan struct{} // closed when the owner has ended and nothing more is answered
 	over  atomic.Bool   // the same, for those who may not touch the channels
 	final Stats         // as they were at the end; written before ended is closed
 
 	places sync.Pool // of idle *ticket.Place with Reused set
+
+	lends bool // false only in tests
+	lending
+}
+
+func newMailbox(set settings.Settings) *mailbox {
+	return &mailbox{
+		in:      make(chan message, mailboxSize),
+		clock:   set.Clock,
+		epoch:   set.Clock.Now(),
+		journal: set.Journal,
+		ended:   make(chan struct{}),
+		lends:   !set.KeepCore,
+		lending: lending{core: make(chan *core, 1)},
+	}
 }
 
 // mailboxSize is how many messages may wait while the owner is at work. A longer box would let
@@ -69,21 +87,19 @@ type reply struct {
 // itself, the core, is a local of run: nothing else can reach it.
 type owner struct {
 	*mailbox
-	clock   Clock
-	journal *settings.Journal // nil but in tests
-	timer   *clock.Timer
-	tick    chan struct{} // a hint to look at the clock: the timer has fired
-	armed   instant       // what the timer is set to; never if it is not set
+	timer *clock.Timer
+	tick  chan struct{} // a hint to look at the clock: the timer has fired
+	armed instant       // what the timer is set to; never if it is not set
 
 	batch   []message
 	replies []reply
 }
 
-func newOwner(box *mailbox, set settings.Settings) *owner {
-	o := &owner{mailbox: box, clock: set.Clock, journal: set.Journal, tick: make(chan struct{}, 1), armed: never}
+func newOwner(box *mailbox) *owner {
+	o := &owner{mailbox: box, tick: make(chan struct{}, 1), armed: never}
 	// One timer for the owner's life. It calls a function instead of sending on the timer's channel
 	// because a mock clock sends with its lock held.
-	o.timer = set.Clock.AfterFunc(maxPer, o.hint)
+	o.timer = box.clock.AfterFunc(maxPer, o.hint)
 	o.timer.Stop()
 	return o
 }
@@ -99,17 +115,27 @@ func (o *owner) hint() {
 // reply. Replying last makes every reply a barrier: what was sent before is done, the grants that
 // were due are made, and the timer is set.
 func (o *owner) run(c *core) {
-	for over := false; !over; {
+	for over, lent := false, false; !over; {
 		batch := o.receive()
+		if lent {
+			c = o.callIn()
+		}
 		c.advance(o.now())
 		o.grant(c)
 		for i := range batch {
-			over = o.apply(c, &batch[i]) || over
+			if over = o.apply(c, &batch[i]); over {
+				break
+			}
 			o.grant(c)
 		}
 		over = over || c.finished()
 		o.arm(c)
+		o.underway.Add(-int64(len(batch)))
 		o.reply()
+		if lent = o.lends && !over && c.line.Len() == 0 && !c.draining; lent {
+			o.lend(c)
+			c = nil
+		}
 	}
 	o.end(c)
 }
@@ -131,7 +157,8 @@ func (o *owner) receive() []message {
 	return o.batch
 }
 
-func (o *owner) now() instant { return min(o.instant(o.clock.Now()), horizon) }
+// now reads the clock. Since is cheaper than Now, which reads the time of day too.
+func (b *mailbox) now() instant { return min(instant(b.clock.Since(b.epoch)), horizon) }
 
 // instant returns t as the core counts time.
 func (b *mailbox) instant(t time.Time) instant { return instant(t.Sub(b.epoch)) }
@@ -145,10 +172,10 @@ func (o *owner) grant(c *core) {
 }
 
 // note writes what happened to the ticket at p down, in tests.
-func (o *owner) note(c *core, what settings.Kind, p *ticket.Place) {
-	if o.journal != nil {
-		o.journal.Write(settings.Entry{
-			Kind: what, Number: uint64(p.Number), Weight: p.Weight, At: o.epoch.Add(time.Duration(c.now)),
+func (b *mailbox) note(c *core, what settings.Kind, p *ticket.Place) {
+	if b.journal != nil {
+		b.journal.Write(settings.Entry{
+			Kind: what, Number: uint64(p.Number), Weight: p.Weight, At: b.epoch.Add(time.Duration(c.now)),
 		})
 	}
 }
@@ -170,9 +197,7 @@ func (o *owner) apply(c *core, m *message) (end bool) {
 		}
 		o.replies = append(o.replies, reply{to: m.answer})
 	case release:
-		if p.Number == m.number && p.State == ticket.Holding {
-			o.release(c, p)
-		}
+		o.release(c, p, m.number)
 	case wait:
 		o.replies = append(o.replies, reply{m.answer, answer{wait: c.wait(m.weight)}})
 	case stats:
@@ -218,17 +243,21 @@ func (o *owner) giveUp(c *core, p *ticket.Place, unaware bool) {
 		p.TakeBack()
 		c.undo(p)
 	default:
-		o.release(c, p)
+		o.release(c, p, p.Number)
 		return
 	}
 	p.Tell(errGivenUp)
 }
 
-func (o *owner) release(c *core, p *ticket.Place) {
-	o.note(c, settings.Released, p)
+// release gives back what the ticket with the number holds at p, if it is still that ticket's.
+func (b *mailbox) release(c *core, p *ticket.Place, n ticket.Number) {
+	if p.Number != n || p.State != ticket.Holding {
+		return
+	}
+	b.note(c, settings.Released, p)
 	c.release(p)
 	if p.Reused {
-		o.places.Put(p)
+		b.places.Put(p)
 	}
 }
 
@@ -286,12 +315,19 @@ func (o *owner) end(c *core) {
 
 // send gives the owner a message and reports whether it was taken. The owner never waits for
 // anything but messages and its timer, so send waits only for the owner to get there.
-func (b *mailbox) send(m message) bool {
+func (b *mailbox) send(m message) bool { return b.sendUntil(nil, m) == nil }
+
+// sendUntil is send for a caller who goes away when done is closed.
+func (b *mailbox) sendUntil(done <-chan struct{}, m message) error {
+	b.underway.Add(1)
 	select {
 	case b.in <- m:
-		return true
+		return nil
+	case <-done:
+		b.underway.Add(-1)
+		return context.Canceled
 	case <-b.ended:
-		return false
+		return ErrClosed
 	}
 }
 

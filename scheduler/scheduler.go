@@ -43,7 +43,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 			return nil, err
 		}
 	}
-	box := &mailbox{in: make(chan message, mailboxSize), epoch: set.Clock.Now(), ended: make(chan struct{})}
+	box := newMailbox(set)
 	s := &Scheduler{box: box, limits: limits, clock: set.Clock}
 	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. The
 	// cleanup must not touch the channels of an owner that has ended: they may belong to a bubble.
@@ -52,7 +52,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 			box.send(message{verb: shut})
 		}
 	}, box)
-	go newOwner(box, set).run(newCore(limits, set.MaxQueue, set.NonBlocking))
+	go newOwner(box).run(newCore(limits, set.MaxQueue, set.NonBlocking))
 	return s, nil
 }
 
@@ -85,13 +85,15 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	if d, ok := ctx.Deadline(); ok {
 		deadline = s.box.instant(d)
 	}
+	if p := s.box.acquireNow(weight, deadline); p != nil {
+		return ticket.Granted((*desk)(s), p), nil
+	}
 	p := s.box.place()
-	select {
-	case s.box.in <- message{verb: acquire, place: p, weight: weight, deadline: deadline}:
-	case <-ctx.Done():
+	switch s.box.sendUntil(ctx.Done(), message{verb: acquire, place: p, weight: weight, deadline: deadline}) {
+	case context.Canceled:
 		s.box.places.Put(p)
 		return ticket.Ticket{}, gaveUp(ctx)
-	case <-s.box.ended:
+	case ErrClosed:
 		return ticket.Ticket{}, ErrClosed
 	}
 	select {
@@ -152,6 +154,12 @@ func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.TryAcquireN(1)
 // trying never jumps the line. It returns false otherwise, for a weight that can never be granted,
 // and after Close. It allocates nothing.
 func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
+	if p, answered := s.box.tryNow(weight); answered {
+		if p == nil {
+			return ticket.Ticket{}, false
+		}
+		return ticket.Granted((*desk)(s), p), true
+	}
 	p := s.box.place()
 	if !s.box.send(message{verb: try, place: p, weight: weight}) {
 		return ticket.Ticket{}, false
@@ -263,7 +271,9 @@ type desk Scheduler
 
 // Release implements [ticket.Desk].
 func (d *desk) Release(p *ticket.Place, n ticket.Number) {
-	d.box.send(message{verb: release, place: p, number: n})
+	if !d.box.releaseNow(p, n) {
+		d.box.send(message{verb: release, place: p, number: n})
+	}
 }
 
 // Cancel implements [ticket.Desk]. It waits until it is done, or its caller could still receive a

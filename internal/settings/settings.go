@@ -15,11 +15,13 @@ type Settings struct {
 	MaxQueue    int
 	NonBlocking bool
 	Journal     *Journal // nil: nothing is written down
+	KeepCore    bool     // the owner lends nothing; for tests, which must pass either way
 }
 
 // Clock is documented as scheduler.Clock.
 type Clock interface {
 	Now() time.Time
+	Since(t time.Time) time.Duration
 	AfterFunc(d time.Duration, f func()) *clock.Timer
 }
 
