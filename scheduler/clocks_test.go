@@ -99,14 +99,14 @@ func perform(t *testing.T, limits string, acts []act, s *scheduler.Scheduler, re
 }
 
 // The same scenarios on the mock clock, on the mock clock in a bubble and on the plain clock in a
-// bubble give the same records to the nanosecond.
+// bubble give the same records to the nanosecond, with lending and without.
 func TestThreeClocksOneAnswer(t *testing.T) {
 	for i, c := range scenarios {
 		t.Run(fmt.Sprint(i, " ", c.limits), func(t *testing.T) {
-			onMock := func(t *testing.T) string {
+			onMock := func(t *testing.T, opts ...scheduler.Option) string {
 				mock := clock.NewMock()
 				var rec schedulertest.Recorder
-				s := start(t, limits(t, c.limits), scheduler.WithClock(mock), &rec)
+				s := start(t, limits(t, c.limits), append(opts, scheduler.WithClock(mock), &rec)...)
 				return perform(t, c.limits, c.acts, s, &rec, func(d time.Duration) {
 					if d > 0 {
 						schedulertest.Advance(t, s, mock, d)
@@ -115,7 +115,7 @@ func TestThreeClocksOneAnswer(t *testing.T) {
 			}
 			first := onMock(t)
 			var second, third string
-			synctest.Test(t, func(t *testing.T) { second = onMock(t) })
+			synctest.Test(t, func(t *testing.T) { second = onMock(t, scheduler.KeepCore()) })
 			synctest.Test(t, func(t *testing.T) {
 				var rec schedulertest.Recorder
 				s := start(t, limits(t, c.limits), &rec)

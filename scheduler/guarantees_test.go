@@ -41,18 +41,21 @@ type story struct {
 	began time.Time
 }
 
-// bubble runs a story with the plain clock in a bubble, and checks the record at the end.
+// bubble runs a story with the plain clock in a bubble, with lending and without, and checks the
+// record at the end.
 func bubble(t *testing.T, text string, tell func(s *story), opts ...scheduler.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := &story{T: t, began: time.Now()}
-		s.Scheduler = start(t, limits(t, text), append(opts, &s.rec)...)
-		tell(s)
-		s.Close()
-		if err := schedulertest.Check(limits(t, text), s.rec.Tickets(), 0); err != nil {
-			t.Errorf("%v\n%v", err, s.rec.Tickets())
-		}
-	})
+	for _, opts := range [][]scheduler.Option{opts, append(opts, scheduler.KeepCore())} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &story{T: t, began: time.Now()}
+			s.Scheduler = start(t, limits(t, text), append(opts, &s.rec)...)
+			tell(s)
+			s.Close()
+			if err := schedulertest.Check(limits(t, text), s.rec.Tickets(), 0); err != nil {
+				t.Errorf("%v\n%v", err, s.rec.Tickets())
+			}
+		})
+	}
 }
 
 func (s *story) enqueue(weight int) ticket.Ticket {

@@ -196,3 +196,20 @@ func (o *oracle) release(id int) {
 		}
 	}
 }
+
+func (o *oracle) holds(id int) bool {
+	return slices.ContainsFunc(o.granted, func(g *oracleGrant) bool { return g.id == id && g.released == never })
+}
+
+// stats is what Stats must say.
+func (o *oracle) stats(epoch time.Time) Stats {
+	s := Stats{Waiting: len(o.line), InUse: held(o.granted), Granted: uint64(len(o.granted)), Windows: []WindowStats{}}
+	if at := o.wake(); at != never {
+		s.NextWake = epoch.Add(time.Duration(at))
+	}
+	for _, w := range o.limits.Windows {
+		u := used(o.granted, w, o.now)
+		s.Windows = append(s.Windows, WindowStats{w, u, w.Permits - u})
+	}
+	return s
+}

@@ -130,9 +130,9 @@ func (o *owner) run(c *core) {
 		}
 		over = over || c.finished()
 		o.arm(c)
-		o.underway.Add(-int64(len(batch)))
+		idle := o.underway.Add(-int64(len(batch))) == 0 && c.line.Len() == 0
 		o.reply()
-		if lent = o.lends && !over && c.line.Len() == 0 && !c.draining; lent {
+		if lent = idle && o.lends && !over && !c.draining; lent {
 			o.lend(c)
 			c = nil
 		}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -19,6 +20,11 @@ type WindowStats struct {
 	Window
 	Used      int // permits that count now
 	Remaining int // permits that could be granted now as far as this window goes
+}
+
+// String says how full the window is, such as "3/2s: 1 used, 2 remaining".
+func (w WindowStats) String() string {
+	return fmt.Sprintf("%v: %d used, %d remaining", w.Window, w.Used, w.Remaining)
 }
 
 // clone returns a copy that shares nothing with s.

@@ -1,0 +1,139 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// TestWholeAgainstOracle does to a scheduler, through its public methods and on a mock clock, what
+// TestTwin does to its core, with lending and without.
+func TestWholeAgainstOracle(t *testing.T) {
+	runs := 1_500
+	if raceEnabled || testing.Short() {
+		runs = 200
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	synctest.Test(t, func(t *testing.T) { // where the mock's sleeps cost nothing
+		for run := range runs {
+			r := rand.New(rand.NewPCG(seed, uint64(run)))
+			if err := whole(r, tinyLimits[run%len(tinyLimits)], run%2 == 0); err != nil {
+				t.Fatalf("seed %d, run %d: %v", seed, run, err)
+			}
+		}
+	})
+}
+
+func whole(r *rand.Rand, l Limits, lend bool) error {
+	mock := clock.NewMock()
+	epoch := mock.Now()
+	opts := []Option{WithClock(mock)}
+	if !lend {
+		opts = append(opts, KeepCore())
+	}
+	s, err := New(l, opts...)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	o := &oracle{limits: l, maxQueue: unlimited}
+	type holder struct {
+		ticket.Ticket
+		told bool
+	}
+	var tickets []*holder
+	number := 0
+	for range 60 {
+		weight := r.IntN(o.most()) + 1
+		atOnce := len(o.line) == 0 && o.fits(weight)
+		what := ""
+		switch k := r.IntN(10); {
+		case k < 3: // at once, by either method that can
+			what = fmt.Sprintf("take %d", weight)
+			var got ticket.Ticket
+			ok := false
+			if atOnce && k == 0 {
+				got, err = s.AcquireN(context.Background(), weight)
+				ok = err == nil
+			} else {
+				got, ok = s.TryAcquireN(weight)
+			}
+			if ok != atOnce {
+				return fmt.Errorf("%s: granted %v, want %v", what, ok, atOnce)
+			}
+			if ok {
+				o.arrive(try, number, weight, never)
+				tickets = append(tickets, &holder{got, true})
+				number++
+			}
+		case k == 3:
+			what = fmt.Sprintf("enqueue %d", weight)
+			got, err := s.Enqueue(weight)
+			if err != nil {
+				return err
+			}
+			o.arrive(enqueue, number, weight, never)
+			tickets = append(tickets, &holder{Ticket: got})
+			number++
+		case k < 8 && len(tickets) > 0:
+			i := r.IntN(len(tickets))
+			h := tickets[i]
+			waits := false
+			for _, w := range o.line {
+				waits = waits || w.id == i
+			}
+			switch {
+			case k == 4 && !waits && !h.told:
+				what = fmt.Sprintf("receive %d", i)
+				h.told = true
+				if err := <-h.Ready(); err != nil && !errors.Is(err, errGivenUp) {
+					return err
+				}
+			case k == 5:
+				what = fmt.Sprintf("cancel %d", i)
+				switch {
+				case waits:
+					o.leave(i)
+				case !h.told && o.holds(i):
+					o.undo(i)
+				default:
+					o.release(i)
+				}
+				h.Cancel()
+			default:
+				what = fmt.Sprintf("release %d", i)
+				o.release(i)
+				h.Release()
+			}
+		default:
+			to := o.now + []instant{0, 1, 3, instant(r.IntN(100))}[r.IntN(4)]
+			// Not past the next wake: on the way the owner would act, or not, as it gets to run.
+			if wake := o.wake(); wake < to || wake != never && r.IntN(2) == 0 {
+				to = wake - instant(r.IntN(2))
+			}
+			what = fmt.Sprintf("time %d", to)
+			s.Stats() // what was sent at this instant is to be applied at it
+			mock.Set(epoch.Add(time.Duration(to)))
+			s.Stats()
+			o.now = max(o.now, to)
+		}
+		o.pump()
+		// Mostly the next call follows at once: a Stats calls the core in, and takes all messages.
+		if r.IntN(3) > 0 {
+			continue
+		}
+		if got, want := s.Stats(), o.stats(epoch); !reflect.DeepEqual(got, want) {
+			return fmt.Errorf("lending %v, limits %v, after %s at %d:\n got %+v\nwant %+v", lend, l, what, o.now, got, want)
+		}
+	}
+	return nil
+}
