@@ -207,8 +207,12 @@ func (c *core) earliest(n int) (at instant, limit int) {
 	return c.forecast.next(n)
 }
 
-// wait returns how long a ticket of weight n taken now would wait at least.
+// wait returns how long a ticket of weight n taken now would wait at least; for ever if it is never
+// granted.
 func (c *core) wait(n int) time.Duration {
+	if c.admits(n) != nil {
+		return forEver
+	}
 	at, _ := c.earliest(n)
 	return c.now.until(at)
 }
@@ -229,6 +233,9 @@ func (c *core) name(limit int) string {
 func (c *core) finished() bool {
 	return c.draining && c.line.Len() == 0 && c.inUse == 0
 }
+
+// forEver is the wait of what never comes.
+const forEver = time.Duration(math.MaxInt64)
 
 // unlimited is the maxQueue of a scheduler without WithMaxQueue.
 const unlimited = math.MaxInt

@@ -72,10 +72,10 @@
 //
 // # Costs
 //
-// A scheduler is one goroutine. Acquire and Release together, or a TryAcquire with its Release, cost
-// about 0.8 µs on a 2-core cloud VM and allocate nothing: most of it is waking the owner and waking
-// up again. That is several times a mutex-based limiter, and little beside the calls it is meant
-// for. A waiting Acquire costs no timer and no goroutine. A decision costs the same however many
-// permits a window holds, and grows with the number of windows. WaitTime, and an Acquire with a
-// deadline that must wait, take one pass over the line where it has changed other than by growing.
+// A scheduler is one goroutine and one timer. On a 2-core cloud VM, Acquire and Release together cost
+// about 0.15 µs while nobody waits, and 0.9 µs where 128 goroutines share 4 permits: once somebody
+// waits, each call is a round trip to the owner. They allocate nothing. A waiting Acquire costs no
+// timer and no goroutine of the scheduler's. A decision costs the same however many permits a window
+// holds, and grows with the number of windows. WaitTime, and an Acquire with a deadline that must
+// wait, take one pass over the line where it has changed other than by growing.
 package scheduler

@@ -43,6 +43,7 @@ type ParseError struct {
 	Text   string
 	Offset int // in bytes, where the trouble begins
 	Reason string
+	Err    error // an *InvalidError if the text reads well but the value cannot work
 }
 
 // Error quotes the text from where it stops making sense.
@@ -53,6 +54,9 @@ func (e *ParseError) Error() string {
 	}
 	return fmt.Sprintf("scheduler: limits %q, at byte %d (%q): %s", e.Text, e.Offset, near, e.Reason)
 }
+
+// Unwrap returns Err.
+func (e *ParseError) Unwrap() error { return e.Err }
 
 // DeadlineError refuses a ticket at once because its context's deadline comes before the earliest
 // instant at which it could be granted. It unwraps to [context.DeadlineExceeded].

@@ -68,11 +68,11 @@ func (b *mailbox) tryNow(n int) (p *ticket.Place, answered bool) {
 	if c == nil {
 		return nil, false
 	}
+	defer b.giveBack(c) // whatever the clock does
 	c.advance(b.now())
 	if n >= 1 && n <= c.most && c.fits(n) {
 		p = b.grantNow(c, n)
 	}
-	b.giveBack(c)
 	return p, true
 }
 
@@ -82,13 +82,12 @@ func (b *mailbox) acquireNow(n int, deadline instant) *ticket.Place {
 	if c == nil {
 		return nil
 	}
+	defer b.giveBack(c)
 	c.advance(b.now())
-	var p *ticket.Place
-	if n >= 1 && n <= c.most && c.fits(n) && c.now <= deadline {
-		p = b.grantNow(c, n)
+	if n < 1 || n > c.most || !c.fits(n) || c.now > deadline {
+		return nil
 	}
-	b.giveBack(c)
-	return p
+	return b.grantNow(c, n)
 }
 
 // grantNow grants a ticket that fits into a line in which nobody stands.
@@ -107,10 +106,10 @@ func (b *mailbox) releaseNow(p *ticket.Place, n ticket.Number) bool {
 	if c == nil {
 		return false
 	}
+	defer b.giveBack(c)
 	if c.timed || b.journal != nil { // else reading the clock would change nothing
 		c.advance(b.now())
 	}
 	b.release(c, p, n)
-	b.giveBack(c)
 	return true
 }

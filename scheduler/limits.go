@@ -78,20 +78,28 @@ func (l Limits) Validate() error {
 		return &InvalidError{"Limits", "no limits", "at least one window or a MaxBurst"}
 	}
 	for i, w := range l.Windows {
-		field := func(name string) string { return fmt.Sprintf("Limits.Windows[%d].%s", i, name) }
-		switch {
-		case w.Permits < 1:
-			return &InvalidError{field("Permits"), w.Permits, "1 or more"}
-		case w.Per < 1:
-			return &InvalidError{field("Per"), w.Per, "longer than 0"}
-		case w.Per > maxPer:
-			return &InvalidError{field("Per"), w.Per, fmt.Sprintf("at most %v (100 years)", maxPer)}
-		case w.From > FromRelease:
-			return &InvalidError{field("From"), w.From, "FromGrant or FromRelease"}
+		if err := w.invalid(); err != nil {
+			err.What = fmt.Sprintf("Limits.Windows[%d].%s", i, err.What)
+			return err
 		}
 	}
 	if l.MaxBurst < 0 {
 		return &InvalidError{"Limits.MaxBurst", l.MaxBurst, "0 (no cap) or more"}
+	}
+	return nil
+}
+
+// invalid says which field of the window cannot work, or returns nil.
+func (w Window) invalid() *InvalidError {
+	switch {
+	case w.Permits < 1:
+		return &InvalidError{"Permits", w.Permits, "1 or more"}
+	case w.Per < 1:
+		return &InvalidError{"Per", w.Per, "longer than 0"}
+	case w.Per > maxPer:
+		return &InvalidError{"Per", w.Per, fmt.Sprintf("at most %v (100 years)", maxPer)}
+	case w.From > FromRelease:
+		return &InvalidError{"From", w.From, "FromGrant or FromRelease"}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/benbjohnson/clock"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -33,6 +34,7 @@ func TestInvalid(t *testing.T) {
 		{"second window", scheduler.Limits{Windows: []scheduler.Window{scheduler.PerDay(1), {}}}, nil, "scheduler: Limits.Windows[1].Permits must be 1 or more, got 0"},
 		{"negative burst", scheduler.Limits{MaxBurst: -1}, nil, "scheduler: Limits.MaxBurst must be 0 (no cap) or more, got -1"},
 		{"nil clock", good, []scheduler.Option{scheduler.WithClock(nil)}, "scheduler: the clock of WithClock must be a clock such as clock.New(), got <nil>"},
+		{"typed nil clock", good, []scheduler.Option{scheduler.WithClock((*clock.Mock)(nil))}, "scheduler: the clock of WithClock must be a clock such as clock.New(), got <nil>"},
 		{"negative queue", good, []scheduler.Option{scheduler.WithMaxQueue(-1)}, "scheduler: the length of WithMaxQueue must be 0 or more, got -1"},
 		{"nil option", good, []scheduler.Option{nil}, "scheduler: an Option of New must be made by one of the With functions or NonBlocking, got <nil>"},
 	} {
@@ -116,16 +118,18 @@ func TestParseErrors(t *testing.T) {
 	}{
 		{"3", 0, "expected a window"},
 		{"5/s lots", 4, "expected a window"},
-		{"x/s", 0, "the permits before the slash must be a whole number"},
+		{"x/s", 0, "Permits must be a whole number"},
+		{"99999999999999999999/s", 0, "Permits is a larger number than fits"},
+		{"5/s 0/s", 4, "Permits must be 1 or more, got 0"},
 		{"/s", 0, "whole number"},
 		{"1.5/s", 0, "whole number"},
 		{"3/", 2, "expected a length"},
 		{"3/fortnight", 2, "expected a length"},
 		{"3/2", 2, "expected a length"},
-		{"3/99999999999999999999s", 2, "expected a length"},
-		{"3/9999999999999day", 2, "expected a length"},
+		{"3/99999999999999999999s", 0, "Per must be at most 876000h"},
+		{"3/9999999999999day", 0, "Per must be at most 876000h"},
 		{"5/s burst", 9, "a number after burst is missing"},
-		{"5/s burst two", 10, "the burst must be a whole number"},
+		{"5/s burst two", 10, "burst must be a whole number"},
 		{"burst 2 5/s burst 3", 12, "a second burst"},
 		{"5/s from", 8, `expected "release" or "grant"`},
 		{"5/s from start", 9, `expected "release" or "grant"`},
@@ -142,7 +146,7 @@ func TestParseErrors(t *testing.T) {
 		"0/s":                "Permits must be 1 or more, got 0",
 		"3/0s":               "Per must be longer than 0",
 		"3/-2s":              "Per must be longer than 0, got -2s",
-		"burst 0":            "burst must be 1 or more; leave it out for no cap, got 0",
+		"burst 0":            "burst must be 1 or more (without a burst there is no cap), got 0",
 		"1/99999day burst 1": "at most 876000h",
 	} {
 		_, err := scheduler.ParseLimits(text)

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -11,8 +12,9 @@ import (
 // github.com/benbjohnson/clock are clocks.
 //
 // The scheduler calls Now when it is made and Since thereafter, often, also in the goroutines of its
-// callers. The function it gives to AfterFunc only notes that it was called. Since alone is trusted: early, late and missing calls change when it next
-// looks at the clock, never what it decides. A clock that steps back is taken to stand still.
+// callers. Since alone is trusted: what it passes to AfterFunc does no more than make it look at the
+// clock, so calls that come early, late or twice change nothing. A clock that steps back is taken to
+// stand still.
 type Clock interface {
 	Now() time.Time
 	Since(t time.Time) time.Duration
@@ -30,10 +32,11 @@ type optionFunc func(*settings.Settings) error
 func (f optionFunc) Apply(s *settings.Settings) error { return f(s) }
 
 // WithClock makes the scheduler read the given clock instead of the computer's. Tests pass a
-// *clock.Mock. Deadlines of contexts are compared with this clock too.
+// *clock.Mock. Deadlines of contexts are compared with this clock: to a mock that stands in 1970 those
+// of the context package are decades away, until it is Set to the present.
 func WithClock(c Clock) Option {
 	return optionFunc(func(set *settings.Settings) error {
-		if c == nil {
+		if v := reflect.ValueOf(c); c == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			return &InvalidError{"the clock of WithClock", nil, "a clock such as clock.New()"}
 		}
 		set.Clock = c

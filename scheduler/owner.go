@@ -113,7 +113,8 @@ func (o *owner) hint() {
 
 // run is the owner's life, turn after turn: receive, read the clock, advance, grant, arm the timer,
 // reply. Replying last makes every reply a barrier: what was sent before is done, the grants that
-// were due are made, and the timer is set.
+// were due are made, and the timer is set. Between turns the core is lent out if nobody waits; see
+// lend.go.
 func (o *owner) run(c *core) {
 	for over, lent := false, false; !over; {
 		batch := o.receive()
@@ -131,11 +132,10 @@ func (o *owner) run(c *core) {
 		over = over || c.finished()
 		o.arm(c)
 		idle := o.underway.Add(-int64(len(batch))) == 0 && c.line.Len() == 0
-		o.reply()
 		if lent = idle && o.lends && !over && !c.draining; lent {
 			o.lend(c)
-			c = nil
 		}
+		o.reply()
 	}
 	o.end(c)
 }

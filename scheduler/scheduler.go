@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"time"
 
@@ -215,18 +214,24 @@ func (s *Scheduler) ask(m message) (answer, bool) {
 	}
 }
 
-// WaitTime returns how long a ticket of weight 1 taken now would wait: 0 when it would be granted at
-// once. It runs through the line as it stands, so it costs a pass over the line where the line has
-// changed other than by growing.
+// WaitTime returns how long a ticket of weight 1 taken now would wait. See [Scheduler.WaitTimeN].
+func (s *Scheduler) WaitTime() time.Duration { return s.WaitTimeN(1) }
+
+// WaitTimeN returns how long a ticket of the given weight taken now would wait: 0 when it would be
+// granted at once, and the longest duration there is when it never would, because of its weight or
+// because the scheduler is closed or draining.
 //
 // The answer is exact when windows that count from grant alone decide. Where somebody must first
 // release, for the burst or for a window that counts from release, it is a lower bound: it takes
 // the permits in use to be released now, and those granted later to be released at once. It may then
-// be 0 though nothing is free. After Close it is the longest duration there is.
-func (s *Scheduler) WaitTime() time.Duration {
-	a, ok := s.ask(message{verb: wait, weight: 1})
+// be 0 though nothing is free.
+//
+// It runs through the line as it stands, so it costs a pass over the line where the line has changed
+// other than by growing.
+func (s *Scheduler) WaitTimeN(weight int) time.Duration {
+	a, ok := s.ask(message{verb: wait, weight: weight})
 	if !ok {
-		return math.MaxInt64
+		return forEver
 	}
 	return a.wait
 }

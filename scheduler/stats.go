@@ -11,7 +11,7 @@ type Stats struct {
 	Waiting  int           // tickets in line
 	InUse    int           // permits granted and not yet given back
 	Granted  uint64        // tickets granted so far, less those undone because their caller had gone
-	NextWake time.Time     // when the owner will next act by itself; zero if it waits to be spoken to
+	NextWake time.Time     // when the owner will next act by itself; zero if nobody waits, or somebody must first release
 	Windows  []WindowStats // in the order of Limits.Windows
 }
 

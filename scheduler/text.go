@@ -1,7 +1,9 @@
 package scheduler
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +21,8 @@ import (
 // [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from release" belongs to the window before it,
 // "burst" may stand once, anywhere. [Limits.String] writes this form.
 //
-// Text that does not parse gives a [*ParseError] that says where; limits that parse but cannot
-// work, such as 0/s, give the [*InvalidError] of [Limits.Validate].
+// Text that does not parse, or that parses to values which cannot work, such as 0/s, gives a
+// [*ParseError] that says where. No limits at all give the [*InvalidError] of [Limits.Validate].
 func ParseLimits(s string) (Limits, error) {
 	var l Limits
 	p := words{text: s}
@@ -40,12 +42,12 @@ func ParseLimits(s string) (Limits, error) {
 			if !p.next() {
 				return Limits{}, p.fail("a number after burst is missing")
 			}
-			n, err := strconv.Atoi(p.word)
+			n, err := p.count("burst", p.word)
 			if err != nil {
-				return Limits{}, p.fail("the burst must be a whole number")
+				return Limits{}, err
 			}
 			if n < 1 {
-				return Limits{}, &InvalidError{"burst", n, "1 or more; leave it out for no cap"}
+				return Limits{}, p.invalid(&InvalidError{"burst", n, "1 or more (without a burst there is no cap)"})
 			}
 			l.MaxBurst, burst = n, true
 		default:
@@ -81,12 +83,30 @@ func (p *words) fail(why string) error {
 	return &ParseError{Text: p.text, Offset: p.at, Reason: why}
 }
 
+// invalid is fail for a value that reads well but cannot work.
+func (p *words) invalid(err *InvalidError) error {
+	why := fmt.Sprintf("%s must be %s, got %v", err.What, err.Want, err.Got)
+	return &ParseError{Text: p.text, Offset: p.at, Reason: why, Err: err}
+}
+
+// count reads a whole number.
+func (p *words) count(what, s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, p.fail(what + " is a larger number than fits")
+	}
+	if err != nil {
+		return 0, p.fail(what + " must be a whole number")
+	}
+	return n, nil
+}
+
 // window reads the word "3/2s" and, where they follow, the words "from release".
 func (p *words) window() (Window, error) {
 	count, length, _ := strings.Cut(p.word, "/")
-	permits, err := strconv.Atoi(count)
+	permits, err := p.count("Permits", count)
 	if err != nil {
-		return Window{}, p.fail("the permits before the slash must be a whole number")
+		return Window{}, err
 	}
 	per, ok := parsePer(length)
 	if !ok {
@@ -94,6 +114,9 @@ func (p *words) window() (Window, error) {
 		return Window{}, p.fail(`expected a length such as "s", "2s", "min", "1h30m" or "day" after the slash`)
 	}
 	w := Window{Permits: permits, Per: per}
+	if err := w.invalid(); err != nil {
+		return Window{}, p.invalid(err)
+	}
 	ahead := *p
 	if !ahead.next() || ahead.word != "from" {
 		return w, nil
@@ -126,8 +149,8 @@ func parsePer(s string) (time.Duration, bool) {
 			return unit, true
 		}
 		n, err := strconv.ParseInt(s[:digits], 10, 64)
-		if err != nil || n > int64(1<<63-1)/int64(unit) {
-			return 0, false
+		if err != nil || n > math.MaxInt64/int64(unit) {
+			return math.MaxInt64, true // too long, which is for others to say
 		}
 		return time.Duration(n) * unit, true
 	}

@@ -87,11 +87,12 @@ func (t Ticket) Ready() <-chan error {
 
 // Release gives the permits of a granted ticket back, so that they no longer count as in use. It
 // gives no window budget back: the work has been done. Releasing again, releasing after the
-// scheduler closed, and releasing a ticket that still waits do nothing, which makes
+// scheduler closed, and releasing a ticket that still waits do nothing. After Acquire and TryAcquire
 //
 //	defer t.Release()
 //
-// right in every case. Release may wait for the scheduler to take the message, never for a permit.
+// is right; after Enqueue use Cancel, which also gives up a ticket that still waits. Release may wait
+// for the scheduler to take the message, never for a permit.
 func (t Ticket) Release() {
 	if t.desk != nil {
 		t.desk.Release(t.place, t.number)
@@ -102,7 +103,8 @@ func (t Ticket) Release() {
 // behind moves up at once. One that was granted but whose grant nobody has yet received from
 // [Ticket.Ready] is undone as if it had never been: permits and window budget are free again. In
 // both cases Ready delivers an error that wraps [context.Canceled]. A ticket whose grant was
-// received is released, as by [Ticket.Release]. One that has ended stays as it is. When Cancel
+// received is released, as by [Ticket.Release], so that defer t.Cancel() is right after Enqueue. One
+// that has ended stays as it is. When Cancel
 // returns all this has happened.
 func (t Ticket) Cancel() {
 	if t.desk != nil {

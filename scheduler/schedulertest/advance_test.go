@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,20 +42,16 @@ func enqueue(tb testing.TB, s *scheduler.Scheduler, n int) {
 
 // busy keeps every processor busy until the test ends.
 func busy(t *testing.T) {
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
+				runtime.Gosched()
 			}
 		})
 	}
-	t.Cleanup(func() { close(stop); wg.Wait() })
+	t.Cleanup(func() { stop.Store(true); wg.Wait() })
 }
 
 // One call over many firings makes every grant, each at its own instant.

@@ -18,7 +18,6 @@ func at(seconds float64) time.Time {
 
 // Each record breaks one promise, or none.
 func TestCheck(t *testing.T) {
-	type T = schedulertest.Ticket
 	for _, c := range []struct {
 		name   string
 		limits string

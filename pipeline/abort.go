@@ -1,0 +1,79 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrExited is the error of an item whose work ended its goroutine instead of returning, as
+// [runtime.Goexit] and the FailNow of a test do.
+var ErrExited = errors.New("pipeline: the function ended its goroutine instead of returning")
+
+type abortKey struct{}
+
+// scope is a pipeline that a fault can end.
+type scope struct {
+	ctx context.Context
+	end context.CancelCauseFunc
+}
+
+// WithAbort returns a context that a pipeline's stages can end, and a function for the caller to end
+// it. It is [context.WithCancelCause] with one addition: a stage that was started with it, or with a
+// context derived from it, and that has a fault, ends it with the fault as its cause.
+//
+// Give the context to all stages of a pipeline, and ask [context.Cause] for what went wrong when the
+// stream has ended: nil says that it ended because all was done. Call the function when the pipeline
+// is no longer needed, usually with defer, to end stages that may still wait. Stages written by hand
+// call it with their own faults. Only the first end of a context counts.
+//
+// A pipeline that is started by the work of another one aborts that one too, unless it has a
+// WithAbort of its own.
+func WithAbort(parent context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, abort := context.WithCancelCause(parent)
+	return context.WithValue(ctx, abortKey{}, &scope{ctx, abort}), abort
+}
+
+// scopeOf returns the pipeline that ctx belongs to, or nil.
+func scopeOf(ctx context.Context) *scope {
+	p, _ := ctx.Value(abortKey{}).(*scope)
+	return p
+}
+
+// abort ends the pipeline that ctx belongs to because of a fault. It does nothing if there is no
+// fault or if ctx belongs to none.
+func abort(ctx context.Context, fault error) {
+	if p := scopeOf(ctx); p != nil && fault != nil {
+		p.end(fault)
+	}
+}
+
+// cause returns why ctx has ended, or nil if it has not. A context ends before those derived from it,
+// so where ctx is derived from the pipeline's, the pipeline may have ended already, and the stage
+// before may have closed its output for that.
+func cause(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if p := scopeOf(ctx); p != nil {
+		return context.Cause(p.ctx)
+	}
+	return nil
+}
+
+// refused returns the error of an item for which the scheduler gave no permit.
+func refused(stage string, err error) error { return fmt.Errorf("pipeline: %s: %w", stage, err) }
+
+// settle calls f and then last. If f does not return but ends its goroutine, last is told so, in a
+// goroutine of its own: a panic comes that way too, and must go on up without waiting for anybody.
+func settle(f func(), last func(exited bool)) {
+	exited := true
+	defer func() {
+		if exited {
+			go last(true)
+		}
+	}()
+	f()
+	exited = false
+	last(false)
+}

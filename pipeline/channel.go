@@ -1,0 +1,51 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// receive takes the next item. It returns false when the input is closed and empty, and when ctx has
+// ended; [cause] then tells which, because whoever closes a channel for an abort does so after the end
+// of the context.
+func receive[T any](ctx context.Context, in <-chan T) (item T, ok bool) {
+	if ctx.Err() != nil { // select would choose at random
+		return item, false
+	}
+	select {
+	case item, ok = <-in:
+	case <-ctx.Done():
+	}
+	return item, ok
+}
+
+// send hands an item on. It returns false, and the item is dropped, if ctx ends before.
+func send[T any](ctx context.Context, out chan<- T, item T) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case out <- item:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// patient is a context that does not tell its deadline. A scheduler refuses a ticket whose deadline
+// is too near before the context has ended, and a stage that ended then would look to its reader as
+// if all had been done.
+type patient struct{ context.Context }
+
+// Deadline implements [context.Context].
+func (patient) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+
+// one is the weight of items that have none of their own.
+func one[T any](T) int { return 1 }
+
+// must panics with what the caller of stage has to change, unless it is fulfilled.
+func must(fulfilled bool, stage, want string) {
+	if !fulfilled {
+		panic("pipeline: " + stage + " needs " + want)
+	}
+}

@@ -1,0 +1,37 @@
+package pipeline
+
+import (
+	"context"
+	"testing"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// A panic in a goroutine cannot be caught from outside, so this calls what runs there.
+func TestPanicGivesThePermitBackAndGoesOn(t *testing.T) {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := newCrew(t.Context(), "Map", s, one[int], func(context.Context, int) (int, error) { panic("boom") }, 1)
+	p, err := s.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.slots <- struct{}{}
+	c.running.Add(1)
+	results := make(chan Result[int], 1)
+	func() {
+		defer func() {
+			if got := recover(); got != "boom" {
+				t.Errorf("the panic that arrives is %v, want boom", got)
+			}
+		}()
+		c.do(p, 1, func(r Result[int]) { results <- r })
+	}()
+	if n := s.Stats().InUse; n != 0 {
+		t.Errorf("the panic left %d permits in use", n)
+	}
+	c.running.Wait()
+}

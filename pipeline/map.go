@@ -1,0 +1,137 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// Map calls work for each item and hands its results on as they come. It waits for a permit before
+// each call and holds it until the call returns, so windows and burst hold for the work itself.
+//
+// At most [Concurrency] calls run at a time, and at most as many as the burst of s allows. A call
+// whose result has not been taken yet counts, though its permit has been given back.
+//
+// An error of work goes on in its [Result], and the stage goes on. So it does when s refuses an item
+// for its weight, because it is NonBlocking or because its line is full. Only [scheduler.ErrClosed] is
+// a fault: the item in hand is dropped, calls that run are waited for, and the last result has the
+// fault as its error; then ctx ends with it as its cause if it was made by [WithAbort].
+//
+// When ctx ends, the item in line is dropped, and so are the results of calls that were running or
+// had not been taken. The output closes when all calls have returned.
+//
+// Map is concurrent and not ordered.
+func Map[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A,
+	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
+	return unordered(ctx, "Map", s, in, one, work, opts)
+}
+
+// MapN is [Map] with a weight for each item, such as the length of a batch. An item whose weight is
+// below 1, or above what a limit can hold, is not worked on: its result is the refusal.
+//
+// MapN is concurrent and not ordered.
+func MapN[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
+	return unordered(ctx, "MapN", s, in, weight, work, opts)
+}
+
+func unordered[A, B any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+	work func(context.Context, A) (B, error), opts []Option) <-chan Result[B] {
+	must(s != nil, stage, "a scheduler")
+	must(weight != nil && work != nil, stage, "functions to call")
+	if in == nil {
+		return nil
+	}
+	b := newBounds(s, opts)
+	c := newCrew(ctx, stage, s, weight, work, b.concurrency)
+	out := make(chan Result[B])
+	put := func(r Result[B]) { send(ctx, out, r) }
+	go func() {
+		fault := ErrExited
+		settle(func() { fault = c.run(in, func() func(Result[B]) { return put }) }, func(bool) {
+			c.running.Wait()
+			c.finish(out, fault)
+		})
+	}()
+	return out
+}
+
+// finish ends the output of a stage, after all its results.
+func (c *crew[A, B]) finish(out chan<- Result[B], fault error) {
+	if fault != nil {
+		send(c.ctx, out, Result[B]{Err: fault})
+		abort(c.ctx, fault) // before the output closes, so that its reader knows
+	}
+	close(out)
+}
+
+// OrderedMap is [Map] with the results in the order of the input. It holds up results that are
+// finished before an earlier one: as many as [Buffer] says besides those in calls. While the oldest
+// item is in work or its result is not taken, the stage takes Concurrency−1+Buffer later ones, no more.
+//
+// When ctx ends, results that were held up are dropped too.
+//
+// OrderedMap is concurrent and ordered.
+func OrderedMap[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A,
+	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
+	return ordered(ctx, "OrderedMap", s, in, one, work, opts)
+}
+
+// OrderedMapN is [OrderedMap] with a weight for each item, as [MapN] takes it.
+//
+// OrderedMapN is concurrent and ordered.
+func OrderedMapN[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
+	return ordered(ctx, "OrderedMapN", s, in, weight, work, opts)
+}
+
+func ordered[A, B any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+	work func(context.Context, A) (B, error), opts []Option) <-chan Result[B] {
+	must(s != nil, stage, "a scheduler")
+	must(weight != nil && work != nil, stage, "functions to call")
+	if in == nil {
+		return nil
+	}
+	b := newBounds(s, opts)
+	c := newCrew(ctx, stage, s, weight, work, b.concurrency)
+	out := make(chan Result[B])
+	c.places = make(chan struct{}, b.concurrency+b.buffer)
+	// The results wait in a list of places in the order of the input; tail is the place of the item
+	// to come. A result never waits for the reader there, so it holds up no work but its own share.
+	head := newPlace[B]()
+	fault, ended := ErrExited, make(chan struct{})
+	go func() {
+		tail := head
+		place := func() func(Result[B]) {
+			p := tail
+			tail = newPlace[B]()
+			p.next = tail
+			return func(r Result[B]) { p.result <- r }
+		}
+		settle(func() { fault = c.run(in, place) }, func(bool) {
+			close(tail.result)
+			c.running.Wait()
+			close(ended)
+		})
+	}()
+	go func() {
+		for p := head; ; p = p.next {
+			r, ok := receive(ctx, p.result)
+			if !ok || !send(ctx, out, r) {
+				break
+			}
+			<-c.places
+		}
+		<-ended
+		c.finish(out, fault)
+	}()
+	return out
+}
+
+// place is where the result of one item waits for its turn.
+type place[B any] struct {
+	result chan Result[B] // has a slot free; closed if there is no such item
+	next   *place[B]      // set before there is a result
+}
+
+func newPlace[B any]() *place[B] { return &place[B]{result: make(chan Result[B], 1)} }

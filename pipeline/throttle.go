@@ -1,0 +1,75 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// Throttle hands each item on when s has granted it a permit.
+//
+// It limits hand-offs, and nothing else. The permit is given back before the item is handed on, so a
+// throttle cannot bound the work that follows, and a burst only makes it wait for permits that others
+// hold. To limit work, use [Map] or [ForEach], which hold the permit until the work ends.
+//
+// A reader that is always ready gets each item at the instant of its grant. One that dawdles finds an
+// item waiting whose permit was granted before, and behind it one whose permit is granted now: it sees
+// one item more than a window allows, never two, because the stage asks for the next permit only when
+// the item is handed on.
+//
+// When ctx ends, the one item in hand is dropped; if it had been granted, its window budget is spent.
+// A refusal by s, such as [scheduler.ErrClosed], is a fault: the item is dropped, ctx ends with the
+// refusal as its cause if it was made by [WithAbort], and the output closes.
+//
+// Throttle is ordered and not concurrent.
+func Throttle[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T) <-chan T {
+	return throttle(ctx, "Throttle", s, in, one)
+}
+
+// ThrottleN is [Throttle] with a weight for each item: bytes, tokens, rows. The permits of one item
+// are granted together. A weight below 1, or above what a limit can hold, is a fault; split such
+// items before.
+//
+// ThrottleN is ordered and not concurrent.
+func ThrottleN[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T, weight func(T) int) <-chan T {
+	must(weight != nil, "ThrottleN", "a weight function")
+	return throttle(ctx, "ThrottleN", s, in, weight)
+}
+
+func throttle[T any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan T, weight func(T) int) <-chan T {
+	must(s != nil, stage, "a scheduler")
+	if in == nil {
+		return nil
+	}
+	out := make(chan T)
+	go func() {
+		defer close(out)
+		fault := ErrExited
+		defer func() { abort(ctx, fault) }() // before the output closes, so that its reader knows
+		fault = pass(ctx, stage, s, in, weight, out)
+	}()
+	return out
+}
+
+// pass hands items on until there are no more, and returns the fault that made it stop.
+func pass[T any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan T, weight func(T) int, out chan<- T) error {
+	waiting := patient{ctx}
+	for {
+		item, ok := receive(ctx, in)
+		if !ok {
+			return nil
+		}
+		t, err := s.AcquireN(waiting, weight(item))
+		if ctx.Err() != nil {
+			t.Release()
+			return nil
+		}
+		if err != nil {
+			return refused(stage, err)
+		}
+		t.Release()
+		if !send(ctx, out, item) {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/settings"
+)
+
+// A borrower does not get ahead of a message that was sent before: it may be its own release.
+func TestBorrowerStaysBehindMessages(t *testing.T) {
+	box := newMailbox(settings.Settings{Clock: clock.NewMock()})
+	c := newCore(Limits{MaxBurst: 1}, unlimited, false)
+	box.lend(c)
+	if got := box.borrow(); got != c {
+		t.Fatal("could not borrow")
+	}
+	box.giveBack(c)
+	box.send(message{verb: release}) // no owner is there to apply it
+	if box.borrow() != nil {
+		t.Error("borrowed with a message under way")
+	}
+	if box.callIn() != c {
+		t.Error("the core was not put back")
+	}
+	if box.borrow() != nil {
+		t.Error("borrowed what the owner has")
+	}
+}
+
+// A message that was not sent after all is not under way.
+func TestGivingUpSendingLeavesNothingUnderWay(t *testing.T) {
+	box := newMailbox(settings.Settings{Clock: clock.NewMock()})
+	for range mailboxSize {
+		box.send(message{verb: stats})
+	}
+	done := make(chan struct{})
+	close(done)
+	if err := box.sendUntil(done, message{verb: stats}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if got := box.underway.Load(); got != mailboxSize {
+		t.Errorf("%d under way, want %d", got, mailboxSize)
+	}
+}
+
+// The clock is read by whoever decides: a try that nobody else's turn precedes sees the time.
+func TestBorrowerReadsTheClock(t *testing.T) {
+	mock := clock.NewMock()
+	s, err := New(Limits{Windows: []Window{PerSecond(1)}}, WithClock(mock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 5 {
+		s.Stats()
+		if _, ok := s.TryAcquire(); !ok {
+			t.Fatalf("second %d: not granted", i)
+		}
+		mock.Set(mock.Now().Add(time.Second - 1))
+		if _, ok := s.TryAcquire(); ok {
+			t.Fatalf("second %d: granted a nanosecond early", i)
+		}
+		mock.Set(mock.Now().Add(1))
+	}
+}
+
+// movingClock is moved on while the owner has just read it.
+type movingClock struct {
+	*clock.Mock
+	moves []time.Duration
+}
+
+func (c *movingClock) Since(t time.Time) time.Duration {
+	d := c.Mock.Since(t)
+	if len(c.moves) > 0 {
+		c.Mock.Set(c.Mock.Now().Add(c.moves[0]))
+		c.moves = c.moves[1:]
+	}
+	return d
+}
+
+// A timer that is set while the clock moves would come late by as much as it moved, and on a mock
+// clock that then stands still, never. The owner notices.
+func TestClockMovesWhileTheTimerIsSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		moves []time.Duration // after each reading
+		after time.Duration   // and then
+	}{
+		"past the wake":  {[]time.Duration{2 * time.Second}, 0},
+		"to the wake":    {[]time.Duration{time.Second}, 0},
+		"part of it":     {[]time.Duration{600 * time.Millisecond}, 400 * time.Millisecond},
+		"in small steps": {[]time.Duration{100 * time.Millisecond, 100 * time.Millisecond, 100 * time.Millisecond}, 700 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			moving := &movingClock{Mock: clock.NewMock()}
+			o := newOwner(newMailbox(settings.Settings{Clock: moving}))
+			core := newCore(Limits{Windows: []Window{PerSecond(1)}}, unlimited, false)
+			first, second := o.place(), o.place()
+			core.push(first, 1)
+			core.push(second, 1)
+			o.grant(core)
+			// A turn: the clock is read, and moves on at once.
+			moving.moves = c.moves
+			core.advance(o.now())
+			o.arm(core)
+			moving.Mock.Add(c.after)
+			select {
+			case <-o.tick:
+			case <-time.After(10 * time.Second): // the mock calls the owner in a goroutine
+				t.Fatal("the owner was not told to look at the clock")
+			}
+			core.advance(o.now())
+			if core.grant() != second {
+				t.Error("not granted")
+			}
+			o.timer.Stop()
+		})
+	}
+}
+
+// A clock that panics does so in the caller who read it, and takes nothing with it.
+func TestPanickingClock(t *testing.T) {
+	clk := &panickingClock{Mock: clock.NewMock()}
+	box := newMailbox(settings.Settings{Clock: clk})
+	c := newCore(Limits{Windows: []Window{{1, 1, FromRelease}}}, unlimited, false)
+	box.lend(c)
+	held := box.acquireNow(1, never)
+	for name, f := range map[string]func(){
+		"try":     func() { box.tryNow(1) },
+		"acquire": func() { box.acquireNow(1, never) },
+		"release": func() { box.releaseNow(held, held.Number) },
+	} {
+		clk.panics = true
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s did not read the clock", name)
+				}
+			}()
+			f()
+		}()
+		clk.panics = false
+		if got := box.borrow(); got != c {
+			t.Fatalf("%s lost the core", name)
+		}
+		box.giveBack(c)
+	}
+}
+
+type panickingClock struct {
+	*clock.Mock
+	panics bool
+}
+
+func (c *panickingClock) Since(t time.Time) time.Duration {
+	if c.panics {
+		panic("clock")
+	}
+	return c.Mock.Since(t)
+}
+
+// The deadline may have passed on the scheduler's clock though the context does not know it yet.
+func TestDeadlinePassedOnTheSchedulersClock(t *testing.T) {
+	for _, opts := range [][]Option{nil, {KeepCore()}} {
+		mock := clock.NewMock()
+		deadline := time.Now().Add(time.Hour)
+		mock.Set(deadline.Add(time.Minute))
+		s, err := New(Limits{MaxBurst: 1}, append(opts, WithClock(mock))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Stats()
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		_, err = s.Acquire(ctx)
+		var refused *DeadlineError
+		if !errors.As(err, &refused) || refused.Left >= 0 || refused.Wait != 0 {
+			t.Errorf("%v", err)
+		}
+		cancel()
+		s.Close()
+	}
+}
