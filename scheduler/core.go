@@ -23,6 +23,7 @@ type core struct {
 	line     ticket.Line
 	granted  uint64
 	draining bool // takes no newcomers
+	shut     bool // closed; draining too
 	forecast forecast
 }
 
@@ -229,9 +230,10 @@ func (c *core) name(limit int) string {
 	return ""
 }
 
-// finished reports whether a drain is over: nobody waits and nothing is held.
+// finished reports whether all is over: after Close at once, else when a drain has nobody waiting
+// and nothing held.
 func (c *core) finished() bool {
-	return c.draining && c.line.Len() == 0 && c.inUse == 0
+	return c.shut || c.draining && c.line.Len() == 0 && c.inUse == 0
 }
 
 // forEver is the wait of what never comes.

@@ -31,22 +31,6 @@ func TestBorrowerStaysBehindMessages(t *testing.T) {
 	}
 }
 
-// A message that was not sent after all is not under way.
-func TestGivingUpSendingLeavesNothingUnderWay(t *testing.T) {
-	box := newMailbox(settings.Settings{Clock: clock.NewMock()})
-	for range mailboxSize {
-		box.send(message{verb: stats})
-	}
-	done := make(chan struct{})
-	close(done)
-	if err := box.sendUntil(done, message{verb: stats}); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if got := box.underway.Load(); got != mailboxSize {
-		t.Errorf("%d under way, want %d", got, mailboxSize)
-	}
-}
-
 // The clock is read by whoever decides: a try that nobody else's turn precedes sees the time.
 func TestBorrowerReadsTheClock(t *testing.T) {
 	mock := clock.NewMock()

@@ -1,7 +1,7 @@
 package scheduler
 
 import (
-	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,8 +19,8 @@ type mailbox struct {
 	epoch   time.Time         // instant 0
 	journal *settings.Journal // nil but in tests
 
-	ended chan struct{} // closed when the owner has ended and nothing more is answered
-	over  atomic.Bool   // the same, for those who may not touch the channels
+	over  atomic.Bool   // the owner takes no more messages
+	ended chan struct{} // closed when the owner has ended
 	final Stats         // as they were at the end; written before ended is closed
 
 	places sync.Pool // of idle *ticket.Place with Reused set
@@ -124,15 +124,13 @@ func (o *owner) run(c *core) {
 		c.advance(o.now())
 		o.grant(c)
 		for i := range batch {
-			if over = o.apply(c, &batch[i]); over {
-				break
-			}
+			o.apply(c, &batch[i])
 			o.grant(c)
 		}
-		over = over || c.finished()
+		over = c.finished()
 		o.arm(c)
 		idle := o.underway.Add(-int64(len(batch))) == 0 && c.line.Len() == 0
-		if lent = idle && o.lends && !over && !c.draining; lent {
+		if lent = idle && o.lends && !c.draining; lent {
 			o.lend(c)
 		}
 		o.reply()
@@ -180,8 +178,8 @@ func (b *mailbox) note(c *core, what settings.Kind, p *ticket.Place) {
 	}
 }
 
-// apply does what the message asks for and reports whether that is to end.
-func (o *owner) apply(c *core, m *message) (end bool) {
+// apply does what the message asks for.
+func (o *owner) apply(c *core, m *message) {
 	p := m.place
 	switch m.verb {
 	case acquire, try, enqueue:
@@ -205,9 +203,8 @@ func (o *owner) apply(c *core, m *message) (end bool) {
 	case drain:
 		c.draining = true
 	case shut:
-		return true
+		o.shut(c)
 	}
-	return false
 }
 
 // arrive puts a new ticket in line, or refuses it.
@@ -299,36 +296,49 @@ func (o *owner) reply() {
 	o.replies = o.replies[:0]
 }
 
-// end tells all who wait that there is nothing to wait for, and leaves nothing behind. Messages that
-// come too late are not read: their senders watch ended.
-func (o *owner) end(c *core) {
-	o.timer.Stop()
+// shut tells all who wait that there is nothing to wait for. From then on the core refuses everybody.
+func (o *owner) shut(c *core) {
+	c.draining, c.shut = true, true
 	for p := c.line.First(); p != nil; p = c.line.First() {
 		o.note(c, settings.GivenUp, p)
 		c.leave(p)
 		p.Tell(ErrClosed)
 	}
-	o.final = c.stats(o.epoch)
-	o.over.Store(true)
-	close(o.ended)
 }
 
-// send gives the owner a message and reports whether it was taken. The owner never waits for
-// anything but messages and its timer, so send waits only for the owner to get there.
-func (b *mailbox) send(m message) bool { return b.sendUntil(nil, m) == nil }
-
-// sendUntil is send for a caller who goes away when done is closed.
-func (b *mailbox) sendUntil(done <-chan struct{}, m message) error {
-	b.underway.Add(1)
-	select {
-	case b.in <- m:
-		return nil
-	case <-done:
-		b.underway.Add(-1)
-		return context.Canceled
-	case <-b.ended:
-		return ErrClosed
+// end answers the messages that are still under way, and leaves nothing behind. So every message
+// that send has taken is answered, and nobody needs to watch for the end while waiting.
+func (o *owner) end(c *core) {
+	o.timer.Stop()
+	o.over.Store(true) // before underway is read: whoever did not see it has been counted
+	for o.underway.Load() > 0 {
+		select {
+		case m := <-o.in:
+			o.apply(c, &m)
+			o.underway.Add(-1)
+		default:
+			runtime.Gosched() // a sender is between counting itself and sending
+		}
 	}
+	o.final = c.stats(o.epoch)
+	close(o.ended)
+	o.reply()
+}
+
+// send gives the owner a message and reports whether it was taken: it is refused after the end. The
+// owner never waits for anything but messages and its timer, so send waits no longer than a turn, and
+// a message that was taken is answered.
+func (b *mailbox) send(m message) bool {
+	if b.over.Load() {
+		return false
+	}
+	b.underway.Add(1)
+	if b.over.Load() {
+		b.underway.Add(-1)
+		return false
+	}
+	b.in <- m
+	return true
 }
 
 // place returns an idle place that serves again.

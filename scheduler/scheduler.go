@@ -88,11 +88,7 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 		return ticket.Granted((*desk)(s), p), nil
 	}
 	p := s.box.place()
-	switch s.box.sendUntil(ctx.Done(), message{verb: acquire, place: p, weight: weight, deadline: deadline}) {
-	case context.Canceled:
-		s.box.places.Put(p)
-		return ticket.Ticket{}, gaveUp(ctx)
-	case ErrClosed:
+	if !s.box.send(message{verb: acquire, place: p, weight: weight, deadline: deadline}) {
 		return ticket.Ticket{}, ErrClosed
 	}
 	select {
@@ -101,8 +97,6 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	case <-ctx.Done():
 		s.withdraw(p)
 		return ticket.Ticket{}, gaveUp(ctx)
-	case <-s.box.ended:
-		return s.lastWord(p)
 	}
 }
 
@@ -118,31 +112,15 @@ func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
 // withdraw takes back a ticket whose caller has gone, and waits until that is done. The place
 // serves again only if the owner has confirmed it: otherwise the message may still be under way.
 func (s *Scheduler) withdraw(p *ticket.Place) {
-	if !s.box.send(message{verb: withdraw, place: p}) {
-		return
-	}
+	sent := s.box.send(message{verb: withdraw, place: p})
 	for {
-		select {
-		case err := <-p.Ready():
-			if err == errGivenUp {
-				s.box.places.Put(p)
-			}
-			if err != nil {
-				return
-			}
-		case <-s.box.ended:
+		err := <-p.Ready()
+		if err == errGivenUp {
+			s.box.places.Put(p)
+		}
+		if err != nil || !sent {
 			return
 		}
-	}
-}
-
-// lastWord returns what the owner told before it ended, which is ErrClosed if it told nothing.
-func (s *Scheduler) lastWord(p *ticket.Place) (ticket.Ticket, error) {
-	select {
-	case err := <-p.Ready():
-		return s.issue(p, err)
-	default:
-		return ticket.Ticket{}, ErrClosed
 	}
 }
 
@@ -163,14 +141,7 @@ func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
 	if !s.box.send(message{verb: try, place: p, weight: weight}) {
 		return ticket.Ticket{}, false
 	}
-	var t ticket.Ticket
-	var err error
-	select {
-	case told := <-p.Ready():
-		t, err = s.issue(p, told)
-	case <-s.box.ended:
-		t, err = s.lastWord(p)
-	}
+	t, err := s.issue(p, <-p.Ready())
 	return t, err == nil
 }
 
@@ -201,17 +172,7 @@ func (s *Scheduler) ask(m message) (answer, bool) {
 	if !s.box.send(m) {
 		return answer{}, false
 	}
-	select {
-	case a := <-to:
-		return a, true
-	case <-s.box.ended:
-	}
-	select {
-	case a := <-to:
-		return a, true
-	default:
-		return answer{}, false
-	}
+	return <-to, true
 }
 
 // WaitTime returns how long a ticket of weight 1 taken now would wait. See [Scheduler.WaitTimeN].
@@ -242,6 +203,7 @@ func (s *Scheduler) WaitTimeN(weight int) time.Duration {
 func (s *Scheduler) Stats() Stats {
 	a, ok := s.ask(message{verb: stats})
 	if !ok {
+		<-s.box.ended
 		return s.box.final.clone()
 	}
 	return a.stats
