@@ -90,3 +90,31 @@ func BenchmarkWindowSize(b *testing.B) {
 		})
 	}
 }
+// Many callers, permits free.
+func BenchmarkManyCallers(b *testing.B) {
+	for _, callers := range []int{1, 16, 256} {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s := start(b, scheduler.Limits{Windows: []scheduler.Window{plenty}})
+			ctx := context.Background()
+			b.ReportAllocs()
+			var wg sync.WaitGroup
+			for i := range callers {
+				share := b.N / callers
+				if i < b.N%callers {
+					share++
+				}
+				wg.Go(func() {
+					for range share {
+						t, err := s.Acquire(ctx)
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						t.Release()
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}

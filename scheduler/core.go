@@ -55,6 +55,12 @@ func (c *core) grant() *ticket.Place {
 		return nil
 	}
 	c.line.Remove(p)
+	c.spend(p)
+	return p
+}
+
+// spend charges every limit for the ticket at p, which is granted now.
+func (c *core) spend(p *ticket.Place) {
 	p.State, p.At = ticket.Holding, int64(c.now)
 	for i := range c.windows {
 		c.windows[i].grant(c.now, p.Weight)
@@ -62,7 +68,6 @@ func (c *core) grant() *ticket.Place {
 	c.inUse += p.Weight
 	c.granted++
 	c.forecast.forget()
-	return p
 }
 
 // fits reports whether n permits fit into every limit at once.

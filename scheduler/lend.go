@@ -93,9 +93,9 @@ func (b *mailbox) acquireNow(n int, deadline instant) *ticket.Place {
 // grantNow grants a ticket that fits into a line in which nobody stands.
 func (b *mailbox) grantNow(c *core, n int) *ticket.Place {
 	p := b.place()
-	c.push(p, n)
+	c.line.Issue(p, n)
 	b.note(c, settings.Enqueued, p)
-	c.grant()
+	c.spend(p)
 	b.note(c, settings.Granted, p)
 	return p
 }

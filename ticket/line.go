@@ -75,10 +75,16 @@ func (l *Line) All() iter.Seq[*Place] {
 	}
 }
 
+// Issue gives an idle place the next number, for a ticket that is granted without standing in line.
+func (l *Line) Issue(p *Place, weight int) {
+	l.issued++
+	p.Number, p.Weight = l.issued, weight
+}
+
 // Push puts an idle place at the tail and gives it the next number.
 func (l *Line) Push(p *Place, weight int) {
-	l.issued++
-	p.Number, p.Weight, p.State = l.issued, weight, Queued
+	l.Issue(p, weight)
+	p.State = Queued
 	p.prev, p.next = l.last, nil
 	if l.last != nil {
 		l.last.next = p
