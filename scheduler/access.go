@@ -1,14 +1,8 @@
 package scheduler
 
-import "slices"
-
-// Limits returns the limits that New was given. The copy shares nothing with the scheduler.
-func (s *Scheduler) Limits() Limits {
-	l := s.limits
-	l.Windows = slices.Clone(l.Windows)
-	return l
-}
+// Limits returns a copy of the limits as they are now.
+func (s *Scheduler) Limits() Limits { return s.box.limits.Load().clone() }
 
 // Clock returns the clock that the scheduler reads, so that what is built around it can count time
 // as it does.
-func (s *Scheduler) Clock() Clock { return s.clock }
+func (s *Scheduler) Clock() Clock { return s.box.clock }

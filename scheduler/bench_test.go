@@ -90,6 +90,7 @@ func BenchmarkWindowSize(b *testing.B) {
 		})
 	}
 }
+
 // Many callers, permits free.
 func BenchmarkManyCallers(b *testing.B) {
 	for _, callers := range []int{1, 16, 256} {

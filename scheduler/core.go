@@ -25,16 +25,25 @@ type core struct {
 	draining bool // takes no newcomers
 	shut     bool // closed; draining too
 	forecast forecast
+
+	pausedUntil instant
+	halted      bool // paused until told otherwise
 }
 
 func newCore(l Limits, maxQueue int, nonBlocking bool) *core {
-	c := &core{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking}
+	c := &core{maxQueue: maxQueue, nonBlocking: nonBlocking}
+	c.setLimits(l)
+	return c
+}
+
+// setLimits starts with limits and windows that remember nothing.
+func (c *core) setLimits(l Limits) {
+	c.limits, c.windows, c.timed = l, nil, false
 	c.most, _ = l.tightest()
 	for _, w := range l.Windows {
 		c.windows = append(c.windows, newWindow(w))
 		c.timed = c.timed || w.From == FromRelease
 	}
-	return c
 }
 
 // advance moves time on. A clock that steps back stands still.
@@ -70,9 +79,9 @@ func (c *core) spend(p *ticket.Place) {
 	c.forecast.forget()
 }
 
-// fits reports whether n permits fit into every limit at once.
+// fits reports whether n permits fit into every limit at once and there is no pause.
 func (c *core) fits(n int) bool {
-	if !c.burstFits(n) {
+	if c.paused() || !c.burstFits(n) {
 		return false
 	}
 	for i := range c.windows {
@@ -186,29 +195,41 @@ func (c *core) end(p *ticket.Place) {
 	c.forecast.forget()
 }
 
+// tooLarge returns the first place in line whose ticket can never fit, nil if there is none.
+func (c *core) tooLarge() *ticket.Place {
+	for p := range c.line.All() {
+		if p.Weight > c.most {
+			return p
+		}
+	}
+	return nil
+}
+
 // wake returns the instant at which the head of the line fits by the passing of time alone, or
-// never: with nobody in line, or when somebody must first release.
+// never: with nobody in line, or when somebody must first release or resume.
 func (c *core) wake() instant {
 	p := c.line.First()
-	if p == nil || !c.burstFits(p.Weight) {
+	if p == nil || c.halted || !c.burstFits(p.Weight) {
 		return never
 	}
 	at, _, release := roomAt(c.windows, c.now, p.Weight)
 	if release {
 		return never
 	}
-	return at
+	return max(at, c.pausedUntil)
 }
 
 // earliest returns the earliest instant at which a ticket of weight n taken now could be granted,
 // and the index of the window that decides it: -1 if none does.
 func (c *core) earliest(n int) (at instant, limit int) {
 	if c.line.Len() == 0 {
-		at, limit, _ = roomAt(c.windows, c.now, n)
+		if at, limit, _ = roomAt(c.windows, c.now, n); at < c.pausedUntil {
+			at, limit = c.pausedUntil, -1
+		}
 		return at, limit
 	}
 	if !c.forecast.current(c.now, c.windows) {
-		c.forecast.run(c.now, c.windows, &c.line)
+		c.forecast.run(c.now, max(c.now, c.pausedUntil), c.windows, &c.line)
 	}
 	return c.forecast.next(n)
 }
@@ -223,12 +244,14 @@ func (c *core) wait(n int) time.Duration {
 	return c.now.until(at)
 }
 
-// name returns the limit with the index that earliest gave. Where no window decides, only the burst
-// can make a ticket wait.
+// name returns the limit with the index that earliest gave. Where no window decides, only a pause or
+// the burst can make a ticket wait.
 func (c *core) name(limit int) string {
 	switch {
 	case limit >= 0:
 		return c.windows[limit].String()
+	case c.paused():
+		return "pause"
 	case c.limits.MaxBurst > 0:
 		return c.limits.burst()
 	}

@@ -42,8 +42,8 @@ func (f *forecast) current(now instant, windows []window) bool {
 	return true
 }
 
-// run lets the windows run ahead through the line.
-func (f *forecast) run(now instant, windows []window, line *ticket.Line) {
+// run lets the windows run ahead through the line, in which nobody is granted before start.
+func (f *forecast) run(now, start instant, windows []window, line *ticket.Line) {
 	if f.ahead == nil {
 		f.ahead = make([]window, len(windows))
 	}
@@ -58,7 +58,7 @@ func (f *forecast) run(now instant, windows []window, line *ticket.Line) {
 			w.held = 0
 		}
 	}
-	f.made, f.asOf, f.first, f.last, f.limit = true, now, never, now, -1
+	f.made, f.asOf, f.first, f.last, f.limit = true, now, never, start, -1
 	for p := range line.All() {
 		f.join(p.Weight)
 	}

@@ -45,6 +45,7 @@ type history struct {
 	head, size int
 	gone       uint64  // the running total up to the last charge that has expired
 	opened     instant // when the newest entry was made
+	since      instant // what was granted until then is not in it, or not at its instant; see inherit
 }
 
 // charge says that by the instant at, total permits had been charged since the beginning. Totals
@@ -55,7 +56,7 @@ type charge struct {
 }
 
 func newHistory(w Window) history {
-	h := history{per: w.Per, limit: min(w.Permits, exactly+2)}
+	h := history{per: w.Per, limit: min(w.Permits, exactly+2), since: -1}
 	if w.Permits > exactly {
 		h.quantum = instant(w.Per) / exactly
 	}
@@ -94,7 +95,7 @@ func (h *history) expire(now instant) {
 // add charges n permits at now, which is not before any earlier charge.
 func (h *history) add(now instant, n int) {
 	total := h.total() + uint64(n)
-	if h.size > 0 && now-h.opened <= h.quantum {
+	if h.size > 0 && (now-h.opened <= h.quantum || h.size >= exactly+2) {
 		*h.entry(h.size - 1) = charge{now, total}
 		return
 	}
@@ -120,7 +121,7 @@ func (h *history) grow() {
 // remove takes back n permits that were charged at the instant at. It costs as many steps as there
 // were charges since.
 func (h *history) remove(now, at instant, n int) {
-	if at <= now-instant(h.per) {
+	if at <= now-instant(h.per) || at <= h.since {
 		return // expired, and nothing to take back
 	}
 	i := h.search(func(c *charge) bool { return c.at >= at })

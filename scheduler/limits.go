@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -70,6 +71,12 @@ type Limits struct {
 	// MaxBurst caps the permits held at once, that is granted and not yet released; 0 means no
 	// cap. Other libraries call this a concurrency limit or a bulkhead.
 	MaxBurst int
+}
+
+// clone returns a copy that shares nothing with l.
+func (l Limits) clone() Limits {
+	l.Windows = slices.Clone(l.Windows)
+	return l
 }
 
 // Validate returns an [*InvalidError] that names the first value that cannot work, or nil.

@@ -17,6 +17,20 @@ type oracle struct {
 	granted  []*oracleGrant // in the order of the grants, without those undone
 	line     []*oracleTicket
 	draining bool
+	extra    [][]*oracleGrant // for each window, what was charged besides
+	since    []instant        // for each window, up to when it remembers nothing
+
+	pausedUntil instant
+	halted      bool
+}
+
+func newOracle(l Limits, maxQueue int, nonBlocking bool) *oracle {
+	o := &oracle{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking}
+	for range l.Windows {
+		o.extra = append(o.extra, nil)
+		o.since = append(o.since, -1)
+	}
+	return o
 }
 
 type oracleTicket struct {
@@ -30,18 +44,24 @@ type oracleGrant struct {
 	released instant // never while it is held
 }
 
-// counts says whether the grant counts in the window at t.
-func (g *oracleGrant) counts(w Window, t instant) bool {
-	from := g.at
+// from returns the instant from which on the grant counts for Per.
+func (g *oracleGrant) from(w Window) instant {
 	if w.From == FromRelease {
-		from = g.released
+		return g.released
 	}
-	return from == never || from > t-instant(w.Per)
+	return g.at
 }
 
-func used(grants []*oracleGrant, w Window, t instant) (sum int) {
+// used returns the permits that count in the i-th window at t.
+func (o *oracle) used(grants []*oracleGrant, i int, t instant) (sum int) {
+	w := o.limits.Windows[i]
 	for _, g := range grants {
-		if g.counts(w, t) {
+		if from := g.from(w); from == never || from > t-instant(w.Per) && from > o.since[i] {
+			sum += g.weight
+		}
+	}
+	for _, g := range o.extra[i] {
+		if g.at > t-instant(w.Per) {
 			sum += g.weight
 		}
 	}
@@ -58,8 +78,8 @@ func held(grants []*oracleGrant) (sum int) {
 }
 
 func (o *oracle) windowsFit(grants []*oracleGrant, n int, t instant) bool {
-	for _, w := range o.limits.Windows {
-		if used(grants, w, t)+n > w.Permits {
+	for i, w := range o.limits.Windows {
+		if o.used(grants, i, t)+n > w.Permits {
 			return false
 		}
 	}
@@ -70,19 +90,19 @@ func (o *oracle) burstFits(n int) bool {
 	return o.limits.MaxBurst == 0 || held(o.granted)+n <= o.limits.MaxBurst
 }
 
-func (o *oracle) fits(n int) bool { return o.burstFits(n) && o.windowsFit(o.granted, n, o.now) }
+func (o *oracle) paused() bool { return o.halted || o.now < o.pausedUntil }
+
+func (o *oracle) fits(n int) bool {
+	return !o.paused() && o.burstFits(n) && o.windowsFit(o.granted, n, o.now)
+}
 
 // firstFit returns the first instant from t on at which n permits fit the windows if nobody does
 // anything: now, or when one of the grants stops to count.
 func (o *oracle) firstFit(grants []*oracleGrant, n int, t instant) instant {
 	candidates := []instant{t}
-	for _, g := range grants {
-		for _, w := range o.limits.Windows {
-			from := g.at
-			if w.From == FromRelease {
-				from = g.released
-			}
-			if from != never && from+instant(w.Per) > t {
+	for i, w := range o.limits.Windows {
+		for _, g := range append(slices.Clone(grants), o.extra[i]...) {
+			if from := g.from(w); from != never && from+instant(w.Per) > t {
 				candidates = append(candidates, from+instant(w.Per))
 			}
 		}
@@ -117,7 +137,7 @@ func (o *oracle) earliest(n int) instant {
 		}
 		grants = append(grants, &g)
 	}
-	t := o.now
+	t := max(o.now, o.pausedUntil)
 	for _, ahead := range append(slices.Clone(o.line), &oracleTicket{weight: n}) {
 		t = o.firstFit(grants, ahead.weight, t)
 		grants = append(grants, &oracleGrant{oracleTicket: *ahead, at: t, released: t})
@@ -126,10 +146,10 @@ func (o *oracle) earliest(n int) instant {
 }
 
 func (o *oracle) wake() instant {
-	if len(o.line) == 0 || !o.burstFits(o.line[0].weight) {
+	if len(o.line) == 0 || o.halted || !o.burstFits(o.line[0].weight) {
 		return never
 	}
-	return o.firstFit(o.granted, o.line[0].weight, o.now)
+	return o.firstFit(o.granted, o.line[0].weight, max(o.now, o.pausedUntil))
 }
 
 // refusal is what the oracle expects of a ticket that is not accepted.
@@ -207,9 +227,58 @@ func (o *oracle) stats(epoch time.Time) Stats {
 	if at := o.wake(); at != never {
 		s.NextWake = epoch.Add(time.Duration(at))
 	}
-	for _, w := range o.limits.Windows {
-		u := used(o.granted, w, o.now)
-		s.Windows = append(s.Windows, WindowStats{w, u, w.Permits - u})
+	s.Paused = o.paused()
+	if s.Paused && !o.halted {
+		s.Resumes = epoch.Add(time.Duration(o.pausedUntil))
+	}
+	for i, w := range o.limits.Windows {
+		u := o.used(o.granted, i, o.now)
+		s.Windows = append(s.Windows, WindowStats{w, u, max(0, w.Permits-u)})
 	}
 	return s
+}
+
+// configure replaces the limits and returns the ids of those in line who can never fit. Each new
+// window remembers what the old one of its length did, or else the longest.
+func (o *oracle) configure(l Limits) (tooLarge []int) {
+	old, extra, since := o.limits.Windows, o.extra, o.since
+	o.limits, o.extra, o.since = l, nil, nil
+	for _, w := range l.Windows {
+		best := -1
+		for i, from := range old {
+			if from.From == w.From && (best < 0 || from.Per == w.Per || old[best].Per != w.Per && from.Per > old[best].Per) {
+				best = i
+			}
+		}
+		s := since[best]
+		if w.Per > old[best].Per {
+			s = max(s, o.now-instant(old[best].Per))
+		}
+		var kept []*oracleGrant
+		for _, g := range extra[best] {
+			if g.at > s {
+				kept = append(kept, g)
+			}
+		}
+		o.extra, o.since = append(o.extra, kept), append(o.since, s)
+	}
+	for _, t := range o.line {
+		if t.weight > o.most() {
+			tooLarge = append(tooLarge, t.id)
+		}
+	}
+	for _, id := range tooLarge {
+		o.leave(id)
+	}
+	return tooLarge
+}
+
+// charge notes permits that were used elsewhere. Released is the same instant: it counts from there.
+func (o *oracle) charge(i, n int) {
+	w := o.limits.Windows[i]
+	for j := range o.limits.Windows {
+		if o.limits.Windows[j] == w {
+			o.extra[j] = append(o.extra[j], &oracleGrant{oracleTicket{-1, n}, o.now, o.now})
+		}
+	}
 }

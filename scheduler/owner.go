@@ -23,6 +23,8 @@ type mailbox struct {
 	ended chan struct{} // closed when the owner has ended
 	final Stats         // as they were at the end; written before ended is closed
 
+	limits atomic.Pointer[Limits] // as they are now; what they point to is never changed
+
 	places sync.Pool // of idle *ticket.Place with Reused set
 
 	lends bool // false only in tests
@@ -49,16 +51,20 @@ const mailboxSize = 64
 type verb uint8
 
 const (
-	acquire  verb = iota // put place in line, tell it how that ends
-	try                  // the same, but refuse where it would have to wait
-	enqueue              // put place in line, answer whether it stands there, tell it how that ends
-	withdraw             // the caller of acquire has gone and was told nothing; tell it when done
-	cancel               // the ticket is given up; answer when done
-	release              // the permits are given back
-	wait                 // answer how long a ticket of the weight would wait
-	stats                // answer with the stats
-	drain                // take no newcomers, end when all is done
-	shut                 // end now
+	acquire   verb = iota // put place in line, tell it how that ends
+	try                   // the same, but refuse where it would have to wait
+	enqueue               // put place in line, answer whether it stands there, tell it how that ends
+	withdraw              // the caller of acquire has gone and was told nothing; tell it when done
+	cancel                // the ticket is given up; answer when done
+	release               // the permits are given back
+	wait                  // answer how long a ticket of the weight would wait
+	stats                 // answer with the stats
+	configure             // replace the limits; answer when done
+	pause                 // no grants until the deadline, never for until resume; answer
+	resume                // end all pauses; answer
+	spent                 // permits of a window were used elsewhere; answer
+	drain                 // take no newcomers, end when all is done
+	shut                  // end now
 )
 
 type message struct {
@@ -66,11 +72,12 @@ type message struct {
 	place    *ticket.Place
 	number   ticket.Number // cancel, release: the ticket meant
 	weight   int           // acquire, try, enqueue, wait
-	deadline instant       // acquire, enqueue
-	answer   chan<- answer // enqueue, cancel, wait, stats; has a slot free
+	deadline instant       // acquire, enqueue, pause
+	limits   *Limits       // configure; spent: one window
+	answer   chan<- answer // for those that are answered; has a slot free
 }
 
-// answer is what the owner says to enqueue, cancel, wait and stats.
+// answer is what the owner says at the end of the turn.
 type answer struct {
 	number ticket.Number
 	err    error
@@ -198,13 +205,22 @@ func (o *owner) apply(c *core, m *message) {
 			// Nobody can have acted on a grant that is still there to take back.
 			o.giveUp(c, p, p.State == ticket.Holding && p.TakeBack())
 		}
-		o.replies = append(o.replies, reply{to: m.answer})
+		o.answer(m, answer{})
 	case release:
 		o.release(c, p, m.number)
 	case wait:
-		o.replies = append(o.replies, reply{m.answer, answer{wait: c.wait(m.weight)}})
+		o.answer(m, answer{wait: c.wait(m.weight)})
 	case stats:
-		o.replies = append(o.replies, reply{m.answer, answer{stats: c.stats(o.epoch)}})
+		o.answer(m, answer{stats: c.stats(o.epoch)})
+	case configure:
+		o.configure(c, m)
+	case pause:
+		o.answer(m, answer{err: c.pause(m.deadline)})
+	case resume:
+		c.resume()
+		o.answer(m, answer{})
+	case spent:
+		o.answer(m, answer{err: c.charge(m.limits.Windows[0], m.weight)})
 	case drain:
 		c.draining = true
 	case shut:
@@ -228,7 +244,7 @@ func (o *owner) arrive(c *core, m *message) {
 		o.note(c, settings.Enqueued, p)
 	}
 	if m.verb == enqueue {
-		o.replies = append(o.replies, reply{m.answer, answer{number: p.Number, err: err}})
+		o.answer(m, answer{number: p.Number, err: err})
 	} else if err != nil {
 		p.Tell(err)
 	}
@@ -292,6 +308,11 @@ func (o *owner) arm(c *core) {
 	}
 }
 
+// answer notes what to answer at the end of the turn.
+func (o *owner) answer(m *message, a answer) {
+	o.replies = append(o.replies, reply{m.answer, a})
+}
+
 // reply sends the answers of this turn. Each goes to a channel of the asker's with a slot free.
 func (o *owner) reply() {
 	for _, r := range o.replies {
@@ -299,6 +320,19 @@ func (o *owner) reply() {
 	}
 	clear(o.replies)
 	o.replies = o.replies[:0]
+}
+
+// configure replaces the limits and refuses those in line who can never fit any more.
+func (o *owner) configure(c *core, m *message) {
+	c.configure(*m.limits)
+	o.limits.Store(m.limits)
+	_, limit := c.limits.tightest()
+	for p := c.tooLarge(); p != nil; p = c.tooLarge() {
+		o.note(c, settings.GivenUp, p)
+		c.leave(p)
+		p.Tell(&TooLargeError{Weight: p.Weight, Most: c.most, Limit: limit})
+	}
+	o.answer(m, answer{})
 }
 
 // shut tells all who wait that there is nothing to wait for. From then on the core refuses everybody.

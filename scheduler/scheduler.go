@@ -21,9 +21,6 @@ import (
 type Scheduler struct {
 	box     *mailbox
 	cleanup runtime.Cleanup
-
-	limits Limits // as given to New; read only
-	clock  Clock
 }
 
 // New starts a scheduler with the given limits. It returns an [*InvalidError] for limits that
@@ -32,7 +29,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	if err := limits.Validate(); err != nil {
 		return nil, err
 	}
-	limits.Windows = append([]Window(nil), limits.Windows...)
+	limits = limits.clone()
 	set := settings.Settings{Clock: clock.New(), MaxQueue: unlimited}
 	for _, opt := range opts {
 		if opt == nil {
@@ -43,7 +40,8 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 		}
 	}
 	box := newMailbox(set)
-	s := &Scheduler{box: box, limits: limits, clock: set.Clock}
+	box.limits.Store(&limits)
+	s := &Scheduler{box: box}
 	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. The
 	// cleanup must not touch the channels of an owner that has ended: they may belong to a bubble.
 	s.cleanup = runtime.AddCleanup(s, func(box *mailbox) {

@@ -40,7 +40,7 @@ func newTwin(l Limits, maxQueue int, nonBlocking bool) *twin {
 	return &twin{
 		core:   newCore(l, maxQueue, nonBlocking),
 		owner:  &owner{mailbox: &mailbox{ended: make(chan struct{})}, armed: never},
-		oracle: &oracle{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking},
+		oracle: newOracle(l, maxQueue, nonBlocking),
 	}
 }
 
@@ -59,6 +59,10 @@ const (
 	opWithdraw        // ticket a if its caller has been told nothing
 	opTime            // move by a, as b says
 	opDrain
+	opPause // until a after now, or without end, as b says
+	opResume
+	opConfigure // the limits change as a and b say
+	opCharge    // to window a, of b permits
 	opKinds
 )
 
@@ -106,6 +110,26 @@ func (w *twin) apply(o op) error {
 		w.oracle.draining = true
 		w.send(message{verb: drain})
 		return w.pump()
+	}
+	switch o.kind {
+	case opPause:
+		return w.pause(o.a, o.b)
+	case opResume:
+		w.logf("resume")
+		w.oracle.halted, w.oracle.pausedUntil = false, 0
+		w.send(message{verb: resume})
+		return w.pump()
+	case opConfigure:
+		return w.configure(o.a, o.b)
+	case opCharge:
+		if n := len(w.oracle.limits.Windows); n > 0 {
+			win := w.oracle.limits.Windows[o.a%n]
+			w.logf("charge %d to %v", o.b%win.Permits+1, win)
+			w.oracle.charge(o.a%n, o.b%win.Permits+1)
+			w.send(message{verb: spent, limits: &Limits{Windows: []Window{win}}, weight: o.b%win.Permits + 1})
+			return errors.Join(w.owner.replies[0].answer.err, w.pump())
+		}
+		return nil
 	}
 	if len(w.tickets) == 0 {
 		return nil
@@ -265,14 +289,17 @@ func sameRefusal(got error, want refusal, wait time.Duration) error {
 func (w *twin) move(a, b int) error {
 	now := w.oracle.now
 	var edges []instant
-	for _, g := range w.oracle.granted {
-		for _, win := range w.oracle.limits.Windows {
+	for i, win := range w.oracle.limits.Windows {
+		for _, g := range append(slices.Clone(w.oracle.granted), w.oracle.extra[i]...) {
 			for _, from := range []instant{g.at, g.released} {
 				if from != never && from+instant(win.Per) > now {
 					edges = append(edges, from+instant(win.Per))
 				}
 			}
 		}
+	}
+	if w.oracle.pausedUntil > now {
+		edges = append(edges, w.oracle.pausedUntil)
 	}
 	slices.Sort(edges)
 	to := now
@@ -294,6 +321,68 @@ func (w *twin) move(a, b int) error {
 	w.logf("time %d to %d", now, to)
 	w.oracle.now = max(now, to)
 	w.core.advance(to)
+	return w.pump()
+}
+
+func (w *twin) pause(a, b int) error {
+	now := w.oracle.now
+	until := now + instant(a%30) - 2
+	if b%4 == 0 {
+		until = never
+	}
+	w.logf("pause until %d", until)
+	w.send(message{verb: pause, deadline: until})
+	err := w.owner.replies[0].answer.err
+	var invalidErr *InvalidError
+	switch {
+	case until == never:
+		w.oracle.halted = true
+	case until <= now:
+		if !errors.As(err, &invalidErr) {
+			return fmt.Errorf("a pause into the past gave %v", err)
+		}
+		err = nil
+	default:
+		w.oracle.pausedUntil = max(w.oracle.pausedUntil, until)
+	}
+	return errors.Join(err, w.pump())
+}
+
+// configure changes the limits: the burst, the permits and lengths of windows, their number.
+func (w *twin) configure(a, b int) error {
+	l := w.oracle.limits.clone()
+	if len(l.Windows) == 0 || b%5 == 0 {
+		l.MaxBurst = a%5 + 1
+	} else {
+		i := a % len(l.Windows)
+		win := &l.Windows[i]
+		switch b % 5 {
+		case 1:
+			win.Permits = a%9 + 1
+		case 2:
+			win.Per = win.Per/2 + time.Duration(a%40) + 1
+		case 3:
+			l.Windows = append(l.Windows, Window{a%6 + 1, win.Per * 2 / 3, win.From})
+			if len(l.Windows) > 4 {
+				return nil
+			}
+			l.Windows[len(l.Windows)-1].Per++
+		case 4:
+			if len(l.Windows) > 1 {
+				l.Windows = append(l.Windows[:i:i], l.Windows[i+1:]...)
+			}
+		}
+	}
+	w.logf("limits %v", l)
+	gone := w.oracle.configure(l)
+	w.send(message{verb: configure, limits: &l})
+	for _, id := range gone {
+		t := w.tickets[id]
+		t.state = ticket.Idle
+		if err := w.answer(t.place); !errors.Is(err, ErrTooLarge) {
+			return fmt.Errorf("ticket %d can never fit and was told %v", id, err)
+		}
+	}
 	return w.pump()
 }
 
@@ -342,8 +431,17 @@ func randomOp(r *rand.Rand) op {
 	kinds := []int{opAcquire, opAcquire, opTry, opEnqueue, opEnqueue, opReceive, opReceive,
 		opRelease, opRelease, opCancel, opWithdraw, opTime, opTime, opTime, opTime}
 	o := op{kinds[r.IntN(len(kinds))], r.IntN(1 << 16), r.IntN(1 << 16)}
-	if r.IntN(200) == 0 {
-		o.kind = opDrain
+	switch r.IntN(100) {
+	case 0:
+		o.kind = opDrain + r.IntN(2) // sometimes a pause
+	case 1:
+		o.kind = opPause
+	case 2, 3:
+		o.kind = opResume
+	case 4, 5, 6:
+		o.kind = opConfigure
+	case 7, 8:
+		o.kind = opCharge
 	}
 	return o
 }

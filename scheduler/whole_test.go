@@ -45,7 +45,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 		return err
 	}
 	defer s.Close()
-	o := &oracle{limits: l, maxQueue: unlimited}
+	o := newOracle(l, unlimited, false)
 	type holder struct {
 		ticket.Ticket
 		told bool
