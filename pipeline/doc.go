@@ -69,7 +69,8 @@
 //
 // A stage whose output is not read waits, holds no permit, and takes no more items; so do the stages
 // before it. They wait until the reader comes back or the context ends. Whoever stops reading early
-// must therefore end the context; "defer abort(nil)" does that. Memory does not grow meanwhile: a
+// must therefore end the context; "defer abort(nil)" does that. Whoever wants to wait until all work
+// has returned then reads the last output to its end: "abort(nil); for range out {}". Memory does not grow meanwhile: a
 // stage holds one item, a concurrent one as many as its [Concurrency] and [Buffer] say, a batch its
 // size.
 //

@@ -24,6 +24,7 @@ type core struct {
 	granted  uint64
 	draining bool // takes no newcomers
 	shut     bool // closed; draining too
+	unserved bool // closed while somebody waited
 	forecast forecast
 
 	pausedUntil instant
@@ -131,8 +132,11 @@ func (c *core) acquire(p *ticket.Place, n int, deadline instant) error {
 	if err := c.admits(n); err != nil {
 		return err
 	}
-	if !c.atOnce(n) {
+	if late := deadline < c.now; late || !c.atOnce(n) {
 		at, limit := c.earliest(n)
+		if late {
+			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(deadline), Limit: c.name(limit)}
+		}
 		return &NoPermitError{Wait: c.now.until(at), Limit: c.name(limit)}
 	}
 	c.push(p, n)
@@ -189,9 +193,9 @@ func (c *core) leave(p *ticket.Place) {
 	c.end(p)
 }
 
-// end makes the place idle, so that the ticket's number names nothing any more.
+// end makes the place idle: the ticket is over.
 func (c *core) end(p *ticket.Place) {
-	p.State, p.Number = ticket.Idle, 0
+	p.State = ticket.Idle
 	c.forecast.forget()
 }
 
@@ -261,8 +265,11 @@ func (c *core) name(limit int) string {
 // finished reports whether all is over: after Close at once, else when a drain has nobody waiting
 // and nothing held.
 func (c *core) finished() bool {
-	return c.shut || c.draining && c.line.Len() == 0 && c.inUse == 0
+	return c.shut || c.draining && c.served()
 }
+
+// served reports whether nobody waits, or was sent away waiting, and nothing is held.
+func (c *core) served() bool { return c.line.Len() == 0 && !c.unserved && c.inUse == 0 }
 
 // forEver is the wait of what never comes.
 const forEver = time.Duration(math.MaxInt64)

@@ -17,7 +17,8 @@
 // Most callers want [Scheduler.Acquire], or one of the two forms made of it: [Scheduler.Do] for one
 // piece of work, [Wrap] for a function that is called from many places. Beside them
 // [Scheduler.TryAcquire] never waits, and [Scheduler.Enqueue] gives a ticket to select on.
-// [Scheduler.WaitTime] and [Scheduler.Stats] tell how things stand, [Scheduler.Drain] and
+// [Scheduler.WaitTime] and [Scheduler.Stats] tell how things stand; [Scheduler.SetLimits],
+// [Scheduler.PauseFor] and [Scheduler.Charge] change them for all who wait; [Scheduler.Drain] and
 // [Scheduler.Close] end it.
 //
 // # What you can rely on
@@ -54,8 +55,8 @@
 //     each grant remembered, which is at most about 1 MiB a window, and as much again once the
 //     scheduler has had to look ahead through a line, for WaitTime or a deadline.
 //
-// All of it holds within one process. Limits are counted from when the scheduler was made: it knows
-// nothing of calls made before or by others.
+// All of it holds within one process. Limits are counted from when the scheduler was made: of calls
+// made before or by others it knows what [Scheduler.Charge] tells it.
 //
 // # Tests
 //

@@ -31,6 +31,42 @@ func TestBorrowerStaysBehindMessages(t *testing.T) {
 	}
 }
 
+// The core is lent out whenever nobody waits, and only then: a Stats is answered when it is decided.
+func TestLentOutWhileNobodyWaits(t *testing.T) {
+	s, err := New(Limits{MaxBurst: 1}, WithClock(clock.NewMock()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	lent := func() bool { s.Stats(); return len(s.box.lending.core) == 1 }
+	if !lent() {
+		t.Error("not lent out by an idle scheduler")
+	}
+	first, _ := s.Enqueue(1)
+	if !lent() {
+		t.Error("not lent out with all permits in use and nobody waiting")
+	}
+	second, _ := s.Enqueue(1)
+	if lent() {
+		t.Error("lent out while somebody waits")
+	}
+	first.Release()
+	if !lent() {
+		t.Error("not lent out again")
+	}
+	s.Drain(canceled()) // does not end while second is held
+	if lent() {
+		t.Error("lent out while draining")
+	}
+	second.Release()
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 // The clock is read by whoever decides: a try that nobody else's turn precedes sees the time.
 func TestBorrowerReadsTheClock(t *testing.T) {
 	mock := clock.NewMock()
@@ -149,7 +185,7 @@ func (c *panickingClock) Since(t time.Time) time.Duration {
 
 // The deadline may have passed on the scheduler's clock though the context does not know it yet.
 func TestDeadlinePassedOnTheSchedulersClock(t *testing.T) {
-	for _, opts := range [][]Option{nil, {KeepCore()}} {
+	for _, opts := range [][]Option{nil, {KeepCore()}, {NonBlocking()}, {NonBlocking(), KeepCore()}} {
 		mock := clock.NewMock()
 		deadline := time.Now().Add(time.Hour)
 		mock.Set(deadline.Add(time.Minute))

@@ -185,6 +185,8 @@ func (o *oracle) arrive(v verb, id, n int, deadline instant) (r refusal, wait ti
 		return tooLarge, 0
 	case o.draining:
 		return closed, 0
+	case v == acquire && o.nonBlocking && deadline < o.now:
+		return tooLate, time.Duration(o.earliest(n) - o.now)
 	case !atOnce && v == try:
 		return noPermit, 0
 	case !atOnce && v == acquire && o.nonBlocking:

@@ -17,11 +17,13 @@ type mailbox struct {
 	in      chan message
 	clock   Clock
 	epoch   time.Time         // instant 0
-	journal *settings.Journal // nil but in tests
+	journal *settings.Journal // nil outside tests
 
 	over  atomic.Bool   // the owner takes no more messages
 	ended chan struct{} // closed when the owner has ended
-	final Stats         // as they were at the end; written before ended is closed
+	// How it ended; written before ended is closed.
+	final   Stats
+	drained bool
 
 	limits atomic.Pointer[Limits] // as they are now; what they point to is never changed
 
@@ -97,6 +99,7 @@ type owner struct {
 	timer *clock.Timer
 	tick  chan struct{} // a hint to look at the clock: the timer has fired
 	armed instant       // what the timer is set to; never if it is not set
+	read  instant       // what the clock showed in this turn
 
 	batch   []message
 	replies []reply
@@ -123,12 +126,17 @@ func (o *owner) hint() {
 // were due are made, and the timer is set. Between turns the core is lent out if nobody waits; see
 // lend.go.
 func (o *owner) run(c *core) {
-	for over, lent := false, false; !over; {
+	lent := o.lends
+	if lent {
+		o.lend(c)
+	}
+	for over := false; !over; {
 		batch := o.receive()
 		if lent {
 			c = o.callIn()
 		}
-		c.advance(o.now())
+		o.read = o.now()
+		c.advance(o.read)
 		o.grant(c)
 		for i := range batch {
 			o.apply(c, &batch[i])
@@ -166,7 +174,7 @@ func (o *owner) receive() []message {
 func (b *mailbox) now() instant { return min(instant(b.clock.Since(b.epoch)), horizon) }
 
 // instant returns t as the core counts time.
-func (b *mailbox) instant(t time.Time) instant { return instant(t.Sub(b.epoch)) }
+func (b *mailbox) instant(t time.Time) instant { return max(instant(t.Sub(b.epoch)), -horizon) }
 
 // grant grants all that fits.
 func (o *owner) grant(c *core) {
@@ -283,7 +291,8 @@ func (b *mailbox) release(c *core, p *ticket.Place, n ticket.Number) {
 // that time, or a goroutine that was kept from running, would make the timer late by that much.
 const closeEnough = instant(time.Microsecond)
 
-// arm sets the timer to the instant at which the head of the line first fits.
+// arm sets the timer to the instant at which the head of the line first fits. It counts from what the
+// clock showed in this turn, which is behind the core's time if the clock stepped back.
 func (o *owner) arm(c *core) {
 	wake := c.wake()
 	if wake == o.armed {
@@ -294,14 +303,15 @@ func (o *owner) arm(c *core) {
 		o.timer.Stop()
 		return
 	}
-	for before := c.now; ; {
+	// A clock that is slow to read moves on with each reading: bear twice as much each time.
+	for before, slack := o.read, closeEnough; ; slack *= 2 {
 		o.timer.Reset(before.until(wake))
 		now := o.now()
 		switch {
 		case now >= wake:
 			o.hint()
 			return
-		case now-before <= closeEnough:
+		case now-before <= slack:
 			return
 		}
 		before = now
@@ -337,7 +347,7 @@ func (o *owner) configure(c *core, m *message) {
 
 // shut tells all who wait that there is nothing to wait for. From then on the core refuses everybody.
 func (o *owner) shut(c *core) {
-	c.draining, c.shut = true, true
+	c.draining, c.shut, c.unserved = true, true, c.unserved || c.line.Len() > 0
 	for p := c.line.First(); p != nil; p = c.line.First() {
 		o.note(c, settings.GivenUp, p)
 		c.leave(p)
@@ -359,7 +369,7 @@ func (o *owner) end(c *core) {
 			runtime.Gosched() // a sender is between counting itself and sending
 		}
 	}
-	o.final = c.stats(o.epoch)
+	o.final, o.drained = c.stats(o.epoch), c.served()
 	close(o.ended)
 	o.reply()
 }

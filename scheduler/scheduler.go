@@ -42,12 +42,10 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	box := newMailbox(set)
 	box.limits.Store(&limits)
 	s := &Scheduler{box: box}
-	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. The
-	// cleanup must not touch the channels of an owner that has ended: they may belong to a bubble.
+	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. (Where an
+	// owner has ended, send touches no channel: it may belong to a bubble that is gone.)
 	s.cleanup = runtime.AddCleanup(s, func(box *mailbox) {
-		if !box.over.Load() {
-			box.send(message{verb: shut})
-		}
+		box.send(message{verb: shut})
 	}, box)
 	go newOwner(box).run(newCore(limits, set.MaxQueue, set.NonBlocking))
 	return s, nil
@@ -107,13 +105,14 @@ func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
 	return ticket.Granted((*desk)(s), p), nil
 }
 
-// withdraw takes back a ticket whose caller has gone, and waits until that is done. The place
-// serves again only if the owner has confirmed it: otherwise the message may still be under way.
+// withdraw takes back a ticket whose caller has gone, and waits until that is done: a grant that was
+// made meanwhile may be told first. A refusal is told without waiting for the message, but whatever
+// the place serves for next comes to the owner after it.
 func (s *Scheduler) withdraw(p *ticket.Place) {
 	sent := s.box.send(message{verb: withdraw, place: p})
 	for {
 		err := <-p.Ready()
-		if err == errGivenUp {
+		if err != nil {
 			s.box.places.Put(p)
 		}
 		if err != nil || !sent {
@@ -218,13 +217,18 @@ func (s *Scheduler) Close() error {
 }
 
 // Drain ends the scheduler in good order: it takes no newcomers, serves the line, waits for all
-// permits to be released, and then closes. If ctx ends first Drain returns an error that wraps
-// ctx.Err(), and the draining goes on: wait for it with another Drain, or cut it short with Close.
+// permits to be released, and then closes. It returns nil when all that is done, and [ErrClosed] if
+// Close came first and somebody still waited or held a permit. If ctx ends first it returns an error
+// that wraps ctx.Err(), and the draining goes on: wait for it with another Drain, or cut it short with
+// Close.
 func (s *Scheduler) Drain(ctx context.Context) error {
 	s.box.send(message{verb: drain})
 	select {
 	case <-s.box.ended:
 		s.cleanup.Stop()
+		if !s.box.drained {
+			return ErrClosed
+		}
 		return nil
 	case <-ctx.Done():
 		return drainCut(ctx)

@@ -47,8 +47,8 @@ func Advance(tb testing.TB, s *scheduler.Scheduler, mock *clock.Mock, d time.Dur
 const patience = 3_000_000
 
 // AwaitWaiting returns as soon as at least n tickets wait in line. It fails the test, with the
-// scheduler's stats, when that does not come about: the scheduler is closed, or has been asked some
-// millions of times. Use it between starting goroutines that acquire and moving the clock. In a
+// scheduler's stats, when that does not come about: the scheduler takes no tickets any more, or has
+// been asked some millions of times. Use it between starting goroutines that acquire and moving the clock. In a
 // bubble, [testing/synctest.Wait] followed by one look at Stats does the same and is quicker to fail.
 func AwaitWaiting(tb testing.TB, s *scheduler.Scheduler, n int) {
 	tb.Helper()
@@ -58,7 +58,7 @@ func AwaitWaiting(tb testing.TB, s *scheduler.Scheduler, n int) {
 			return
 		}
 		if s.WaitTime() == closedWait {
-			tb.Fatalf("schedulertest.AwaitWaiting: the scheduler is closed, so %d tickets never wait; stats %+v", n, stats)
+			tb.Fatalf("schedulertest.AwaitWaiting: the scheduler is closed or draining, so %d tickets never wait; stats %+v", n, stats)
 			return
 		}
 		runtime.Gosched()

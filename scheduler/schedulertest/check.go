@@ -21,6 +21,9 @@ import (
 // little late; pass what you can bear, or [Forever]. A window of more than 65,536 permits may in any
 // case be late by Per/65,536.
 //
+// An empty record breaks nothing: a test of code that should have used the scheduler must also look at
+// how much it did.
+//
 // The record may also be made by hand: Number, Weight, Turn, Enqueued and Granted are what counts,
 // and Released, GivenUp and Undone where they happened. Check takes O(n log n) steps.
 func Check(limits scheduler.Limits, record Record, late time.Duration) error {

@@ -29,7 +29,10 @@
 // What goes wrong: make the mock and the scheduler inside the bubble, and close the scheduler before
 // the bubble's function returns, for instance with defer: an owner that is still there when all
 // others have ended panics the test ("deadlock: main bubble goroutine has exited"). t.Cleanup inside
-// the bubble is early enough. Channels made in a bubble, a ticket's Ready among them, must not be used outside it.
+// the bubble is early enough. So does any goroutine that is merely asleep, because time stands still
+// when the function has returned: wait for yours. Channels made in a bubble, a ticket's Ready among
+// them, must not be used outside it. A scheduler that was made outside, a global one for instance, must
+// not be used inside: that may seem to work, and stop the program later on.
 //
 // # The plain clock in a bubble
 //

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/settings"
+	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -19,10 +21,17 @@ import (
 // The code under test need not know of it. Call s.Stats() before reading, so that all that was sent
 // before is in it. A Recorder serves one scheduler, may be read from any goroutine, and grows with
 // every ticket.
-type Recorder struct{ journal settings.Journal }
+type Recorder struct {
+	journal settings.Journal
+	serves  atomic.Bool
+}
 
-// Apply makes a Recorder an Option of scheduler.New.
+// Apply makes a Recorder an Option of scheduler.New. It returns a *scheduler.InvalidError if the
+// Recorder serves a scheduler already.
 func (r *Recorder) Apply(s *settings.Settings) error {
+	if r.serves.Swap(true) {
+		return &scheduler.InvalidError{What: "a Recorder", Got: "one that serves another scheduler", Want: "new"}
+	}
 	s.Journal = &r.journal
 	return nil
 }

@@ -1,0 +1,105 @@
+// Benchmarks compares Flowguard with what one would use instead, and prints Markdown tables.
+//
+// It builds the benchmarks of this folder and runs them several times over, so that the contenders of
+// a case take turns, in reverse order every other time. A ratio is taken within each run, between
+// neighbours in time, and its median over the runs is printed with benchstat's interval of confidence.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+)
+
+// once is the time of benchmarks that measure more than the time of an iteration.
+const once = "1x"
+
+// section is one case.
+type section struct {
+	title string
+	bench string // the benchmarks are called so
+	time  string // for -test.benchtime
+	runs  int    // at most so many
+}
+
+var sections = []section{
+	{"1. One caller, permits free", "Free", "100ms", 99},
+	{"2. Many callers, permits free", "Callers", "100ms", 99},
+	{"3. Contended hand-off", "HandOff", "200ms", 99},
+	{"4. A pipeline's item", "Pipeline", "200ms", 99},
+	{"5. Jobs in line", "Line", once, 3},
+	{"6. Lateness", "Lateness", once, 6},
+	{"7. Growth", "Growth", "100ms", 99},
+	{"8. What is let through", "Quota", once, 1},
+}
+
+func main() {
+	log.SetFlags(0)
+	count := flag.Int("count", 6, "how many runs; fewer than 6 say little about spread")
+	run := flag.String("run", "", "run only cases whose title matches this regular expression")
+	flag.Parse()
+	which, err := regexp.Compile(*run)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := compare(os.Stdout, os.Stderr, which, *count); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func compare(out, progress io.Writer, which *regexp.Regexp, count int) error {
+	folder, err := os.MkdirTemp("", "benchmarks")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	binary := filepath.Join(folder, "benchmarks.test")
+	if _, err := output("go", "test", "-c", "-o", binary, "."); err != nil {
+		return err
+	}
+
+	tables := make([]*table, len(sections))
+	for n := range count {
+		for i, s := range sections {
+			if n >= s.runs || !which.MatchString(s.title) {
+				continue
+			}
+			fmt.Fprintf(progress, "run %d of %d: %s\n", n+1, count, s.title)
+			results, err := output(binary, "-test.run=^$", "-test.bench=^Benchmark"+s.bench,
+				"-test.benchtime="+s.time, fmt.Sprintf("-reverse=%t", n%2 == 1))
+			if err != nil {
+				return err
+			}
+			if tables[i] == nil {
+				tables[i] = newTable(s.title)
+			}
+			if err := tables[i].add(results); err != nil {
+				return err
+			}
+		}
+	}
+
+	fmt.Fprintf(out, "%s, %s/%s, %d processors, %d runs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), count)
+	for _, t := range tables {
+		if t != nil {
+			fmt.Fprint(out, t)
+		}
+	}
+	return nil
+}
+
+// output runs a command and returns what it printed, which is part of the error if it fails.
+func output(name string, args ...string) ([]byte, error) {
+	printed, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", filepath.Base(name), err, bytes.TrimSpace(printed))
+	}
+	return printed, nil
+}

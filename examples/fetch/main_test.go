@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// With each seed the requests are on their way for other times.
+const (
+	seeds     = 20
+	manySeeds = 50 // a crawl is some 10 ms of work
+)
+
+// crawlInBubble is the program's crawl, in simulated time and over a network in memory.
+func crawlInBubble(t *testing.T, name string, seed uint64) (got tally) {
+	t.Helper()
+	for _, w := range ways() {
+		if w.name != name {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			n := newMemory()
+			var err error
+			if got, err = crawl(t.Context(), n, n.dial, w.limits, seed, func(tally) {}); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		})
+	}
+	if got.fetched != pages {
+		t.Errorf("seed %d: fetched %d pages, want %d", seed, got.fetched, pages)
+	}
+	if least := best(serverLimits(), pages); got.elapsed < least {
+		t.Errorf("seed %d: took %v, the best possible is %v", seed, got.elapsed, least)
+	}
+	return got
+}
+
+func TestWithoutLimitManyAreRefused(t *testing.T) {
+	for seed := range uint64(seeds) {
+		if got := crawlInBubble(t, "none", seed); got.refused < pages {
+			t.Errorf("seed %d: %d times 429, want at least one for each of %d pages", seed, got.refused, pages)
+		}
+	}
+}
+
+// This is what counting from grant leaves to chance, and so it shows that the jitter here would break
+// the promise of the test below if it could be broken.
+func TestFromGrantFewAreRefused(t *testing.T) {
+	for seed := range uint64(seeds) {
+		if got := crawlInBubble(t, "grant", seed); got.refused < 1 || got.refused > pages/10 {
+			t.Errorf("seed %d: %d times 429, want a few", seed, got.refused)
+		}
+	}
+}
+
+func TestFromReleaseNoneIsRefused(t *testing.T) {
+	for seed := range uint64(manySeeds) {
+		got := crawlInBubble(t, "release", seed)
+		if got.refused > 0 {
+			t.Errorf("seed %d: %d times 429, want none", seed, got.refused)
+		}
+		// None refused is easy for a crawler that dawdles.
+		if most := 3 * time.Second; got.elapsed > most {
+			t.Errorf("seed %d: took %v, want less than %v", seed, got.elapsed, most)
+		}
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		n := newMemory()
+		got, err := crawl(ctx, n, n.dial, serverLimits(), 1, func(tally) {})
+		if !errors.Is(err, context.DeadlineExceeded) || got.elapsed != time.Second {
+			t.Errorf("ended with %v after %v, want the end of the context after 1s", err, got.elapsed)
+		}
+	})
+}
+
+// memory is a network for a bubble: HTTP over it is as real as ever. Sockets would not do, because a
+// goroutine that waits for one may go on at any time, and so the bubble's time would stand still.
+type memory struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func newMemory() *memory { return &memory{make(chan net.Conn), make(chan struct{})} }
+
+func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case m.conns <- there:
+		return here, nil
+	case <-m.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Accept, Close and Addr make it a [net.Listener].
+func (m *memory) Accept() (net.Conn, error) {
+	select {
+	case conn := <-m.conns:
+		return conn, nil
+	case <-m.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (m *memory) Close() error {
+	close(m.closed)
+	return nil
+}
+
+func (m *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// farSide is the server. Limits are only numbers to it: it counts for itself, with none of Flowguard's
+// code, and strictly. Requests that it refuses do not count.
+type farSide struct {
+	limits scheduler.Limits
+	seed   uint64 // of how long requests are on their way
+
+	mu       sync.Mutex
+	arrivals []time.Time // of the requests let in, all there ever were
+	open     int         // requests let in and not yet answered
+}
+
+func newFarSide(limits scheduler.Limits, seed uint64) *farSide {
+	return &farSide{limits: limits, seed: seed}
+}
+
+// A request is on its way for shortestWay and up to jitter more, then in work for workTime.
+const (
+	shortestWay = 10 * time.Millisecond
+	jitter      = 60 * time.Millisecond
+	workTime    = 50 * time.Millisecond
+)
+
+// ServeHTTP answers with a page, the one half at once and the other when its work is done.
+func (f *farSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	page, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	time.Sleep(f.way(page)) // here the request has not arrived yet
+	if !f.enter() {
+		w.Header().Set("Retry-After", "1") // in seconds; there is no smaller unit, and no longer window
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return
+	}
+	defer f.leave()
+	fmt.Fprintf(w, "page %d, ", page)
+	http.NewResponseController(w).Flush()
+	time.Sleep(workTime)
+	fmt.Fprintln(w, "the end")
+}
+
+// way returns how long the request for a page is on its way. Nothing but the page and the seed decides
+// it, so that a test meets the same way again whichever goroutine comes first.
+func (f *farSide) way(page int) time.Duration {
+	rnd := rand.New(rand.NewPCG(f.seed, uint64(page)))
+	return shortestWay + time.Duration(rnd.Int64N(int64(jitter)))
+}
+
+// enter lets in a request that arrives now, or returns false.
+func (f *farSide) enter() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now() // under the lock, so that arrivals are in order
+	if f.open >= f.limits.MaxBurst {
+		return false
+	}
+	for _, w := range f.limits.Windows {
+		first := len(f.arrivals) - w.Permits // the first of a full window
+		if first >= 0 && now.Sub(f.arrivals[first]) < w.Per {
+			return false
+		}
+	}
+	f.arrivals = append(f.arrivals, now)
+	f.open++
+	return true
+}
+
+func (f *farSide) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open--
+}

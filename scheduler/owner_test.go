@@ -1,0 +1,157 @@
+package scheduler
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
+
+// These tests play tricks with the clock to see what the owner makes of them.
+
+func newScheduler(t *testing.T, l Limits, c Clock) *Scheduler {
+	t.Helper()
+	s, err := New(l, WithClock(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func enqueueTwo(t *testing.T, s *Scheduler) {
+	t.Helper()
+	for range 2 {
+		if _, err := s.Enqueue(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// deafClock never calls anybody.
+type deafClock struct{ *clock.Mock }
+
+func (c deafClock) AfterFunc(d time.Duration, _ func()) *clock.Timer {
+	return c.Mock.AfterFunc(d, func() {})
+}
+
+// A Stats makes the grants that are due though no timer has told the owner so.
+func TestStatsMakesTheGrantsThatAreDue(t *testing.T) {
+	mock := clock.NewMock()
+	s := newScheduler(t, Limits{Windows: []Window{PerSecond(1)}}, deafClock{mock})
+	enqueueTwo(t, s)
+	mock.Add(time.Second)
+	if got := s.Stats().Granted; got != 2 {
+		t.Errorf("%d granted", got)
+	}
+}
+
+// slowClock takes its time to be read.
+type slowClock struct {
+	*clock.Mock
+	readings int
+	each     time.Duration
+}
+
+func (c *slowClock) Since(t time.Time) time.Duration {
+	c.readings++
+	d := c.Mock.Since(t)
+	c.Mock.Set(c.Mock.Now().Add(c.each))
+	return d
+}
+
+// Setting the timer ends also with a clock that moves on by more than a little with each reading.
+func TestSlowClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowClock{Mock: clock.NewMock(), each: 50 * time.Microsecond}
+		s := newScheduler(t, Limits{Windows: []Window{PerHour(1)}}, slow)
+		enqueueTwo(t, s)
+		s.Stats()
+		if slow.readings > 30 {
+			t.Errorf("the clock was read %d times for two tickets", slow.readings)
+		}
+		s.Close()
+	})
+}
+
+type readingClock struct {
+	*clock.Mock
+	readings int
+}
+
+func (c *readingClock) Since(t time.Time) time.Duration {
+	c.readings++
+	return c.Mock.Since(t)
+}
+
+// After a step back the timer is set once, to when the clock has caught up.
+func TestWaitingWhileTheClockStepsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clk := &readingClock{Mock: clock.NewMock()}
+		s := newScheduler(t, Limits{Windows: []Window{PerSecond(1)}}, clk)
+		epoch := clk.Now()
+		s.TryAcquire()
+		clk.Add(time.Second - 10*time.Microsecond)
+		s.Stats()
+		clk.Set(epoch)
+		waiting, err := s.Enqueue(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := clk.readings
+		clk.Add(time.Second - 1)
+		if got := s.Stats().Granted; got != 1 {
+			t.Errorf("%d granted before the clock had caught up", got)
+		}
+		clk.Add(1)
+		synctest.Wait()
+		if err := <-waiting.Ready(); err != nil {
+			t.Error(err)
+		}
+		if n := clk.readings - before; n > 10 {
+			t.Errorf("the clock was read %d times", n)
+		}
+		s.Close()
+	})
+}
+
+// A timer that fires early, here because the clock stepped back just before it was set, is set again.
+func TestEarlyTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clk := &movingClock{Mock: clock.NewMock()}
+		s := newScheduler(t, Limits{Windows: []Window{PerSecond(1)}}, clk)
+		s.TryAcquire()
+		clk.Add(900 * time.Millisecond)
+		s.Stats()
+		clk.moves = []time.Duration{-900 * time.Millisecond}
+		if _, err := s.Enqueue(1); err != nil {
+			t.Fatal(err)
+		}
+		clk.Add(time.Second) // the timer fires after 100 ms
+		synctest.Wait()
+		if got := len(s.box.lending.core); got != 1 {
+			t.Error("nobody should be waiting any more")
+		}
+		if got := s.Stats().Granted; got != 2 {
+			t.Errorf("%d granted", got)
+		}
+		s.Close()
+	})
+}
+
+// What Close leaves behind must not reach into the bubble when it is collected outside.
+func TestClosedInABubbleAndCollectedOutside(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			s, err := New(Limits{MaxBurst: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Acquire(t.Context())
+			s.Close()
+		})
+		runtime.GC()
+	}
+}
