@@ -27,12 +27,14 @@ type core struct {
 	unserved bool // closed while somebody waited
 	forecast forecast
 
+	armed instant // what the owner's timer is set to, or about to be; never if it is not set
+
 	pausedUntil instant
 	halted      bool // paused until told otherwise
 }
 
 func newCore(l Limits, maxQueue int, nonBlocking bool) *core {
-	c := &core{maxQueue: maxQueue, nonBlocking: nonBlocking}
+	c := &core{maxQueue: maxQueue, nonBlocking: nonBlocking, armed: never}
 	c.setLimits(l)
 	return c
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// A round trip to the owner costs two switches between goroutines. While nobody waits there is
-// nothing to decide but whether a ticket fits now, and the owner lends its core out: it puts it into
-// a channel with one slot. Whoever receives it owns all state for a moment, does one thing with it as
-// the owner would do it, and puts it back. So the state still has one owner at any time and moves
-// over channels only, and every guarantee is kept by the same code. The owner calls the core in
-// before it does anything itself, and keeps it for as long as somebody waits.
+// A round trip to the owner costs two switches between goroutines, so between turns the owner lends
+// its core out: it puts it into a channel with one slot. Whoever receives it owns all state for a
+// moment, does one thing with it as the owner would do it, grants what can be granted, and puts it
+// back. So the state still has one owner at any time and moves over channels only, and the same code
+// keeps every guarantee. What takes longer than a moment stays with the owner: it alone sets the
+// timer, and it calls the core in before it does anything else that callers ask for.
 //
-// Everything works the same without this file's fast paths, only slower: where they return false the
-// caller sends the owner a message.
+// Everything works the same without this file's fast paths, only slower: where they report that they
+// could not answer, the caller sends the owner a message.
 type lending struct {
 	core chan *core  // has the core in it while it is lent out and nobody uses it
 	out  atomic.Bool // the owner does not want it back
@@ -31,7 +31,8 @@ func (l *lending) lend(c *core) {
 	l.core <- c
 }
 
-// callIn waits until the core is back. A borrower has it for less than a microsecond.
+// callIn waits until the core is back. A borrower has it for less than a microsecond, unless it is
+// kept from running or the clock is slow to read.
 func (l *lending) callIn() *core {
 	l.out.Store(false)
 	return <-l.core
@@ -59,8 +60,26 @@ func (l *lending) borrow() *core {
 	return nil
 }
 
-// giveBack ends a borrowing.
-func (l *lending) giveBack(c *core) { l.core <- c }
+// giveBack ends a borrowing. If the head of the line now fits earlier than the timer is set for, the
+// owner is told to set it.
+func (b *mailbox) giveBack(c *core) {
+	sooner := false
+	if c.line.Len() > 0 {
+		if wake := c.wake(); wake < c.armed {
+			c.armed, sooner = wake, true
+		}
+	}
+	b.core <- c
+	if sooner {
+		b.hint()
+	}
+}
+
+// catchUp brings the core to the present, as the owner does at the beginning of a turn.
+func (b *mailbox) catchUp(c *core) {
+	c.advance(b.now())
+	b.grant(c)
+}
 
 // tryNow answers a try without the owner, if it can.
 func (b *mailbox) tryNow(n int) (p *ticket.Place, answered bool) {
@@ -69,28 +88,51 @@ func (b *mailbox) tryNow(n int) (p *ticket.Place, answered bool) {
 		return nil, false
 	}
 	defer b.giveBack(c) // whatever the clock does
-	c.advance(b.now())
-	if n >= 1 && n <= c.most && c.fits(n) {
+	b.catchUp(c)
+	if n >= 1 && n <= c.most && c.atOnce(n) {
 		p = b.grantNow(c, n)
 	}
 	return p, true
 }
 
-// acquireNow grants a ticket without the owner, if it can.
-func (b *mailbox) acquireNow(n int, deadline instant) *ticket.Place {
+// acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. A ticket in
+// line is told later how that ends.
+func (b *mailbox) acquireNow(n int, deadline instant) (p *ticket.Place, granted bool, err error) {
 	c := b.borrow()
 	if c == nil {
-		return nil
+		return nil, false, nil
 	}
 	defer b.giveBack(c)
-	c.advance(b.now())
-	if n < 1 || n > c.most || !c.fits(n) || c.now > deadline {
-		return nil
+	b.catchUp(c)
+	if n >= 1 && n <= c.most && c.atOnce(n) && c.now <= deadline {
+		return b.grantNow(c, n), true, nil
 	}
-	return b.grantNow(c, n)
+	p = b.place()
+	if err := c.acquire(p, n, deadline); err != nil {
+		b.places.Put(p)
+		return nil, false, err
+	}
+	b.note(c, settings.Enqueued, p)
+	return p, false, nil
 }
 
-// grantNow grants a ticket that fits into a line in which nobody stands.
+// enqueueNow answers an enqueue without the owner, if it can.
+func (b *mailbox) enqueueNow(p *ticket.Place, n int) (a answer, answered bool) {
+	c := b.borrow()
+	if c == nil {
+		return answer{}, false
+	}
+	defer b.giveBack(c)
+	b.catchUp(c)
+	if a.err = c.enqueue(p, n, never); a.err == nil {
+		a.number = p.Number
+		b.note(c, settings.Enqueued, p)
+		b.grant(c)
+	}
+	return a, true
+}
+
+// grantNow grants a ticket that fits into a line in which nobody stands. Nobody need be told.
 func (b *mailbox) grantNow(c *core, n int) *ticket.Place {
 	p := b.place()
 	c.line.Issue(p, n)
@@ -107,9 +149,11 @@ func (b *mailbox) releaseNow(p *ticket.Place, n ticket.Number) bool {
 		return false
 	}
 	defer b.giveBack(c)
-	if c.timed || b.journal != nil { // else reading the clock would change nothing
-		c.advance(b.now())
+	// Else reading the clock would change nothing.
+	if c.line.Len() > 0 || c.timed || b.journal != nil {
+		b.catchUp(c)
 	}
 	b.release(c, p, n)
+	b.grant(c)
 	return true
 }

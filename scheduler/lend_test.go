@@ -31,34 +31,57 @@ func TestBorrowerStaysBehindMessages(t *testing.T) {
 	}
 }
 
-// The core is lent out whenever nobody waits, and only then: a Stats is answered when it is decided.
-func TestLentOutWhileNobodyWaits(t *testing.T) {
+// The core is lent out between turns, whoever waits, until the scheduler drains.
+func TestLentOutBetweenTurns(t *testing.T) {
 	s, err := New(Limits{MaxBurst: 1}, WithClock(clock.NewMock()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	lent := func() bool { s.Stats(); return len(s.box.lending.core) == 1 }
+	lent := func() bool { s.Stats(); return len(s.box.lending.core) == 1 } // it answers after lending
 	if !lent() {
 		t.Error("not lent out by an idle scheduler")
 	}
 	first, _ := s.Enqueue(1)
-	if !lent() {
-		t.Error("not lent out with all permits in use and nobody waiting")
-	}
 	second, _ := s.Enqueue(1)
-	if lent() {
-		t.Error("lent out while somebody waits")
+	if !lent() {
+		t.Error("not lent out while somebody waits")
 	}
 	first.Release()
-	if !lent() {
-		t.Error("not lent out again")
-	}
 	s.Drain(canceled()) // does not end while second is held
 	if lent() {
 		t.Error("lent out while draining")
 	}
 	second.Release()
+}
+
+// Whoever puts a ticket at the head of an empty line has the owner set the timer.
+func TestBorrowerHasTheTimerSet(t *testing.T) {
+	box := newMailbox(settings.Settings{Clock: clock.NewMock()})
+	c := newCore(Limits{Windows: []Window{PerSecond(1)}, MaxBurst: 1}, unlimited, false)
+	box.lend(c)
+	hinted := func() bool {
+		select {
+		case <-box.tick:
+			return true
+		default:
+			return false
+		}
+	}
+	held, granted, _ := box.acquireNow(1, never)
+	if !granted || hinted() {
+		t.Error("a ticket that is granted at once needs no timer")
+	}
+	if _, granted, _ := box.acquireNow(1, never); granted || hinted() {
+		t.Error("a head that waits for a release needs no timer")
+	}
+	box.releaseNow(held, held.Number)
+	if !hinted() {
+		t.Error("the head waits for the window now, and nobody sets the timer")
+	}
+	if box.acquireNow(1, never); hinted() {
+		t.Error("the timer is set for the head already")
+	}
 }
 
 func canceled() context.Context {
@@ -148,7 +171,7 @@ func TestPanickingClock(t *testing.T) {
 	box := newMailbox(settings.Settings{Clock: clk})
 	c := newCore(Limits{Windows: []Window{{1, 1, FromRelease}}}, unlimited, false)
 	box.lend(c)
-	held := box.acquireNow(1, never)
+	held, _, _ := box.acquireNow(1, never)
 	for name, f := range map[string]func(){
 		"try":     func() { box.tryNow(1) },
 		"acquire": func() { box.acquireNow(1, never) },

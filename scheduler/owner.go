@@ -27,6 +27,8 @@ type mailbox struct {
 
 	limits atomic.Pointer[Limits] // as they are now; what they point to is never changed
 
+	tick chan struct{} // a hint to the owner: to look at the clock, to set the timer
+
 	places sync.Pool // of idle *ticket.Place with Reused set
 
 	lends bool // false only in tests
@@ -39,6 +41,7 @@ func newMailbox(set settings.Settings) *mailbox {
 		clock:   set.Clock,
 		epoch:   set.Clock.Now(),
 		journal: set.Journal,
+		tick:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 		lends:   !set.KeepCore,
 		lending: lending{core: make(chan *core, 1)},
@@ -97,16 +100,14 @@ type reply struct {
 type owner struct {
 	*mailbox
 	timer *clock.Timer
-	tick  chan struct{} // a hint to look at the clock: the timer has fired
-	armed instant       // what the timer is set to; never if it is not set
-	read  instant       // what the clock showed in this turn
+	read  instant // what the clock showed in this turn
 
 	batch   []message
 	replies []reply
 }
 
 func newOwner(box *mailbox) *owner {
-	o := &owner{mailbox: box, tick: make(chan struct{}, 1), armed: never}
+	o := &owner{mailbox: box}
 	// One timer for the owner's life. It calls a function instead of sending on the timer's channel
 	// because a mock clock sends with its lock held.
 	o.timer = box.clock.AfterFunc(maxPer, o.hint)
@@ -114,26 +115,28 @@ func newOwner(box *mailbox) *owner {
 	return o
 }
 
-func (o *owner) hint() {
+func (b *mailbox) hint() {
 	select {
-	case o.tick <- struct{}{}:
+	case b.tick <- struct{}{}:
 	default:
 	}
 }
 
 // run is the owner's life, turn after turn: receive, read the clock, advance, grant, arm the timer,
 // reply. Replying last makes every reply a barrier: what was sent before is done, the grants that
-// were due are made, and the timer is set. Between turns the core is lent out if nobody waits; see
-// lend.go.
+// were due are made, and the timer is set. Between turns the core is lent out; see lend.go.
 func (o *owner) run(c *core) {
 	lent := o.lends
 	if lent {
 		o.lend(c)
 	}
 	for over := false; !over; {
-		batch := o.receive()
+		batch, ticked := o.receive()
 		if lent {
 			c = o.callIn()
+		}
+		if ticked {
+			c.armed = never
 		}
 		o.read = o.now()
 		c.advance(o.read)
@@ -144,8 +147,8 @@ func (o *owner) run(c *core) {
 		}
 		over = c.finished()
 		o.arm(c)
-		idle := o.underway.Add(-int64(len(batch))) == 0 && c.line.Len() == 0
-		if lent = idle && o.lends && !c.draining; lent {
+		caughtUp := o.underway.Add(-int64(len(batch))) == 0 // else nobody could borrow
+		if lent = caughtUp && o.lends && !c.draining; lent {
 			o.lend(c)
 		}
 		o.reply()
@@ -155,19 +158,19 @@ func (o *owner) run(c *core) {
 
 // receive waits for a message or a tick and returns all messages that had come by then. It counts
 // them before the clock is read, so that no message is applied at an instant before it was sent.
-func (o *owner) receive() []message {
+func (o *owner) receive() (batch []message, ticked bool) {
 	clear(o.batch)
 	o.batch = o.batch[:0]
 	select {
 	case m := <-o.in:
 		o.batch = append(o.batch, m)
 	case <-o.tick:
-		o.armed = never
+		ticked = true
 	}
 	for range len(o.in) {
 		o.batch = append(o.batch, <-o.in)
 	}
-	return o.batch
+	return o.batch, ticked
 }
 
 // now reads the clock. Since is cheaper than Now, which reads the time of day too.
@@ -177,9 +180,9 @@ func (b *mailbox) now() instant { return min(instant(b.clock.Since(b.epoch)), ho
 func (b *mailbox) instant(t time.Time) instant { return max(instant(t.Sub(b.epoch)), -horizon) }
 
 // grant grants all that fits.
-func (o *owner) grant(c *core) {
+func (b *mailbox) grant(c *core) {
 	for p := c.grant(); p != nil; p = c.grant() {
-		o.note(c, settings.Granted, p)
+		b.note(c, settings.Granted, p)
 		p.Tell(nil)
 	}
 }
@@ -295,10 +298,10 @@ const closeEnough = instant(time.Microsecond)
 // clock showed in this turn, which is behind the core's time if the clock stepped back.
 func (o *owner) arm(c *core) {
 	wake := c.wake()
-	if wake == o.armed {
+	if wake == c.armed {
 		return
 	}
-	o.armed = wake
+	c.armed = wake
 	if wake == never {
 		o.timer.Stop()
 		return

@@ -80,12 +80,17 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	if d, ok := ctx.Deadline(); ok {
 		deadline = s.box.instant(d)
 	}
-	if p := s.box.acquireNow(weight, deadline); p != nil {
+	p, granted, err := s.box.acquireNow(weight, deadline)
+	switch {
+	case err != nil:
+		return ticket.Ticket{}, err
+	case granted:
 		return ticket.Granted((*desk)(s), p), nil
-	}
-	p := s.box.place()
-	if !s.box.send(message{verb: acquire, place: p, weight: weight, deadline: deadline}) {
-		return ticket.Ticket{}, ErrClosed
+	case p == nil:
+		p = s.box.place()
+		if !s.box.send(message{verb: acquire, place: p, weight: weight, deadline: deadline}) {
+			return ticket.Ticket{}, ErrClosed
+		}
 	}
 	select {
 	case err := <-p.Ready():
@@ -151,9 +156,11 @@ func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
 // delivers [ErrClosed].
 func (s *Scheduler) Enqueue(weight int) (ticket.Ticket, error) {
 	p := ticket.NewPlace()
-	a, ok := s.ask(message{verb: enqueue, place: p, weight: weight, deadline: never})
+	a, ok := s.box.enqueueNow(p, weight)
 	if !ok {
-		return ticket.Ticket{}, ErrClosed
+		if a, ok = s.ask(message{verb: enqueue, place: p, weight: weight, deadline: never}); !ok {
+			return ticket.Ticket{}, ErrClosed
+		}
 	}
 	if a.err != nil {
 		return ticket.Ticket{}, a.err

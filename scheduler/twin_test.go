@@ -39,7 +39,7 @@ type twinTicket struct {
 func newTwin(l Limits, maxQueue int, nonBlocking bool) *twin {
 	return &twin{
 		core:   newCore(l, maxQueue, nonBlocking),
-		owner:  &owner{mailbox: &mailbox{ended: make(chan struct{})}, armed: never},
+		owner:  &owner{mailbox: &mailbox{ended: make(chan struct{})}},
 		oracle: newOracle(l, maxQueue, nonBlocking),
 	}
 }
