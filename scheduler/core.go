@@ -27,6 +27,8 @@ type core struct {
 	unserved bool // closed while somebody waited
 	forecast forecast
 
+	idle []*ticket.Place // a few places that can serve again
+
 	armed instant // what the owner's timer is set to, or about to be; never if it is not set
 
 	pausedUntil instant
@@ -34,7 +36,7 @@ type core struct {
 }
 
 func newCore(l Limits, maxQueue int, nonBlocking bool) *core {
-	c := &core{maxQueue: maxQueue, nonBlocking: nonBlocking, armed: never}
+	c := &core{maxQueue: maxQueue, nonBlocking: nonBlocking, armed: never, idle: make([]*ticket.Place, 0, 16)}
 	c.setLimits(l)
 	return c
 }

@@ -285,7 +285,11 @@ func (b *mailbox) release(c *core, p *ticket.Place, n ticket.Number) {
 	}
 	b.note(c, settings.Released, p)
 	c.release(p)
-	if p.Reused {
+	switch {
+	case !p.Reused:
+	case len(c.idle) < cap(c.idle):
+		c.idle = append(c.idle, p)
+	default:
 		b.places.Put(p)
 	}
 }
