@@ -53,7 +53,7 @@ func throttle[T any](ctx context.Context, stage string, s *scheduler.Scheduler, 
 
 // pass hands items on until there are no more, and returns the fault that made it stop.
 func pass[T any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan T, weight func(T) int, out chan<- T) error {
-	waiting := patient{ctx}
+	var waiting context.Context = patient{ctx} // once, or it would be boxed for each item
 	for {
 		item, ok := receive(ctx, in)
 		if !ok {

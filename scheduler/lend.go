@@ -8,56 +8,65 @@ import (
 )
 
 // A round trip to the owner costs two switches between goroutines, so between turns the owner lends
-// its core out: it puts it into a channel with one slot. Whoever receives it owns all state for a
-// moment, does one thing with it as the owner would do it, grants what can be granted, and puts it
-// back. So the state still has one owner at any time and moves over channels only, and the same code
-// keeps every guarantee. What takes longer than a moment stays with the owner: it alone sets the
-// timer, and it calls the core in before it does anything else that callers ask for.
+// its core out: it leaves it in a slot. Whoever takes it from there owns all state for a moment, does
+// one thing with it as the owner would do it, grants what can be granted, and puts it back. Taking is
+// one atomic exchange, which only one can win, so the state still has one owner at any time, and the
+// same code keeps every guarantee. What takes longer than a moment stays with the owner: it alone sets
+// the timer, and it calls the core in before it does anything else that callers ask for.
 //
 // Everything works the same without this file's fast paths, only slower: where they report that they
-// could not answer, the caller sends the owner a message.
+// could not answer, the caller sends the owner a message, and waits until it is applied. So nobody gets
+// ahead of what they did before, whichever way it went.
 type lending struct {
-	core chan *core  // has the core in it while it is lent out and nobody uses it
-	out  atomic.Bool // the owner does not want it back
-
-	// underway counts messages that were sent and not yet applied. A borrower must not get ahead of
-	// them: its own release may be among them.
-	underway atomic.Int64
+	slot atomic.Pointer[core] // the core while it is lent out and nobody uses it
+	home chan *core           // to the owner, who waits for it; has a slot free
+	out  atomic.Bool          // the owner does not want it back
 }
 
 // lend puts the core where borrowers find it.
 func (l *lending) lend(c *core) {
 	l.out.Store(true)
-	l.core <- c
+	l.slot.Store(c)
 }
 
 // callIn waits until the core is back. A borrower has it for less than a microsecond, unless it is
 // kept from running or the clock is slow to read.
 func (l *lending) callIn() *core {
 	l.out.Store(false)
-	return <-l.core
+	if c := l.slot.Swap(nil); c != nil {
+		return c
+	}
+	return <-l.home
 }
 
 // spins is how often a borrower looks for the core while another has it.
-const spins = 200
+const spins = 400
 
 // borrow returns the core, or nil if the owner has it or is about to.
 func (l *lending) borrow() *core {
 	for range spins {
-		select {
-		case c := <-l.core:
-			if l.underway.Load() == 0 {
+		if l.slot.Load() != nil {
+			if c := l.slot.Swap(nil); c != nil {
 				return c
 			}
-			l.core <- c
+		}
+		if !l.out.Load() {
 			return nil
-		default:
-			if !l.out.Load() {
-				return nil
-			}
 		}
 	}
 	return nil
+}
+
+// putBack puts the core where the next borrower finds it, or hands it to the owner who has called it
+// in. The owner looks at the slot after it has called, and putBack at the call after it has filled the
+// slot: one of them sees the other.
+func (l *lending) putBack(c *core) {
+	l.slot.Store(c)
+	if !l.out.Load() {
+		if c := l.slot.Swap(nil); c != nil {
+			l.home <- c
+		}
+	}
 }
 
 // giveBack ends a borrowing. If the head of the line now fits earlier than the timer is set for, the
@@ -69,7 +78,7 @@ func (b *mailbox) giveBack(c *core) {
 			c.armed, sooner = wake, true
 		}
 	}
-	b.core <- c
+	b.putBack(c)
 	if sooner {
 		b.hint()
 	}

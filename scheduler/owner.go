@@ -29,7 +29,10 @@ type mailbox struct {
 
 	tick chan struct{} // a hint to the owner: to look at the clock, to set the timer
 
-	places sync.Pool // of idle *ticket.Place with Reused set
+	underway atomic.Int64 // messages that were sent and not yet applied
+
+	answers sync.Pool // of chan answer, empty
+	places  sync.Pool // of idle *ticket.Place with Reused set
 
 	lends bool // false only in tests
 	lending
@@ -44,7 +47,7 @@ func newMailbox(set settings.Settings) *mailbox {
 		tick:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 		lends:   !set.KeepCore,
-		lending: lending{core: make(chan *core, 1)},
+		lending: lending{home: make(chan *core, 1)},
 	}
 }
 
@@ -61,7 +64,7 @@ const (
 	enqueue               // put place in line, answer whether it stands there, tell it how that ends
 	withdraw              // the caller of acquire has gone and was told nothing; tell it when done
 	cancel                // the ticket is given up; answer when done
-	release               // the permits are given back
+	release               // the permits are given back; answer when done
 	wait                  // answer how long a ticket of the weight would wait
 	stats                 // answer with the stats
 	configure             // replace the limits; answer when done
@@ -147,8 +150,8 @@ func (o *owner) run(c *core) {
 		}
 		over = c.finished()
 		o.arm(c)
-		caughtUp := o.underway.Add(-int64(len(batch))) == 0 // else nobody could borrow
-		if lent = caughtUp && o.lends && !c.draining; lent {
+		o.underway.Add(-int64(len(batch)))
+		if lent = o.lends && !c.draining && len(o.in) == 0; lent {
 			o.lend(c)
 		}
 		o.reply()
@@ -219,6 +222,7 @@ func (o *owner) apply(c *core, m *message) {
 		o.answer(m, answer{})
 	case release:
 		o.release(c, p, m.number)
+		o.answer(m, answer{})
 	case wait:
 		o.answer(m, answer{wait: c.wait(m.weight)})
 	case stats:

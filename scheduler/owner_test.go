@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,11 +10,12 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// These tests play tricks with the clock to see what the owner makes of them.
+// These tests play tricks with the clock to see what the owner makes of them. It lends nothing here, so
+// that it is the one who reads the clock.
 
 func newScheduler(t *testing.T, l Limits, c Clock) *Scheduler {
 	t.Helper()
-	s, err := New(l, WithClock(c))
+	s, err := New(l, WithClock(c), KeepCore())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,12 +53,12 @@ func TestStatsMakesTheGrantsThatAreDue(t *testing.T) {
 // slowClock takes its time to be read.
 type slowClock struct {
 	*clock.Mock
-	readings int
+	readings atomic.Int64
 	each     time.Duration
 }
 
 func (c *slowClock) Since(t time.Time) time.Duration {
-	c.readings++
+	c.readings.Add(1)
 	d := c.Mock.Since(t)
 	c.Mock.Set(c.Mock.Now().Add(c.each))
 	return d
@@ -69,8 +71,8 @@ func TestSlowClock(t *testing.T) {
 		s := newScheduler(t, Limits{Windows: []Window{PerHour(1)}}, slow)
 		enqueueTwo(t, s)
 		s.Stats()
-		if slow.readings > 30 {
-			t.Errorf("the clock was read %d times for two tickets", slow.readings)
+		if n := slow.readings.Load(); n > 30 {
+			t.Errorf("the clock was read %d times for two tickets", n)
 		}
 		s.Close()
 	})
@@ -78,11 +80,11 @@ func TestSlowClock(t *testing.T) {
 
 type readingClock struct {
 	*clock.Mock
-	readings int
+	readings atomic.Int64
 }
 
 func (c *readingClock) Since(t time.Time) time.Duration {
-	c.readings++
+	c.readings.Add(1)
 	return c.Mock.Since(t)
 }
 
@@ -100,7 +102,7 @@ func TestWaitingWhileTheClockStepsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := clk.readings
+		before := clk.readings.Load()
 		clk.Add(time.Second - 1)
 		if got := s.Stats().Granted; got != 1 {
 			t.Errorf("%d granted before the clock had caught up", got)
@@ -110,7 +112,7 @@ func TestWaitingWhileTheClockStepsBack(t *testing.T) {
 		if err := <-waiting.Ready(); err != nil {
 			t.Error(err)
 		}
-		if n := clk.readings - before; n > 10 {
+		if n := clk.readings.Load() - before; n > 10 {
 			t.Errorf("the clock was read %d times", n)
 		}
 		s.Close()
@@ -131,9 +133,6 @@ func TestEarlyTick(t *testing.T) {
 		}
 		clk.Add(time.Second) // the timer fires after 100 ms
 		synctest.Wait()
-		if got := len(s.box.lending.core); got != 1 {
-			t.Error("nobody should be waiting any more")
-		}
 		if got := s.Stats().Granted; got != 2 {
 			t.Errorf("%d granted", got)
 		}

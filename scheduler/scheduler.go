@@ -171,12 +171,17 @@ func (s *Scheduler) Enqueue(weight int) (ticket.Ticket, error) {
 // ask sends a message and waits for its answer. It returns false if the owner has ended.
 func (s *Scheduler) ask(m message) (answer, bool) {
 	defer runtime.KeepAlive(s) // or a scheduler whose last use this is could end meanwhile
-	to := make(chan answer, 1)
+	to, ok := s.box.answers.Get().(chan answer)
+	if !ok {
+		to = make(chan answer, 1)
+	}
 	m.answer = to
 	if !s.box.send(m) {
 		return answer{}, false
 	}
-	return <-to, true
+	a := <-to
+	s.box.answers.Put(to)
+	return a, true
 }
 
 // WaitTime returns how long a ticket of weight 1 taken now would wait. See [Scheduler.WaitTimeN].
@@ -248,7 +253,7 @@ type desk Scheduler
 // Release implements [ticket.Desk].
 func (d *desk) Release(p *ticket.Place, n ticket.Number) {
 	if !d.box.releaseNow(p, n) {
-		d.box.send(message{verb: release, place: p, number: n})
+		(*Scheduler)(d).ask(message{verb: release, place: p, number: n})
 	}
 }
 
