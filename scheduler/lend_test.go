@@ -32,8 +32,23 @@ func TestOneHasTheCore(t *testing.T) {
 	box.borrow()
 	box.out.Store(false) // the owner calls, and waits
 	box.giveBack(c)
-	if box.callIn() != c {
-		t.Error("not called in from a borrower")
+	if len(box.home) != 1 || box.slot.Load() != nil {
+		t.Error("a borrower did not hand the core to the owner who waits for it")
+	}
+}
+
+// A place whose ticket was refused in the very instant its caller gave up serves again only when the
+// owner has seen both: or the place's next ticket would be withdrawn.
+func TestWithdrawingWhatWasRefused(t *testing.T) {
+	s := newScheduler(t, Limits{MaxBurst: 1}, clock.NewMock())
+	p := s.box.place()
+	p.Tell(ErrNoPermit)
+	s.withdraw(p)
+	if p.TakeBack() {
+		t.Error("the place still holds what its last ticket was told")
+	}
+	if n := s.box.underway.Load(); n != 0 {
+		t.Errorf("%d messages under way", n)
 	}
 }
 

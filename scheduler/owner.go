@@ -62,7 +62,7 @@ const (
 	acquire   verb = iota // put place in line, tell it how that ends
 	try                   // the same, but refuse where it would have to wait
 	enqueue               // put place in line, answer whether it stands there, tell it how that ends
-	withdraw              // the caller of acquire has gone and was told nothing; tell it when done
+	withdraw              // the caller of acquire has gone and was told nothing; answer when done
 	cancel                // the ticket is given up; answer when done
 	release               // the permits are given back; answer when done
 	wait                  // answer how long a ticket of the weight would wait
@@ -214,6 +214,7 @@ func (o *owner) apply(c *core, m *message) {
 		if p.State != ticket.Idle { // or it was refused meanwhile, which was the last word
 			o.giveUp(c, p, true)
 		}
+		o.answer(m, answer{})
 	case cancel:
 		if p.Number == m.number {
 			// Nobody can have acted on a grant that is still there to take back.

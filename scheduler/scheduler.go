@@ -110,20 +110,12 @@ func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
 	return ticket.Granted((*desk)(s), p), nil
 }
 
-// withdraw takes back a ticket whose caller has gone, and waits until that is done: a grant that was
-// made meanwhile may be told first. A refusal is told without waiting for the message, but whatever
-// the place serves for next comes to the owner after it.
+// withdraw takes back a ticket whose caller has gone. The place serves again only when the owner has
+// answered: with the message still under way it would take back the place's next ticket.
 func (s *Scheduler) withdraw(p *ticket.Place) {
-	sent := s.box.send(message{verb: withdraw, place: p})
-	for {
-		err := <-p.Ready()
-		if err != nil {
-			s.box.places.Put(p)
-		}
-		if err != nil || !sent {
-			return
-		}
-	}
+	s.ask(message{verb: withdraw, place: p})
+	p.TakeBack() // whatever the ticket was told, nobody listens
+	s.box.places.Put(p)
 }
 
 // TryAcquire takes one permit if it is free now. See [Scheduler.TryAcquireN].
