@@ -43,7 +43,7 @@ func TestWithdrawingWhatWasRefused(t *testing.T) {
 	s := newScheduler(t, Limits{MaxBurst: 1}, clock.NewMock())
 	p := s.box.place()
 	p.Tell(ErrNoPermit)
-	s.withdraw(p)
+	s.withdraw(p, true)
 	if p.TakeBack() {
 		t.Error("the place still holds what its last ticket was told")
 	}

@@ -211,15 +211,10 @@ func (o *owner) apply(c *core, m *message) {
 	case acquire, try, enqueue:
 		o.arrive(c, m)
 	case withdraw:
-		if p.State != ticket.Idle { // or it was refused meanwhile, which was the last word
-			o.giveUp(c, p, true)
-		}
+		o.withdraw(c, p)
 		o.answer(m, answer{})
 	case cancel:
-		if p.Number == m.number {
-			// Nobody can have acted on a grant that is still there to take back.
-			o.giveUp(c, p, p.State == ticket.Holding && p.TakeBack())
-		}
+		o.cancel(c, p, m.number)
 		o.answer(m, answer{})
 	case release:
 		o.release(c, p, m.number)
@@ -266,18 +261,34 @@ func (o *owner) arrive(c *core, m *message) {
 	}
 }
 
-// giveUp ends a ticket in any state. Unaware says that its caller knows of no grant and never will.
-func (o *owner) giveUp(c *core, p *ticket.Place, unaware bool) {
+// withdraw ends a ticket whose caller was told nothing and never will be. One that was refused
+// meanwhile has ended.
+func (b *mailbox) withdraw(c *core, p *ticket.Place) {
+	if p.State != ticket.Idle {
+		b.giveUp(c, p, true)
+	}
+}
+
+// cancel ends the ticket with the number in any state. Nobody can have acted on a grant that is still
+// there to take back.
+func (b *mailbox) cancel(c *core, p *ticket.Place, n ticket.Number) {
+	if p.Number == n {
+		b.giveUp(c, p, p.State == ticket.Holding && p.TakeBack())
+	}
+}
+
+// giveUp ends a ticket. Unaware says that its caller knows of no grant and never will.
+func (b *mailbox) giveUp(c *core, p *ticket.Place, unaware bool) {
 	switch {
 	case p.State == ticket.Queued:
-		o.note(c, settings.GivenUp, p)
+		b.note(c, settings.GivenUp, p)
 		c.leave(p)
 	case unaware:
-		o.note(c, settings.Undone, p)
+		b.note(c, settings.Undone, p)
 		p.TakeBack()
 		c.undo(p)
 	default:
-		o.release(c, p, p.Number)
+		b.release(c, p, p.Number)
 		return
 	}
 	p.Tell(errGivenUp)

@@ -80,6 +80,7 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	if d, ok := ctx.Deadline(); ok {
 		deadline = s.box.instant(d)
 	}
+	sent := false // to the owner
 	p, granted, err := s.box.acquireNow(weight, deadline)
 	switch {
 	case err != nil:
@@ -87,6 +88,7 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	case granted:
 		return ticket.Granted((*desk)(s), p), nil
 	case p == nil:
+		sent = true
 		p = s.box.place()
 		if !s.box.send(message{verb: acquire, place: p, weight: weight, deadline: deadline}) {
 			return ticket.Ticket{}, ErrClosed
@@ -96,7 +98,7 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	case err := <-p.Ready():
 		return s.issue(p, err)
 	case <-ctx.Done():
-		s.withdraw(p)
+		s.withdraw(p, sent)
 		return ticket.Ticket{}, gaveUp(ctx)
 	}
 }
@@ -110,10 +112,13 @@ func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
 	return ticket.Granted((*desk)(s), p), nil
 }
 
-// withdraw takes back a ticket whose caller has gone. The place serves again only when the owner has
+// withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message.
+// The place serves again only when the owner has
 // answered: with the message still under way it would take back the place's next ticket.
-func (s *Scheduler) withdraw(p *ticket.Place) {
-	s.ask(message{verb: withdraw, place: p})
+func (s *Scheduler) withdraw(p *ticket.Place, sent bool) {
+	if sent || !s.box.withdrawNow(p) {
+		s.ask(message{verb: withdraw, place: p})
+	}
 	p.TakeBack() // whatever the ticket was told, nobody listens
 	s.box.places.Put(p)
 }
@@ -252,5 +257,7 @@ func (d *desk) Release(p *ticket.Place, n ticket.Number) {
 // Cancel implements [ticket.Desk]. It waits until it is done, or its caller could still receive a
 // grant that is about to be undone.
 func (d *desk) Cancel(p *ticket.Place, n ticket.Number) {
-	(*Scheduler)(d).ask(message{verb: cancel, place: p, number: n})
+	if !d.box.cancelNow(p, n) {
+		(*Scheduler)(d).ask(message{verb: cancel, place: p, number: n})
+	}
 }
