@@ -47,7 +47,8 @@
 //  9. Harmless misuse. Releasing twice, releasing after Close and cancelling what has ended do
 //     nothing. A panic in the work of Do or Wrap gives the permit back and goes on up.
 //  10. Slow callers harm only themselves. None of your code runs in the owner, and it never waits
-//     for a caller to take an answer.
+//     for a caller to take an answer. (It waits for a caller to give back what it lent, which is
+//     before the call returns.)
 //  11. Time. All decisions of a turn are made at one reading of the clock. A clock that steps back is
 //     taken to stand still.
 //  12. Bounded memory. A window of up to 65,536 permits is exact. A larger one may give permits back
@@ -73,9 +74,10 @@
 //
 // # Costs
 //
-// A scheduler is one goroutine and one timer. On a 2-core cloud VM, Acquire and Release together cost
-// about 0.15 µs while nobody waits, and 0.9 µs where 128 goroutines share 4 permits: once somebody
-// waits, each call is a round trip to the owner. They allocate nothing. A waiting Acquire costs no
+// A scheduler is one goroutine, the owner, and one timer. Between its turns the owner lends its state
+// to callers, one at a time, for the moment that a call takes. On a 2-core cloud VM, Acquire and
+// Release together cost about 0.12 µs while permits are free, and 0.7 µs where 128 goroutines share 4
+// permits. They allocate nothing. A waiting Acquire costs no
 // timer and no goroutine of the scheduler's. A decision costs the same however many permits a window
 // holds, and grows with the number of windows. WaitTime, and an Acquire with a deadline that must
 // wait, take one pass over the line where it has changed other than by growing.
