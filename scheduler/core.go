@@ -29,7 +29,8 @@ type core struct {
 
 	idle []*ticket.Place // a few places that can serve again
 
-	armed instant // what the owner's timer is set to, or about to be; never if it is not set
+	armed instant // what the owner's timer is set to; never if it is not set
+	unset bool    // a borrower changed armed, and the timer is still to be set to it
 
 	pausedUntil instant
 	halted      bool // paused until told otherwise

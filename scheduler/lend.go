@@ -84,7 +84,7 @@ func (b *mailbox) giveBack(c *core) {
 	sooner := false
 	if c.line.Len() > 0 {
 		if wake := c.wake(); wake < c.armed {
-			c.armed, sooner = wake, true
+			c.armed, c.unset, sooner = wake, true, true
 		}
 	}
 	b.putBack(c)

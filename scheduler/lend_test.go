@@ -95,6 +95,52 @@ func TestLentOutBetweenTurns(t *testing.T) {
 	second.Release()
 }
 
+// Whoever drains takes no newcomers from then on, themselves included.
+func TestDrainIsAppliedWhenItReturns(t *testing.T) {
+	for range 100 {
+		s := newLent(t)
+		held, ok := s.TryAcquire()
+		if !ok {
+			t.Fatal("not granted")
+		}
+		s.Drain(canceled())
+		if _, ok := s.TryAcquire(); ok {
+			t.Fatal("granted to a newcomer while draining")
+		}
+		held.Release()
+		s.Close()
+	}
+}
+
+func newLent(t *testing.T) *Scheduler {
+	t.Helper()
+	s, err := New(Limits{MaxBurst: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Stats()
+	return s
+}
+
+// A turn that comes before the hint of a borrower sets the timer all the same: its replies promise it.
+func TestTurnSetsTheTimerABorrowerAskedFor(t *testing.T) {
+	mock := clock.NewMock()
+	o := newOwner(newMailbox(settings.Settings{Clock: mock}))
+	c := newCore(Limits{Windows: []Window{PerSecond(1)}}, unlimited, false)
+	o.lend(c)
+	o.acquireNow(1, never)
+	o.acquireNow(1, never)
+	<-o.tick // the hint, which this turn has not seen
+	o.arm(o.callIn())
+	mock.Add(time.Second)
+	select {
+	case <-o.tick:
+	case <-time.After(10 * time.Second): // the mock calls the owner in a goroutine
+		t.Error("the timer was not set")
+	}
+	o.timer.Stop()
+}
+
 // Whoever puts a ticket at the head of an empty line has the owner set the timer.
 func TestBorrowerHasTheTimerSet(t *testing.T) {
 	box := newMailbox(settings.Settings{Clock: clock.NewMock()})

@@ -234,6 +234,7 @@ func (o *owner) apply(c *core, m *message) {
 		o.answer(m, answer{err: c.charge(m.limits.Windows[0], m.weight)})
 	case drain:
 		c.draining = true
+		o.answer(m, answer{})
 	case shut:
 		o.shut(c)
 	}
@@ -318,10 +319,10 @@ const closeEnough = instant(time.Microsecond)
 // clock showed in this turn, which is behind the core's time if the clock stepped back.
 func (o *owner) arm(c *core) {
 	wake := c.wake()
-	if wake == c.armed {
+	if wake == c.armed && !c.unset {
 		return
 	}
-	c.armed = wake
+	c.armed, c.unset = wake, false
 	if wake == never {
 		o.timer.Stop()
 		return

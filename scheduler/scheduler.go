@@ -231,7 +231,7 @@ func (s *Scheduler) Close() error {
 // that wraps ctx.Err(), and the draining goes on: wait for it with another Drain, or cut it short with
 // Close.
 func (s *Scheduler) Drain(ctx context.Context) error {
-	s.box.send(message{verb: drain})
+	s.ask(message{verb: drain}) // and wait until it is applied, or who drains could still be granted
 	select {
 	case <-s.box.ended:
 		s.cleanup.Stop()
