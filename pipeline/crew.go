@@ -37,7 +37,7 @@ func newCrew[A, B any](ctx context.Context, stage string, s *scheduler.Scheduler
 // For each item, in the order of the input, it calls place, which returns where the item's result
 // goes. The result is put there from another goroutine.
 func (c *crew[A, B]) run(in <-chan A, place func() (put func(Result[B]))) (fault error) {
-	waiting := patient{c.ctx}
+	var waiting context.Context = patient{c.ctx} // once, or it would be boxed for each item
 	for c.ready() {
 		item, ok := receive(c.ctx, in)
 		if !ok {

@@ -52,12 +52,17 @@ func BenchmarkTryAcquireRelease(b *testing.B) {
 // 128 goroutines take turns with 4 permits.
 func BenchmarkContended(b *testing.B) {
 	s := start(b, scheduler.Limits{MaxBurst: 4})
+	together(b, s, 128)
+}
+
+// together shares the acquires of a benchmark among so many callers.
+func together(b *testing.B, s *scheduler.Scheduler, callers int) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	var wg sync.WaitGroup
-	for i := range 128 {
-		share := b.N / 128
-		if i < b.N%128 {
+	for i := range callers {
+		share := b.N / callers
+		if i < b.N%callers {
 			share++
 		}
 		wg.Go(func() {
@@ -95,27 +100,7 @@ func BenchmarkWindowSize(b *testing.B) {
 func BenchmarkManyCallers(b *testing.B) {
 	for _, callers := range []int{1, 16, 256} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
-			s := start(b, scheduler.Limits{Windows: []scheduler.Window{plenty}})
-			ctx := context.Background()
-			b.ReportAllocs()
-			var wg sync.WaitGroup
-			for i := range callers {
-				share := b.N / callers
-				if i < b.N%callers {
-					share++
-				}
-				wg.Go(func() {
-					for range share {
-						t, err := s.Acquire(ctx)
-						if err != nil {
-							b.Error(err)
-							return
-						}
-						t.Release()
-					}
-				})
-			}
-			wg.Wait()
+			together(b, start(b, scheduler.Limits{Windows: []scheduler.Window{plenty}}), callers)
 		})
 	}
 }

@@ -122,7 +122,7 @@ func (c *core) enqueue(p *ticket.Place, n int, deadline instant) error {
 
 // try puts a place in line if the ticket is granted at once, else it refuses without a reason.
 func (c *core) try(p *ticket.Place, n int) error {
-	if n < 1 || n > c.most || c.draining || !c.atOnce(n) {
+	if !c.takes(n) {
 		return ErrNoPermit
 	}
 	c.push(p, n)
@@ -166,6 +166,10 @@ func (c *core) admits(n int) error {
 // atOnce reports whether a ticket of weight n taken now is granted now.
 func (c *core) atOnce(n int) bool { return c.line.Len() == 0 && c.fits(n) }
 
+// takes reports the same of a weight that may be one no limit can hold, and of a core that may be
+// draining.
+func (c *core) takes(n int) bool { return n >= 1 && n <= c.most && !c.draining && c.atOnce(n) }
+
 func (c *core) push(p *ticket.Place, n int) {
 	if c.forecast.current(c.now, c.windows) {
 		c.forecast.join(n)
@@ -204,14 +208,14 @@ func (c *core) end(p *ticket.Place) {
 	c.forecast.forget()
 }
 
-// tooLarge returns the first place in line whose ticket can never fit, nil if there is none.
-func (c *core) tooLarge() *ticket.Place {
+// tooLarge returns the places in line whose tickets can never fit.
+func (c *core) tooLarge() (places []*ticket.Place) {
 	for p := range c.line.All() {
 		if p.Weight > c.most {
-			return p
+			places = append(places, p)
 		}
 	}
-	return nil
+	return places
 }
 
 // wake returns the instant at which the head of the line fits by the passing of time alone, or

@@ -107,7 +107,7 @@ func (b *mailbox) tryNow(n int) (p *ticket.Place, answered bool) {
 	}
 	defer b.giveBack(c) // whatever the clock does
 	b.catchUp(c)
-	if n >= 1 && n <= c.most && c.atOnce(n) {
+	if c.takes(n) {
 		p = b.grantNow(c, n)
 	}
 	return p, true
@@ -122,7 +122,7 @@ func (b *mailbox) acquireNow(n int, deadline instant) (p *ticket.Place, granted 
 	}
 	defer b.giveBack(c)
 	b.catchUp(c)
-	if n >= 1 && n <= c.most && c.atOnce(n) && c.now <= deadline {
+	if c.takes(n) && c.now <= deadline {
 		return b.grantNow(c, n), true, nil
 	}
 	p = b.place()
@@ -134,20 +134,28 @@ func (b *mailbox) acquireNow(n int, deadline instant) (p *ticket.Place, granted 
 	return p, false, nil
 }
 
-// enqueueNow answers an enqueue without the owner, if it can.
-func (b *mailbox) enqueueNow(p *ticket.Place, n int) (a answer, answered bool) {
+// whileLent does something with the core without the owner, if it can.
+func (b *mailbox) whileLent(do func(*core)) bool {
 	c := b.borrow()
 	if c == nil {
-		return answer{}, false
+		return false
 	}
-	defer b.giveBack(c)
+	defer b.giveBack(c) // whatever the clock does
 	b.catchUp(c)
-	if a.err = c.enqueue(p, n, never); a.err == nil {
-		a.number = p.Number
-		b.note(c, settings.Enqueued, p)
-		b.grant(c)
-	}
-	return a, true
+	do(c)
+	b.grant(c)
+	return true
+}
+
+// enqueueNow answers an enqueue without the owner, if it can.
+func (b *mailbox) enqueueNow(p *ticket.Place, n int) (a answer, answered bool) {
+	answered = b.whileLent(func(c *core) {
+		if a.err = c.enqueue(p, n, never); a.err == nil {
+			a.number = p.Number
+			b.note(c, settings.Enqueued, p)
+		}
+	})
+	return a, answered
 }
 
 // grantNow grants a ticket that fits into a line in which nobody stands. Nobody need be told.
@@ -184,26 +192,10 @@ func (b *mailbox) releaseNow(p *ticket.Place, n ticket.Number) bool {
 // withdrawNow withdraws a ticket without the owner, if it can. The ticket must have come to its place
 // without the owner too: else the message that puts it there may still be under way.
 func (b *mailbox) withdrawNow(p *ticket.Place) bool {
-	c := b.borrow()
-	if c == nil {
-		return false
-	}
-	defer b.giveBack(c)
-	b.catchUp(c)
-	b.withdraw(c, p)
-	b.grant(c)
-	return true
+	return b.whileLent(func(c *core) { b.withdraw(c, p) })
 }
 
 // cancelNow cancels a ticket without the owner, if it can.
 func (b *mailbox) cancelNow(p *ticket.Place, n ticket.Number) bool {
-	c := b.borrow()
-	if c == nil {
-		return false
-	}
-	defer b.giveBack(c)
-	b.catchUp(c)
-	b.cancel(c, p, n)
-	b.grant(c)
-	return true
+	return b.whileLent(func(c *core) { b.cancel(c, p, n) })
 }

@@ -361,7 +361,7 @@ func (o *owner) configure(c *core, m *message) {
 	c.configure(*m.limits)
 	o.limits.Store(m.limits)
 	_, limit := c.limits.tightest()
-	for p := c.tooLarge(); p != nil; p = c.tooLarge() {
+	for _, p := range c.tooLarge() {
 		o.note(c, settings.GivenUp, p)
 		c.leave(p)
 		p.Tell(&TooLargeError{Weight: p.Weight, Most: c.most, Limit: limit})
