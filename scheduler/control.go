@@ -1,6 +1,9 @@
 package scheduler
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SetLimits replaces the limits, for those already waiting too: when it returns, every ticket that
 // fits the new limits has been granted, and the timer is set for the next.
@@ -24,7 +27,9 @@ func (s *Scheduler) SetLimits(l Limits) error {
 // Pause stops all grants until [Scheduler.Resume]. Whoever waits keeps their place, newcomers join
 // the line, and tries fail. Nobody knows how long it lasts, so no deadline is refused because of it
 // and WaitTime does not count it.
-func (s *Scheduler) Pause() error { return s.tell(message{verb: pause, deadline: never}) }
+func (s *Scheduler) Pause() error {
+	return s.tell(message{verb: pause, request: request{deadline: never}})
+}
 
 // PauseUntil stops all grants before the instant t, which must be in the future. A pause that lasts
 // longer already stays as it is, so that several workers may each report what the far side told them
@@ -33,7 +38,7 @@ func (s *Scheduler) Pause() error { return s.tell(message{verb: pause, deadline:
 //
 // It returns an [*InvalidError] if t is not in the future by the scheduler's clock, or [ErrClosed].
 func (s *Scheduler) PauseUntil(t time.Time) error {
-	return s.tell(message{verb: pause, deadline: min(s.box.instant(t), horizon)})
+	return s.tell(message{verb: pause, request: request{deadline: min(s.box.instant(t), horizon)}})
 }
 
 // PauseFor is [Scheduler.PauseUntil] for the instant d from now.
@@ -55,7 +60,7 @@ func (s *Scheduler) Resume() error { return s.tell(message{verb: resume}) }
 // It returns an [*InvalidError] if the limits have no such window, or if n is below 1 or above its
 // Permits, or [ErrClosed].
 func (s *Scheduler) Charge(w Window, n int) error {
-	return s.tell(message{verb: spent, limits: &Limits{Windows: []Window{w}}, weight: n})
+	return s.tell(message{verb: spent, limits: &Limits{Windows: []Window{w}}, request: request{weight: n}})
 }
 
 // tell sends the owner a message that is answered with nothing but an error.
@@ -120,12 +125,7 @@ func (c *core) configure(l Limits) {
 
 // inherit fills a new window with what the windows before it remember.
 func (w *window) inherit(old []window, now instant, inUse int) {
-	var from *window
-	for i := range old {
-		if o := &old[i]; o.From == w.From && (from == nil || o.Per == w.Per || from.Per != w.Per && o.Per > from.Per) {
-			from = o
-		}
-	}
+	from := w.predecessor(old)
 	switch {
 	case from != nil:
 		w.held = from.held
@@ -145,6 +145,33 @@ func (w *window) inherit(old []window, now instant, inUse int) {
 	}
 }
 
+// predecessor returns the window that remembers best what this one should, nil if none counts alike:
+// itself, or else one as long, or else the longest; among equals the fullest.
+func (w *window) predecessor(old []window) (best *window) {
+	rank := func(o *window) [3]int64 {
+		r := [3]int64{1: int64(o.Per), 2: int64(o.used())}
+		switch {
+		case o.Window == w.Window:
+			r[0] = 2
+		case o.Per == w.Per:
+			r[0] = 1
+		}
+		return r
+	}
+	for i := range old {
+		o := &old[i]
+		if o.From != w.From {
+			continue
+		}
+		if a := rank(o); best == nil {
+			best = o
+		} else if b := rank(best); slices.Compare(a[:], b[:]) > 0 {
+			best = o
+		}
+	}
+	return best
+}
+
 func mostUsed(windows []window) (most int) {
 	for i := range windows {
 		most = max(most, windows[i].used())
@@ -158,12 +185,9 @@ func (h *history) replay(other *history, now instant) {
 	if h.per > other.per {
 		h.since = max(h.since, now-instant(other.per))
 	}
-	before := other.gone
-	for i := range other.size {
-		c := other.entry(i)
-		if c.at > now-instant(h.per) {
-			h.add(c.at, int(c.total-before))
+	for at, n := range other.charges() {
+		if at > now-instant(h.per) {
+			h.add(at, n)
 		}
-		before = c.total
 	}
 }

@@ -1,7 +1,9 @@
 package scheduler
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/flowguard-go/flowguard/ticket"
@@ -9,7 +11,7 @@ import (
 
 // core decides. It is plain data that is told the time: no goroutine, channel, clock or lock is in
 // it. Its owner calls advance with the time, then any of the operations, and after each of them
-// grant until it returns nil, so that between operations the head of the line never fits.
+// grant until it returns nil, so that between operations the ticket whose turn it is never fits.
 type core struct {
 	limits      Limits
 	most        int  // the largest weight that every limit can hold
@@ -20,7 +22,7 @@ type core struct {
 	now      instant
 	windows  []window
 	inUse    int // weight granted and not released
-	line     ticket.Line
+	line     ticket.Lines
 	granted  uint64
 	draining bool // takes no newcomers
 	shut     bool // closed; draining too
@@ -28,6 +30,9 @@ type core struct {
 	forecast forecast
 
 	idle []*ticket.Place // a few places that can serve again
+
+	feeds []*feed // to those who watch
+	noted bool    // somebody watches, or a journal is kept
 
 	armed instant // what the owner's timer is set to; never if it is not set
 	unset bool    // a borrower changed armed, and the timer is still to be set to it
@@ -63,15 +68,17 @@ func (c *core) advance(now instant) {
 	}
 }
 
-// grant grants the ticket at the head of the line if it fits, and returns its place, else nil.
-func (c *core) grant() *ticket.Place {
-	p := c.line.First()
+// grant grants the ticket whose turn it is if it fits, and returns its place and flow and since when
+// it has waited; else nil.
+func (c *core) grant() (p *ticket.Place, f *ticket.Flow, since instant) {
+	p, f = c.line.First()
 	if p == nil || !c.fits(p.Weight) {
-		return nil
+		return nil, nil, 0
 	}
-	c.line.Remove(p)
+	since = instant(p.At)
+	c.line.Serve()
 	c.spend(p)
-	return p
+	return p, f, since
 }
 
 // spend charges every limit for the ticket at p, which is granted now.
@@ -102,49 +109,55 @@ func (c *core) burstFits(n int) bool {
 	return c.limits.MaxBurst == 0 || n <= c.limits.MaxBurst-c.inUse
 }
 
-// enqueue puts a place in line for a ticket of weight n that can wait until the deadline, or
-// returns why not.
-func (c *core) enqueue(p *ticket.Place, n int, deadline instant) error {
-	if err := c.admits(n); err != nil {
+// request is what a caller asks for.
+type request struct {
+	weight   int
+	deadline instant      // never: none
+	flow     *ticket.Flow // nil: the plain line
+}
+
+// enqueue puts a place in line for a ticket that can wait until its deadline, or returns why not.
+func (c *core) enqueue(p *ticket.Place, r request) error {
+	if err := c.admits(r.weight); err != nil {
 		return err
 	}
-	if !c.atOnce(n) && c.line.Len() >= c.maxQueue {
+	if !c.atOnce(r.weight) && c.line.Len() >= c.maxQueue {
 		return &QueueFullError{Max: c.maxQueue}
 	}
-	if deadline != never {
-		if at, limit := c.earliest(n); at > deadline {
-			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(deadline), Limit: c.name(limit)}
+	if r.deadline != never {
+		if at, limit := c.earliest(r); at > r.deadline {
+			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(r.deadline), Limit: c.name(limit)}
 		}
 	}
-	c.push(p, n)
+	c.push(p, r)
 	return nil
 }
 
 // try puts a place in line if the ticket is granted at once, else it refuses without a reason.
-func (c *core) try(p *ticket.Place, n int) error {
-	if !c.takes(n) {
+func (c *core) try(p *ticket.Place, r request) error {
+	if !c.takes(r.weight) {
 		return ErrNoPermit
 	}
-	c.push(p, n)
+	c.push(p, r)
 	return nil
 }
 
 // acquire is enqueue, or for a non-blocking scheduler try with a reason.
-func (c *core) acquire(p *ticket.Place, n int, deadline instant) error {
+func (c *core) acquire(p *ticket.Place, r request) error {
 	if !c.nonBlocking {
-		return c.enqueue(p, n, deadline)
+		return c.enqueue(p, r)
 	}
-	if err := c.admits(n); err != nil {
+	if err := c.admits(r.weight); err != nil {
 		return err
 	}
-	if late := deadline < c.now; late || !c.atOnce(n) {
-		at, limit := c.earliest(n)
+	if late := r.deadline < c.now; late || !c.atOnce(r.weight) {
+		at, limit := c.earliest(r)
 		if late {
-			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(deadline), Limit: c.name(limit)}
+			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(r.deadline), Limit: c.name(limit)}
 		}
 		return &NoPermitError{Wait: c.now.until(at), Limit: c.name(limit)}
 	}
-	c.push(p, n)
+	c.push(p, r)
 	return nil
 }
 
@@ -170,11 +183,15 @@ func (c *core) atOnce(n int) bool { return c.line.Len() == 0 && c.fits(n) }
 // draining.
 func (c *core) takes(n int) bool { return n >= 1 && n <= c.most && !c.draining && c.atOnce(n) }
 
-func (c *core) push(p *ticket.Place, n int) {
-	if c.forecast.current(c.now, c.windows) {
-		c.forecast.join(n)
+func (c *core) push(p *ticket.Place, r request) {
+	switch {
+	case !c.line.Alone(r.flow):
+		c.forecast.forget()
+	case c.forecast.current(c.now, c.windows):
+		c.forecast.join(r.weight)
 	}
-	c.line.Push(p, n)
+	p.At = int64(c.now)
+	c.line.Push(p, r.weight, r.flow)
 }
 
 // release gives back what the ticket at p holds.
@@ -196,9 +213,9 @@ func (c *core) undo(p *ticket.Place) {
 	c.end(p)
 }
 
-// leave takes a waiting place out of the line.
-func (c *core) leave(p *ticket.Place) {
-	c.line.Remove(p)
+// leave takes a waiting place out of the line of its flow.
+func (c *core) leave(p *ticket.Place, f *ticket.Flow) {
+	c.line.Remove(p, f)
 	c.end(p)
 }
 
@@ -208,20 +225,27 @@ func (c *core) end(p *ticket.Place) {
 	c.forecast.forget()
 }
 
-// tooLarge returns the places in line whose tickets can never fit.
-func (c *core) tooLarge() (places []*ticket.Place) {
-	for p := range c.line.All() {
+// waiter is a ticket in line.
+type waiter struct {
+	place *ticket.Place
+	flow  *ticket.Flow
+}
+
+// tooLarge returns the tickets in line that can never fit, in the order of their numbers.
+func (c *core) tooLarge() (those []waiter) {
+	for p, f := range c.line.All() {
 		if p.Weight > c.most {
-			places = append(places, p)
+			those = append(those, waiter{p, f})
 		}
 	}
-	return places
+	slices.SortFunc(those, func(a, b waiter) int { return cmp.Compare(a.place.Number, b.place.Number) })
+	return those
 }
 
 // wake returns the instant at which the head of the line fits by the passing of time alone, or
 // never: with nobody in line, or when somebody must first release or resume.
 func (c *core) wake() instant {
-	p := c.line.First()
+	p, _ := c.line.First()
 	if p == nil || c.halted || !c.burstFits(p.Weight) {
 		return never
 	}
@@ -232,28 +256,29 @@ func (c *core) wake() instant {
 	return max(at, c.pausedUntil)
 }
 
-// earliest returns the earliest instant at which a ticket of weight n taken now could be granted,
-// and the index of the window that decides it: -1 if none does.
-func (c *core) earliest(n int) (at instant, limit int) {
+// earliest returns the earliest instant at which a ticket taken now could be granted, and the index of
+// the window that decides it: -1 if none does.
+func (c *core) earliest(r request) (at instant, limit int) {
 	if c.line.Len() == 0 {
-		if at, limit, _ = roomAt(c.windows, c.now, n); at < c.pausedUntil {
+		if at, limit, _ = roomAt(c.windows, c.now, r.weight); at < c.pausedUntil {
 			at, limit = c.pausedUntil, -1
 		}
 		return at, limit
 	}
-	if !c.forecast.current(c.now, c.windows) {
-		c.forecast.run(c.now, max(c.now, c.pausedUntil), c.windows, &c.line)
+	last := c.line.Alone(r.flow) // else somebody may come between
+	if !last || !c.forecast.current(c.now, c.windows) {
+		c.forecast.run(c.now, max(c.now, c.pausedUntil), c.windows, c.line.Ahead(r.weight, r.flow))
+		c.forecast.made = last
 	}
-	return c.forecast.next(n)
+	return c.forecast.next(r.weight)
 }
 
-// wait returns how long a ticket of weight n taken now would wait at least; for ever if it is never
-// granted.
-func (c *core) wait(n int) time.Duration {
-	if c.admits(n) != nil {
+// wait returns how long a ticket taken now would wait at least; for ever if it is never granted.
+func (c *core) wait(r request) time.Duration {
+	if c.admits(r.weight) != nil {
 		return forEver
 	}
-	at, _ := c.earliest(n)
+	at, _ := c.earliest(r)
 	return c.now.until(at)
 }
 

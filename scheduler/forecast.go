@@ -1,14 +1,14 @@
 package scheduler
 
-import "github.com/flowguard-go/flowguard/ticket"
+import "iter"
 
 // forecast answers when a ticket taken now could be granted: it lets copies of the windows run ahead
 // through the line as it stands. Grants depend on windows alone there: whoever must release first is
 // taken to release at once, so where the burst or a window that counts from release decides, the
 // answer is a lower bound. Where windows that count from grant decide, it is exact.
 //
-// Running ahead costs one pass over the line. The result is kept and extended as tickets join the
-// line, until anything else happens.
+// Running ahead costs one pass over the line. Where one flow waits, the result is kept and extended as
+// tickets join its line, until anything else happens.
 type forecast struct {
 	ahead []window // as they will be when the last in line has been granted
 	made  bool     // ahead is up to date with the line
@@ -42,8 +42,9 @@ func (f *forecast) current(now instant, windows []window) bool {
 	return true
 }
 
-// run lets the windows run ahead through the line, in which nobody is granted before start.
-func (f *forecast) run(now, start instant, windows []window, line *ticket.Line) {
+// run lets the windows run ahead through a line of tickets of the given weights, of which none is
+// granted before start.
+func (f *forecast) run(now, start instant, windows []window, line iter.Seq[int]) {
 	if f.ahead == nil {
 		f.ahead = make([]window, len(windows))
 	}
@@ -59,8 +60,8 @@ func (f *forecast) run(now, start instant, windows []window, line *ticket.Line) 
 		}
 	}
 	f.made, f.asOf, f.first, f.last, f.limit = true, now, never, start, -1
-	for p := range line.All() {
-		f.join(p.Weight)
+	for n := range line {
+		f.join(n)
 	}
 }
 

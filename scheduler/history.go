@@ -1,6 +1,9 @@
 package scheduler
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // instant counts nanoseconds since the scheduler was made. Instants are never negative.
 type instant int64
@@ -88,6 +91,20 @@ func (h *history) expire(now instant) {
 		h.size--
 		if h.head++; h.head == len(h.ring) {
 			h.head = 0
+		}
+	}
+}
+
+// charges yields what is remembered, the oldest first: so many permits at an instant.
+func (h *history) charges() iter.Seq2[instant, int] {
+	return func(yield func(instant, int) bool) {
+		before := h.gone
+		for i := range h.size {
+			c := h.entry(i)
+			if !yield(c.at, int(c.total-before)) {
+				return
+			}
+			before = c.total
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"github.com/flowguard-go/flowguard/internal/settings"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -100,37 +99,40 @@ func (b *mailbox) catchUp(c *core) {
 }
 
 // tryNow answers a try without the owner, if it can.
-func (b *mailbox) tryNow(n int) (p *ticket.Place, answered bool) {
+func (b *mailbox) tryNow(r request) (p *ticket.Place, answered bool) {
 	c := b.borrow()
 	if c == nil {
 		return nil, false
 	}
 	defer b.giveBack(c) // whatever the clock does
 	b.catchUp(c)
-	if c.takes(n) {
-		p = b.grantNow(c, n)
+	if c.takes(r.weight) {
+		p = b.grantNow(c, r)
+	} else {
+		b.accepted(c, nil, r, ErrNoPermit)
 	}
 	return p, true
 }
 
 // acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. A ticket in
 // line is told later how that ends.
-func (b *mailbox) acquireNow(n int, deadline instant) (p *ticket.Place, granted bool, err error) {
+func (b *mailbox) acquireNow(r request) (p *ticket.Place, granted bool, err error) {
 	c := b.borrow()
 	if c == nil {
 		return nil, false, nil
 	}
 	defer b.giveBack(c)
 	b.catchUp(c)
-	if c.takes(n) && c.now <= deadline {
-		return b.grantNow(c, n), true, nil
+	if c.takes(r.weight) && c.now <= r.deadline {
+		return b.grantNow(c, r), true, nil
 	}
 	p = b.place()
-	if err := c.acquire(p, n, deadline); err != nil {
+	err = c.acquire(p, r)
+	b.accepted(c, p, r, err)
+	if err != nil {
 		b.places.Put(p)
 		return nil, false, err
 	}
-	b.note(c, settings.Enqueued, p)
 	return p, false, nil
 }
 
@@ -148,54 +150,59 @@ func (b *mailbox) whileLent(do func(*core)) bool {
 }
 
 // enqueueNow answers an enqueue without the owner, if it can.
-func (b *mailbox) enqueueNow(p *ticket.Place, n int) (a answer, answered bool) {
+func (b *mailbox) enqueueNow(p *ticket.Place, r request) (a answer, answered bool) {
 	answered = b.whileLent(func(c *core) {
-		if a.err = c.enqueue(p, n, never); a.err == nil {
-			a.number = p.Number
-			b.note(c, settings.Enqueued, p)
-		}
+		a.err = c.enqueue(p, r)
+		a.number = p.Number
+		b.accepted(c, p, r, a.err)
 	})
 	return a, answered
 }
 
+// enlistNow puts a job's ticket in line without the owner, if it can.
+func (b *mailbox) enlistNow(j *job, r request) (err error, answered bool) {
+	answered = b.whileLent(func(c *core) { err = b.enlist(c, j, r) })
+	return err, answered
+}
+
 // grantNow grants a ticket that fits into a line in which nobody stands. Nobody need be told.
-func (b *mailbox) grantNow(c *core, n int) *ticket.Place {
+func (b *mailbox) grantNow(c *core, r request) *ticket.Place {
 	var p *ticket.Place
 	if last := len(c.idle) - 1; last >= 0 {
 		p, c.idle = c.idle[last], c.idle[:last]
 	} else {
 		p = b.place()
 	}
-	c.line.Issue(p, n)
-	b.note(c, settings.Enqueued, p)
+	c.line.Issue(p, r.weight)
+	b.note(c, EventEnqueued, p, r.flow, nil)
 	c.spend(p)
-	b.note(c, settings.Granted, p)
+	b.note(c, EventGranted, p, r.flow, nil)
 	return p
 }
 
 // releaseNow releases a ticket without the owner, if it can.
-func (b *mailbox) releaseNow(p *ticket.Place, n ticket.Number) bool {
+func (b *mailbox) releaseNow(p *ticket.Place, n ticket.Number, f *ticket.Flow) bool {
 	c := b.borrow()
 	if c == nil {
 		return false
 	}
 	defer b.giveBack(c)
 	// Else reading the clock would change nothing.
-	if c.line.Len() > 0 || c.timed || b.journal != nil {
+	if c.line.Len() > 0 || c.timed || c.noted {
 		b.catchUp(c)
 	}
-	b.release(c, p, n)
+	b.release(c, p, n, f)
 	b.grant(c)
 	return true
 }
 
 // withdrawNow withdraws a ticket without the owner, if it can. The ticket must have come to its place
 // without the owner too: else the message that puts it there may still be under way.
-func (b *mailbox) withdrawNow(p *ticket.Place) bool {
-	return b.whileLent(func(c *core) { b.withdraw(c, p) })
+func (b *mailbox) withdrawNow(p *ticket.Place, f *ticket.Flow) bool {
+	return b.whileLent(func(c *core) { b.withdraw(c, p, f) })
 }
 
 // cancelNow cancels a ticket without the owner, if it can.
-func (b *mailbox) cancelNow(p *ticket.Place, n ticket.Number) bool {
-	return b.whileLent(func(c *core) { b.cancel(c, p, n) })
+func (b *mailbox) cancelNow(p *ticket.Place, n ticket.Number, f *ticket.Flow) bool {
+	return b.whileLent(func(c *core) { b.cancel(c, p, n, f) })
 }

@@ -128,8 +128,8 @@ func TestTurnSetsTheTimerABorrowerAskedFor(t *testing.T) {
 	o := newOwner(newMailbox(settings.Settings{Clock: mock}))
 	c := newCore(Limits{Windows: []Window{PerSecond(1)}}, unlimited, false)
 	o.lend(c)
-	o.acquireNow(1, never)
-	o.acquireNow(1, never)
+	o.acquireNow(request{weight: 1, deadline: never})
+	o.acquireNow(request{weight: 1, deadline: never})
 	<-o.tick // the hint, which this turn has not seen
 	o.arm(o.callIn())
 	mock.Add(time.Second)
@@ -154,18 +154,18 @@ func TestBorrowerHasTheTimerSet(t *testing.T) {
 			return false
 		}
 	}
-	held, granted, _ := box.acquireNow(1, never)
+	held, granted, _ := box.acquireNow(request{weight: 1, deadline: never})
 	if !granted || hinted() {
 		t.Error("a ticket that is granted at once needs no timer")
 	}
-	if _, granted, _ := box.acquireNow(1, never); granted || hinted() {
+	if _, granted, _ := box.acquireNow(request{weight: 1, deadline: never}); granted || hinted() {
 		t.Error("a head that waits for a release needs no timer")
 	}
-	box.releaseNow(held, held.Number)
+	box.releaseNow(held, held.Number, nil)
 	if !hinted() {
 		t.Error("the head waits for the window now, and nobody sets the timer")
 	}
-	if box.acquireNow(1, never); hinted() {
+	if box.acquireNow(request{weight: 1, deadline: never}); hinted() {
 		t.Error("the timer is set for the head already")
 	}
 }
@@ -229,8 +229,8 @@ func TestClockMovesWhileTheTimerIsSet(t *testing.T) {
 			o := newOwner(newMailbox(settings.Settings{Clock: moving}))
 			core := newCore(Limits{Windows: []Window{PerSecond(1)}}, unlimited, false)
 			first, second := o.place(), o.place()
-			core.push(first, 1)
-			core.push(second, 1)
+			core.push(first, request{weight: 1})
+			core.push(second, request{weight: 1})
 			o.grant(core)
 			// A turn: the clock is read, and moves on at once.
 			moving.moves = c.moves
@@ -243,7 +243,7 @@ func TestClockMovesWhileTheTimerIsSet(t *testing.T) {
 				t.Fatal("the owner was not told to look at the clock")
 			}
 			core.advance(o.now())
-			if core.grant() != second {
+			if p, _, _ := core.grant(); p != second {
 				t.Error("not granted")
 			}
 			o.timer.Stop()
@@ -257,11 +257,11 @@ func TestPanickingClock(t *testing.T) {
 	box := newMailbox(settings.Settings{Clock: clk})
 	c := newCore(Limits{Windows: []Window{{1, 1, FromRelease}}}, unlimited, false)
 	box.lend(c)
-	held, _, _ := box.acquireNow(1, never)
+	held, _, _ := box.acquireNow(request{weight: 1, deadline: never})
 	for name, f := range map[string]func(){
-		"try":     func() { box.tryNow(1) },
-		"acquire": func() { box.acquireNow(1, never) },
-		"release": func() { box.releaseNow(held, held.Number) },
+		"try":     func() { box.tryNow(request{weight: 1}) },
+		"acquire": func() { box.acquireNow(request{weight: 1, deadline: never}) },
+		"release": func() { box.releaseNow(held, held.Number, nil) },
 	} {
 		clk.panics = true
 		func() {

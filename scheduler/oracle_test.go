@@ -4,28 +4,31 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/flowguard-go/flowguard/internal/oracle"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// oracle is a scheduler that is obviously right and obviously slow: it keeps every grant it ever
+// slowCore is a core that is obviously right and obviously slow: it keeps every grant it ever
 // made and answers each question by looking at all of them.
-type oracle struct {
+type slowCore struct {
 	limits      Limits
 	maxQueue    int
 	nonBlocking bool
 
 	now      instant
-	granted  []*oracleGrant // in the order of the grants, without those undone
-	line     []*oracleTicket
+	granted  []*slowGrant // in the order of the grants, without those undone
+	line     oracle.Lines
 	draining bool
-	extra    [][]*oracleGrant // for each window, what was charged besides
-	since    []instant        // for each window, up to when it remembers nothing
+	extra    [][]*slowGrant // for each window, what was charged besides
+	since    []instant      // for each window, up to when it remembers nothing
 
 	pausedUntil instant
 	halted      bool
 }
 
-func newOracle(l Limits, maxQueue int, nonBlocking bool) *oracle {
-	o := &oracle{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking}
+func newSlowCore(l Limits, maxQueue int, nonBlocking bool) *slowCore {
+	o := &slowCore{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking}
 	for range l.Windows {
 		o.extra = append(o.extra, nil)
 		o.since = append(o.since, -1)
@@ -33,19 +36,14 @@ func newOracle(l Limits, maxQueue int, nonBlocking bool) *oracle {
 	return o
 }
 
-type oracleTicket struct {
-	id     int
-	weight int
-}
-
-type oracleGrant struct {
-	oracleTicket
+type slowGrant struct {
+	oracle.Ticket
 	at       instant
 	released instant // never while it is held
 }
 
 // from returns the instant from which on the grant counts for Per.
-func (g *oracleGrant) from(w Window) instant {
+func (g *slowGrant) from(w Window) instant {
 	if w.From == FromRelease {
 		return g.released
 	}
@@ -53,31 +51,31 @@ func (g *oracleGrant) from(w Window) instant {
 }
 
 // used returns the permits that count in the i-th window at t.
-func (o *oracle) used(grants []*oracleGrant, i int, t instant) (sum int) {
+func (o *slowCore) used(grants []*slowGrant, i int, t instant) (sum int) {
 	w := o.limits.Windows[i]
 	for _, g := range grants {
 		if from := g.from(w); from == never || from > t-instant(w.Per) && from > o.since[i] {
-			sum += g.weight
+			sum += g.Weight
 		}
 	}
 	for _, g := range o.extra[i] {
 		if g.at > t-instant(w.Per) {
-			sum += g.weight
+			sum += g.Weight
 		}
 	}
 	return sum
 }
 
-func held(grants []*oracleGrant) (sum int) {
+func held(grants []*slowGrant) (sum int) {
 	for _, g := range grants {
 		if g.released == never {
-			sum += g.weight
+			sum += g.Weight
 		}
 	}
 	return sum
 }
 
-func (o *oracle) windowsFit(grants []*oracleGrant, n int, t instant) bool {
+func (o *slowCore) windowsFit(grants []*slowGrant, n int, t instant) bool {
 	for i, w := range o.limits.Windows {
 		if o.used(grants, i, t)+n > w.Permits {
 			return false
@@ -86,19 +84,19 @@ func (o *oracle) windowsFit(grants []*oracleGrant, n int, t instant) bool {
 	return true
 }
 
-func (o *oracle) burstFits(n int) bool {
+func (o *slowCore) burstFits(n int) bool {
 	return o.limits.MaxBurst == 0 || held(o.granted)+n <= o.limits.MaxBurst
 }
 
-func (o *oracle) paused() bool { return o.halted || o.now < o.pausedUntil }
+func (o *slowCore) paused() bool { return o.halted || o.now < o.pausedUntil }
 
-func (o *oracle) fits(n int) bool {
+func (o *slowCore) fits(n int) bool {
 	return !o.paused() && o.burstFits(n) && o.windowsFit(o.granted, n, o.now)
 }
 
 // firstFit returns the first instant from t on at which n permits fit the windows if nobody does
 // anything: now, or when one of the grants stops to count.
-func (o *oracle) firstFit(grants []*oracleGrant, n int, t instant) instant {
+func (o *slowCore) firstFit(grants []*slowGrant, n int, t instant) instant {
 	candidates := []instant{t}
 	for i, w := range o.limits.Windows {
 		for _, g := range append(slices.Clone(grants), o.extra[i]...) {
@@ -117,39 +115,48 @@ func (o *oracle) firstFit(grants []*oracleGrant, n int, t instant) instant {
 }
 
 // pump grants all that is due and returns the ids.
-func (o *oracle) pump() (ids []int) {
-	for len(o.line) > 0 && o.fits(o.line[0].weight) {
-		t := o.line[0]
-		o.line = o.line[1:]
-		o.granted = append(o.granted, &oracleGrant{oracleTicket: *t, at: o.now, released: never})
-		ids = append(ids, t.id)
+func (o *slowCore) pump() (ids []int) {
+	for o.line.Flows() > 0 {
+		if t, _, _ := o.line.First(); !o.fits(t.Weight) {
+			break
+		}
+		t := o.line.Serve()
+		o.granted = append(o.granted, &slowGrant{Ticket: t, at: o.now, released: never})
+		ids = append(ids, t.ID)
 	}
 	return ids
 }
 
-// earliest plays the line through, everybody releasing as soon as they can.
-func (o *oracle) earliest(n int) instant {
-	var grants []*oracleGrant
+// releasedNow returns a copy of the grants in which all that is held was released now.
+func (o *slowCore) releasedNow() (grants []*slowGrant) {
 	for _, g := range o.granted {
 		g := *g
-		if g.released == never {
-			g.released = o.now
-		}
+		g.released = min(g.released, o.now)
 		grants = append(grants, &g)
 	}
+	return grants
+}
+
+// earliest plays the line through, everybody releasing as soon as they can.
+func (o *slowCore) earliest(n int, f ticket.Flow) instant {
+	grants := o.releasedNow()
 	t := max(o.now, o.pausedUntil)
-	for _, ahead := range append(slices.Clone(o.line), &oracleTicket{weight: n}) {
-		t = o.firstFit(grants, ahead.weight, t)
-		grants = append(grants, &oracleGrant{oracleTicket: *ahead, at: t, released: t})
+	for _, weight := range append(o.line.Ahead(n, f.Key, f.Share), n) {
+		t = o.firstFit(grants, weight, t)
+		grants = append(grants, &slowGrant{Ticket: oracle.Ticket{Weight: weight}, at: t, released: t})
 	}
 	return t
 }
 
-func (o *oracle) wake() instant {
-	if len(o.line) == 0 || o.halted || !o.burstFits(o.line[0].weight) {
+func (o *slowCore) wake() instant {
+	if o.line.Flows() == 0 || o.halted {
 		return never
 	}
-	return o.firstFit(o.granted, o.line[0].weight, max(o.now, o.pausedUntil))
+	t, _, _ := o.line.First()
+	if !o.burstFits(t.Weight) {
+		return never
+	}
+	return o.firstFit(o.granted, t.Weight, max(o.now, o.pausedUntil))
 }
 
 // refusal is what the oracle expects of a ticket that is not accepted.
@@ -165,7 +172,7 @@ const (
 	tooLate
 )
 
-func (o *oracle) most() int {
+func (o *slowCore) most() int {
 	most := math.MaxInt
 	if o.limits.MaxBurst > 0 {
 		most = o.limits.MaxBurst
@@ -176,8 +183,8 @@ func (o *oracle) most() int {
 	return most
 }
 
-func (o *oracle) arrive(v verb, id, n int, deadline instant) (r refusal, wait time.Duration) {
-	atOnce := len(o.line) == 0 && o.fits(n)
+func (o *slowCore) arrive(v verb, id, n int, deadline instant, f ticket.Flow) (r refusal, wait time.Duration) {
+	atOnce := o.line.Flows() == 0 && o.fits(n)
 	switch {
 	case n < 1:
 		return invalid, 0
@@ -186,46 +193,42 @@ func (o *oracle) arrive(v verb, id, n int, deadline instant) (r refusal, wait ti
 	case o.draining:
 		return closed, 0
 	case v == acquire && o.nonBlocking && deadline < o.now:
-		return tooLate, time.Duration(o.earliest(n) - o.now)
+		return tooLate, time.Duration(o.earliest(n, f) - o.now)
 	case !atOnce && v == try:
 		return noPermit, 0
 	case !atOnce && v == acquire && o.nonBlocking:
-		return noPermit, time.Duration(o.earliest(n) - o.now)
-	case !atOnce && len(o.line) >= o.maxQueue:
+		return noPermit, time.Duration(o.earliest(n, f) - o.now)
+	case !atOnce && len(o.line.All()) >= o.maxQueue:
 		return queueFull, 0
 	}
 	if v == acquire && !o.nonBlocking && deadline != never {
-		if at := o.earliest(n); at > deadline {
+		if at := o.earliest(n, f); at > deadline {
 			return tooLate, time.Duration(at - o.now)
 		}
 	}
-	o.line = append(o.line, &oracleTicket{id, n})
+	o.line.Push(oracle.Ticket{ID: id, Weight: n}, f.Key, f.Share)
 	return accepted, 0
 }
 
-func (o *oracle) leave(id int) {
-	o.line = slices.DeleteFunc(o.line, func(t *oracleTicket) bool { return t.id == id })
+func (o *slowCore) undo(id int) {
+	o.granted = slices.DeleteFunc(o.granted, func(g *slowGrant) bool { return g.ID == id })
 }
 
-func (o *oracle) undo(id int) {
-	o.granted = slices.DeleteFunc(o.granted, func(g *oracleGrant) bool { return g.id == id })
-}
-
-func (o *oracle) release(id int) {
+func (o *slowCore) release(id int) {
 	for _, g := range o.granted {
-		if g.id == id && g.released == never {
+		if g.ID == id && g.released == never {
 			g.released = o.now
 		}
 	}
 }
 
-func (o *oracle) holds(id int) bool {
-	return slices.ContainsFunc(o.granted, func(g *oracleGrant) bool { return g.id == id && g.released == never })
+func (o *slowCore) holds(id int) bool {
+	return slices.ContainsFunc(o.granted, func(g *slowGrant) bool { return g.ID == id && g.released == never })
 }
 
 // stats is what Stats must say.
-func (o *oracle) stats(epoch time.Time) Stats {
-	s := Stats{Waiting: len(o.line), InUse: held(o.granted), Granted: uint64(len(o.granted)), Windows: []WindowStats{}}
+func (o *slowCore) stats(epoch time.Time) Stats {
+	s := Stats{Waiting: len(o.line.All()), Flows: o.line.Flows(), InUse: held(o.granted), Granted: uint64(len(o.granted)), Windows: []WindowStats{}}
 	if at := o.wake(); at != never {
 		s.NextWake = epoch.Add(time.Duration(at))
 	}
@@ -241,22 +244,35 @@ func (o *oracle) stats(epoch time.Time) Stats {
 }
 
 // configure replaces the limits and returns the ids of those in line who can never fit. Each new
-// window remembers what the old one of its length did, or else the longest.
-func (o *oracle) configure(l Limits) (tooLarge []int) {
+// window remembers what the old one did, or else one of its length, or else the longest, and of several
+// the fullest.
+func (o *slowCore) configure(l Limits) (tooLarge []int) {
 	old, extra, since := o.limits.Windows, o.extra, o.since
+	used := make([]int, len(old))
+	for i := range old {
+		used[i] = o.used(o.granted, i, o.now)
+	}
 	o.limits, o.extra, o.since = l, nil, nil
 	for _, w := range l.Windows {
-		best := -1
-		for i, from := range old {
-			if from.From == w.From && (best < 0 || from.Per == w.Per || old[best].Per != w.Per && from.Per > old[best].Per) {
-				best = i
+		best := slices.IndexFunc(old, func(o Window) bool { return o == w })
+		for _, alike := range []func(Window) bool{
+			func(o Window) bool { return o.Per == w.Per },
+			func(o Window) bool { return true },
+		} {
+			if best >= 0 {
+				break
+			}
+			for i, o := range old {
+				if o.From == w.From && alike(o) && (best < 0 || o.Per > old[best].Per || o.Per == old[best].Per && used[i] > used[best]) {
+					best = i
+				}
 			}
 		}
 		s := since[best]
 		if w.Per > old[best].Per {
 			s = max(s, o.now-instant(old[best].Per))
 		}
-		var kept []*oracleGrant
+		var kept []*slowGrant
 		for _, g := range extra[best] {
 			if g.at > s {
 				kept = append(kept, g)
@@ -264,23 +280,24 @@ func (o *oracle) configure(l Limits) (tooLarge []int) {
 		}
 		o.extra, o.since = append(o.extra, kept), append(o.since, s)
 	}
-	for _, t := range o.line {
-		if t.weight > o.most() {
-			tooLarge = append(tooLarge, t.id)
+	for _, t := range o.line.All() {
+		if t.Weight > o.most() {
+			tooLarge = append(tooLarge, t.ID)
 		}
 	}
 	for _, id := range tooLarge {
-		o.leave(id)
+		o.line.Remove(id)
 	}
+	slices.Sort(tooLarge)
 	return tooLarge
 }
 
 // charge notes permits that were used elsewhere. Released is the same instant: it counts from there.
-func (o *oracle) charge(i, n int) {
+func (o *slowCore) charge(i, n int) {
 	w := o.limits.Windows[i]
 	for j := range o.limits.Windows {
 		if o.limits.Windows[j] == w {
-			o.extra[j] = append(o.extra[j], &oracleGrant{oracleTicket{-1, n}, o.now, o.now})
+			o.extra[j] = append(o.extra[j], &slowGrant{oracle.Ticket{ID: -1, Weight: n}, o.now, o.now})
 		}
 	}
 }

@@ -19,11 +19,9 @@ type mailbox struct {
 	epoch   time.Time         // instant 0
 	journal *settings.Journal // nil outside tests
 
-	over  atomic.Bool   // the owner takes no more messages
-	ended chan struct{} // closed when the owner has ended
-	// How it ended; written before ended is closed.
-	final   Stats
-	drained bool
+	over    atomic.Bool   // the owner takes no more messages
+	ended   chan struct{} // closed when the owner has ended
+	remains *core         // what it left; written before ended is closed, and read only thereafter
 
 	limits atomic.Pointer[Limits] // as they are now; what they point to is never changed
 
@@ -71,18 +69,30 @@ const (
 	pause                 // no grants until the deadline, never for until resume; answer
 	resume                // end all pauses; answer
 	spent                 // permits of a window were used elsewhere; answer
+	snapshot              // fill the snapshot; answer
+	restore               // charge what the snapshot remembers; answer
+	watch                 // send events to feed; answer
+	unwatch               // send no more; answer
+	enlist                // put a job's ticket in line; answer
+	disband               // withdraw some of the jobs of a group; answer whether any are left
 	drain                 // take no newcomers, end when all is done
 	shut                  // end now
 )
 
 type message struct {
-	verb     verb
-	place    *ticket.Place
-	number   ticket.Number // cancel, release: the ticket meant
-	weight   int           // acquire, try, enqueue, wait
-	deadline instant       // acquire, enqueue, pause
-	limits   *Limits       // configure; spent: one window
-	answer   chan<- answer // for those that are answered; has a slot free
+	verb    verb
+	place   *ticket.Place
+	number  ticket.Number // cancel, release: the ticket meant
+	request               // acquire, try, enqueue, wait; flow: of the ticket meant; deadline: end of a pause
+	limits  *Limits       // configure; spent: one window
+	feed    *feed         // watch, unwatch
+
+	snapshot *Snapshot  // snapshot, restore
+	epoch    *time.Time // snapshot, restore: when instant 0 was, by the present time of day
+
+	job    *job          // enlist
+	group  *Group        // disband
+	answer chan<- answer // for those that are answered; has a slot free
 }
 
 // answer is what the owner says at the end of the turn.
@@ -91,6 +101,7 @@ type answer struct {
 	err    error
 	stats  Stats
 	wait   time.Duration
+	more   bool
 }
 
 type reply struct {
@@ -182,26 +193,17 @@ func (b *mailbox) now() instant { return min(instant(b.clock.Since(b.epoch)), ho
 // instant returns t as the core counts time.
 func (b *mailbox) instant(t time.Time) instant { return max(instant(t.Sub(b.epoch)), -horizon) }
 
+// time returns t as the world counts time.
+func (b *mailbox) time(t instant) time.Time { return b.epoch.Add(time.Duration(t)) }
+
 // grant grants all that fits.
 func (b *mailbox) grant(c *core) {
-	for p := c.grant(); p != nil; p = c.grant() {
-		b.note(c, settings.Granted, p)
+	for p, f, since := c.grant(); p != nil; p, f, since = c.grant() {
+		if c.noted {
+			b.emit(c, Event{Kind: EventGranted, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Wait: since.until(c.now)})
+		}
 		p.Tell(nil)
 	}
-}
-
-// note writes what happened to the ticket at p down, in tests.
-func (b *mailbox) note(c *core, what settings.Kind, p *ticket.Place) {
-	if b.journal != nil {
-		b.write(c, what, p)
-	}
-}
-
-// write is apart so that note costs those who keep no journal nothing.
-func (b *mailbox) write(c *core, what settings.Kind, p *ticket.Place) {
-	b.journal.Write(settings.Entry{
-		Kind: what, Number: uint64(p.Number), Weight: p.Weight, At: b.epoch.Add(time.Duration(c.now)),
-	})
 }
 
 // apply does what the message asks for.
@@ -211,27 +213,34 @@ func (o *owner) apply(c *core, m *message) {
 	case acquire, try, enqueue:
 		o.arrive(c, m)
 	case withdraw:
-		o.withdraw(c, p)
+		o.withdraw(c, p, m.flow)
 		o.answer(m, answer{})
 	case cancel:
-		o.cancel(c, p, m.number)
+		o.cancel(c, p, m.number, m.flow)
 		o.answer(m, answer{})
 	case release:
-		o.release(c, p, m.number)
+		o.release(c, p, m.number, m.flow)
 		o.answer(m, answer{})
 	case wait:
-		o.answer(m, answer{wait: c.wait(m.weight)})
+		o.answer(m, answer{wait: c.wait(m.request)})
 	case stats:
 		o.answer(m, answer{stats: c.stats(o.epoch)})
 	case configure:
 		o.configure(c, m)
-	case pause:
-		o.answer(m, answer{err: c.pause(m.deadline)})
-	case resume:
-		c.resume()
+	case pause, resume, spent:
+		o.answer(m, answer{err: o.control(c, m)})
+	case snapshot:
+		*m.snapshot = c.snapshot(*m.epoch)
 		o.answer(m, answer{})
-	case spent:
-		o.answer(m, answer{err: c.charge(m.limits.Windows[0], m.weight)})
+	case restore:
+		c.restore(m.snapshot, *m.epoch)
+		o.answer(m, answer{})
+	case watch, unwatch:
+		o.observe(c, m)
+	case enlist:
+		o.answer(m, answer{err: o.enlist(c, m.job, m.request)})
+	case disband:
+		o.answer(m, answer{more: o.disband(c, m.group)})
 	case drain:
 		c.draining = true
 		o.answer(m, answer{})
@@ -246,15 +255,13 @@ func (o *owner) arrive(c *core, m *message) {
 	var err error
 	switch m.verb {
 	case acquire:
-		err = c.acquire(p, m.weight, m.deadline)
+		err = c.acquire(p, m.request)
 	case try:
-		err = c.try(p, m.weight)
+		err = c.try(p, m.request)
 	case enqueue:
-		err = c.enqueue(p, m.weight, m.deadline)
+		err = c.enqueue(p, m.request)
 	}
-	if err == nil {
-		o.note(c, settings.Enqueued, p)
-	}
+	o.accepted(c, p, m.request, err)
 	if m.verb == enqueue {
 		o.answer(m, answer{number: p.Number, err: err})
 	} else if err != nil {
@@ -264,43 +271,48 @@ func (o *owner) arrive(c *core, m *message) {
 
 // withdraw ends a ticket whose caller was told nothing and never will be. One that was refused
 // meanwhile has ended.
-func (b *mailbox) withdraw(c *core, p *ticket.Place) {
+func (b *mailbox) withdraw(c *core, p *ticket.Place, f *ticket.Flow) {
 	if p.State != ticket.Idle {
-		b.giveUp(c, p, true)
+		b.giveUp(c, p, f, true)
 	}
 }
 
 // cancel ends the ticket with the number in any state. Nobody can have acted on a grant that is still
 // there to take back.
-func (b *mailbox) cancel(c *core, p *ticket.Place, n ticket.Number) {
+func (b *mailbox) cancel(c *core, p *ticket.Place, n ticket.Number, f *ticket.Flow) {
 	if p.Number == n {
-		b.giveUp(c, p, p.State == ticket.Holding && p.TakeBack())
+		b.giveUp(c, p, f, p.State == ticket.Holding && p.TakeBack())
 	}
 }
 
 // giveUp ends a ticket. Unaware says that its caller knows of no grant and never will.
-func (b *mailbox) giveUp(c *core, p *ticket.Place, unaware bool) {
+func (b *mailbox) giveUp(c *core, p *ticket.Place, f *ticket.Flow, unaware bool) {
 	switch {
 	case p.State == ticket.Queued:
-		b.note(c, settings.GivenUp, p)
-		c.leave(p)
+		b.dismiss(c, p, f, errGivenUp)
 	case unaware:
-		b.note(c, settings.Undone, p)
+		b.note(c, EventUndone, p, f, errGivenUp)
 		p.TakeBack()
 		c.undo(p)
+		p.Tell(errGivenUp)
 	default:
-		b.release(c, p, p.Number)
-		return
+		b.release(c, p, p.Number, f)
 	}
-	p.Tell(errGivenUp)
+}
+
+// dismiss sends away a ticket in line.
+func (b *mailbox) dismiss(c *core, p *ticket.Place, f *ticket.Flow, why error) {
+	b.note(c, EventGivenUp, p, f, why)
+	c.leave(p, f)
+	p.Tell(why)
 }
 
 // release gives back what the ticket with the number holds at p, if it is still that ticket's.
-func (b *mailbox) release(c *core, p *ticket.Place, n ticket.Number) {
+func (b *mailbox) release(c *core, p *ticket.Place, n ticket.Number, f *ticket.Flow) {
 	if p.Number != n || p.State != ticket.Holding {
 		return
 	}
-	b.note(c, settings.Released, p)
+	b.note(c, EventReleased, p, f, nil)
 	c.release(p)
 	switch {
 	case !p.Reused:
@@ -360,22 +372,45 @@ func (o *owner) reply() {
 func (o *owner) configure(c *core, m *message) {
 	c.configure(*m.limits)
 	o.limits.Store(m.limits)
+	if c.noted {
+		l := m.limits.clone()
+		o.emit(c, Event{Kind: EventLimits, Limits: &l})
+	}
 	_, limit := c.limits.tightest()
-	for _, p := range c.tooLarge() {
-		o.note(c, settings.GivenUp, p)
-		c.leave(p)
-		p.Tell(&TooLargeError{Weight: p.Weight, Most: c.most, Limit: limit})
+	for _, w := range c.tooLarge() {
+		o.dismiss(c, w.place, w.flow, &TooLargeError{Weight: w.place.Weight, Most: c.most, Limit: limit})
 	}
 	o.answer(m, answer{})
+}
+
+// control does what the operators and the far side say.
+func (o *owner) control(c *core, m *message) (err error) {
+	e := Event{}
+	switch m.verb {
+	case pause:
+		err, e.Kind = c.pause(m.deadline), EventPaused
+		if !c.halted {
+			e.Until = o.time(c.pausedUntil)
+		}
+	case resume:
+		c.resume()
+		e.Kind = EventResumed
+	case spent:
+		w := m.limits.Windows[0]
+		err = c.charge(w, m.weight)
+		e.Kind, e.Weight, e.Window = EventCharged, m.weight, w
+	}
+	if err == nil && c.noted {
+		o.emit(c, e)
+	}
+	return err
 }
 
 // shut tells all who wait that there is nothing to wait for. From then on the core refuses everybody.
 func (o *owner) shut(c *core) {
 	c.draining, c.shut, c.unserved = true, true, c.unserved || c.line.Len() > 0
-	for p := c.line.First(); p != nil; p = c.line.First() {
-		o.note(c, settings.GivenUp, p)
-		c.leave(p)
-		p.Tell(ErrClosed)
+	for p, f := c.line.First(); p != nil; p, f = c.line.First() {
+		o.dismiss(c, p, f, ErrClosed)
 	}
 }
 
@@ -393,7 +428,10 @@ func (o *owner) end(c *core) {
 			runtime.Gosched() // a sender is between counting itself and sending
 		}
 	}
-	o.final, o.drained = c.stats(o.epoch), c.served()
+	for _, f := range c.feeds {
+		close(f.events)
+	}
+	o.remains = c
 	close(o.ended)
 	o.reply()
 }

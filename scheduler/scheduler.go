@@ -21,6 +21,11 @@ import (
 type Scheduler struct {
 	box     *mailbox
 	cleanup runtime.Cleanup
+
+	// Of a view; see Flow.
+	root    *Scheduler   // is kept from being forgotten
+	flow    *ticket.Flow // nil: the plain line
+	invalid error        // why the flow cannot be used
 }
 
 // New starts a scheduler with the given limits. It returns an [*InvalidError] for limits that
@@ -42,12 +47,15 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	box := newMailbox(set)
 	box.limits.Store(&limits)
 	s := &Scheduler{box: box}
+	s.root = s
 	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. (Where an
 	// owner has ended, send touches no channel: it may belong to a bubble that is gone.)
 	s.cleanup = runtime.AddCleanup(s, func(box *mailbox) {
 		box.send(message{verb: shut})
 	}, box)
-	go newOwner(box).run(newCore(limits, set.MaxQueue, set.NonBlocking))
+	c := newCore(limits, set.MaxQueue, set.NonBlocking)
+	c.noted = set.Journal != nil
+	go newOwner(box).run(c)
 	return s, nil
 }
 
@@ -76,12 +84,15 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	if ctx.Err() != nil {
 		return ticket.Ticket{}, gaveUp(ctx)
 	}
-	deadline := never
+	if s.invalid != nil {
+		return ticket.Ticket{}, s.invalid
+	}
+	r := request{weight: weight, deadline: never, flow: s.flow}
 	if d, ok := ctx.Deadline(); ok {
-		deadline = s.box.instant(d)
+		r.deadline = s.box.instant(d)
 	}
 	sent := false // to the owner
-	p, granted, err := s.box.acquireNow(weight, deadline)
+	p, granted, err := s.box.acquireNow(r)
 	switch {
 	case err != nil:
 		return ticket.Ticket{}, err
@@ -90,7 +101,7 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	case p == nil:
 		sent = true
 		p = s.box.place()
-		if !s.box.send(message{verb: acquire, place: p, weight: weight, deadline: deadline}) {
+		if !s.box.send(message{verb: acquire, place: p, request: r}) {
 			return ticket.Ticket{}, ErrClosed
 		}
 	}
@@ -116,7 +127,7 @@ func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
 // The place serves again only when the owner has
 // answered: with the message still under way it would take back the place's next ticket.
 func (s *Scheduler) withdraw(p *ticket.Place, sent bool) {
-	if sent || !s.box.withdrawNow(p) {
+	if sent || !s.box.withdrawNow(p, s.flow) {
 		s.ask(message{verb: withdraw, place: p})
 	}
 	p.TakeBack() // whatever the ticket was told, nobody listens
@@ -130,14 +141,18 @@ func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.TryAcquireN(1)
 // trying never jumps the line. It returns false otherwise, for a weight that can never be granted,
 // and after Close. It allocates nothing.
 func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
-	if p, answered := s.box.tryNow(weight); answered {
+	if s.invalid != nil {
+		return ticket.Ticket{}, false
+	}
+	r := request{weight: weight, deadline: never, flow: s.flow}
+	if p, answered := s.box.tryNow(r); answered {
 		if p == nil {
 			return ticket.Ticket{}, false
 		}
 		return ticket.Granted((*desk)(s), p), true
 	}
 	p := s.box.place()
-	if !s.box.send(message{verb: try, place: p, weight: weight}) {
+	if !s.box.send(message{verb: try, place: p, request: r}) {
 		return ticket.Ticket{}, false
 	}
 	t, err := s.issue(p, <-p.Ready())
@@ -152,10 +167,13 @@ func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
 // [NonBlocking] not at all. After Close, or when the scheduler closes before the grant, Ready
 // delivers [ErrClosed].
 func (s *Scheduler) Enqueue(weight int) (ticket.Ticket, error) {
-	p := ticket.NewPlace()
-	a, ok := s.box.enqueueNow(p, weight)
+	if s.invalid != nil {
+		return ticket.Ticket{}, s.invalid
+	}
+	p, r := ticket.NewPlace(), request{weight: weight, deadline: never, flow: s.flow}
+	a, ok := s.box.enqueueNow(p, r)
 	if !ok {
-		if a, ok = s.ask(message{verb: enqueue, place: p, weight: weight, deadline: never}); !ok {
+		if a, ok = s.ask(message{verb: enqueue, place: p, request: r}); !ok {
 			return ticket.Ticket{}, ErrClosed
 		}
 	}
@@ -167,12 +185,12 @@ func (s *Scheduler) Enqueue(weight int) (ticket.Ticket, error) {
 
 // ask sends a message and waits for its answer. It returns false if the owner has ended.
 func (s *Scheduler) ask(m message) (answer, bool) {
-	defer runtime.KeepAlive(s) // or a scheduler whose last use this is could end meanwhile
+	defer runtime.KeepAlive(s.root) // or a scheduler whose last use this is could end meanwhile
 	to, ok := s.box.answers.Get().(chan answer)
 	if !ok {
 		to = make(chan answer, 1)
 	}
-	m.answer = to
+	m.flow, m.answer = s.flow, to
 	if !s.box.send(m) {
 		return answer{}, false
 	}
@@ -196,8 +214,8 @@ func (s *Scheduler) WaitTime() time.Duration { return s.WaitTimeN(1) }
 // It runs through the line as it stands, so it costs a pass over the line where the line has changed
 // other than by growing.
 func (s *Scheduler) WaitTimeN(weight int) time.Duration {
-	a, ok := s.ask(message{verb: wait, weight: weight})
-	if !ok {
+	a, ok := s.ask(message{verb: wait, request: request{weight: weight}})
+	if !ok || s.invalid != nil {
 		return forEver
 	}
 	return a.wait
@@ -210,7 +228,7 @@ func (s *Scheduler) Stats() Stats {
 	a, ok := s.ask(message{verb: stats})
 	if !ok {
 		<-s.box.ended
-		return s.box.final.clone()
+		return s.box.remains.stats(s.box.epoch)
 	}
 	return a.stats
 }
@@ -221,7 +239,7 @@ func (s *Scheduler) Stats() Stats {
 func (s *Scheduler) Close() error {
 	s.box.send(message{verb: shut})
 	<-s.box.ended
-	s.cleanup.Stop()
+	s.root.cleanup.Stop()
 	return nil
 }
 
@@ -234,8 +252,8 @@ func (s *Scheduler) Drain(ctx context.Context) error {
 	s.ask(message{verb: drain}) // and wait until it is applied, or who drains could still be granted
 	select {
 	case <-s.box.ended:
-		s.cleanup.Stop()
-		if !s.box.drained {
+		s.root.cleanup.Stop()
+		if !s.box.remains.served() {
 			return ErrClosed
 		}
 		return nil
@@ -249,7 +267,7 @@ type desk Scheduler
 
 // Release implements [ticket.Desk].
 func (d *desk) Release(p *ticket.Place, n ticket.Number) {
-	if !d.box.releaseNow(p, n) {
+	if !d.box.releaseNow(p, n, d.flow) {
 		(*Scheduler)(d).ask(message{verb: release, place: p, number: n})
 	}
 }
@@ -257,7 +275,7 @@ func (d *desk) Release(p *ticket.Place, n ticket.Number) {
 // Cancel implements [ticket.Desk]. It waits until it is done, or its caller could still receive a
 // grant that is about to be undone.
 func (d *desk) Cancel(p *ticket.Place, n ticket.Number) {
-	if !d.box.cancelNow(p, n) {
+	if !d.box.cancelNow(p, n, d.flow) {
 		(*Scheduler)(d).ask(message{verb: cancel, place: p, number: n})
 	}
 }

@@ -40,7 +40,7 @@ func TestSmallScope(t *testing.T) {
 		counter := make([]int, length) // which operation each is; the last digit counts first
 		ops := make([]op, length)
 		for changed := 0; changed >= 0; {
-			w := newTwin(l, unlimited, false)
+			w := newTwin(l, unlimited, false, twinFlows)
 			for i, digit := range counter {
 				ops[i] = scopeOps[digit]
 				err := w.apply(ops[i])
@@ -48,7 +48,7 @@ func TestSmallScope(t *testing.T) {
 					err = w.compare(1)
 				}
 				if err != nil {
-					play(t, func() *twin { return newTwin(l, unlimited, false) }, ops[:i+1])
+					play(t, func() *twin { return newTwin(l, unlimited, false, twinFlows) }, ops[:i+1])
 					t.Fatal(err)
 				}
 			}

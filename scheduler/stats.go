@@ -2,13 +2,13 @@ package scheduler
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
 // Stats is one consistent view of a scheduler, made by its owner between two operations.
 type Stats struct {
 	Waiting  int           // tickets in line
+	Flows    int           // flows with a ticket in line; see Scheduler.Flow
 	InUse    int           // permits granted and not yet given back
 	Granted  uint64        // tickets granted so far, less those undone because their caller had gone
 	Paused   bool          // no grants whatever the limits say
@@ -29,15 +29,10 @@ func (w WindowStats) String() string {
 	return fmt.Sprintf("%v: %d used, %d remaining", w.Window, w.Used, w.Remaining)
 }
 
-// clone returns a copy that shares nothing with s.
-func (s Stats) clone() Stats {
-	s.Windows = slices.Clone(s.Windows)
-	return s
-}
-
 func (c *core) stats(epoch time.Time) Stats {
 	s := Stats{
 		Waiting: c.line.Len(),
+		Flows:   c.line.Flows(),
 		InUse:   c.inUse,
 		Granted: c.granted,
 		Windows: make([]WindowStats, len(c.windows)),

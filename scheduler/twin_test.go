@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,9 +21,12 @@ import (
 type twin struct {
 	core   *core
 	owner  *owner
-	oracle *oracle
+	oracle *slowCore
+	flows  []ticket.Flow // that tickets name
 
 	tickets []*twinTicket
+	feed    *feed
+	events  []twinEvent      // that the operation should have made
 	told    *strings.Builder // the story so far, if somebody wants to hear it
 }
 
@@ -32,17 +36,26 @@ type twinTicket struct {
 	verb   verb
 	place  *ticket.Place
 	number ticket.Number
+	flow   *ticket.Flow
+	since  instant
 	state  ticket.State
 	told   bool // the caller has received the grant
 }
 
-func newTwin(l Limits, maxQueue int, nonBlocking bool) *twin {
-	return &twin{
+func newTwin(l Limits, maxQueue int, nonBlocking bool, flows []ticket.Flow) *twin {
+	w := &twin{
 		core:   newCore(l, maxQueue, nonBlocking),
 		owner:  &owner{mailbox: &mailbox{ended: make(chan struct{})}},
-		oracle: newOracle(l, maxQueue, nonBlocking),
+		oracle: newSlowCore(l, maxQueue, nonBlocking),
+		flows:  flows,
+		feed:   &feed{events: make(chan Event, 50)},
 	}
+	w.send(message{verb: watch, feed: w.feed})
+	return w
 }
+
+// twinFlows are what tickets name where there are flows.
+var twinFlows = []ticket.Flow{{Key: "", Share: 1}, {Key: "a", Share: 1}, {Key: "b", Share: 2}, {Key: "c", Share: 3}, {Key: "c", Share: 4}}
 
 // op is one operation. Its two arguments choose among what is there to choose from, so that any
 // numbers make an operation.
@@ -117,6 +130,7 @@ func (w *twin) apply(o op) error {
 	case opResume:
 		w.logf("resume")
 		w.oracle.halted, w.oracle.pausedUntil = false, 0
+		w.expect(EventResumed, nil)
 		w.send(message{verb: resume})
 		return w.pump()
 	case opConfigure:
@@ -126,7 +140,8 @@ func (w *twin) apply(o op) error {
 			win := w.oracle.limits.Windows[o.a%n]
 			w.logf("charge %d to %v", o.b%win.Permits+1, win)
 			w.oracle.charge(o.a%n, o.b%win.Permits+1)
-			w.send(message{verb: spent, limits: &Limits{Windows: []Window{win}}, weight: o.b%win.Permits + 1})
+			w.expect(EventCharged, nil)
+			w.send(message{verb: spent, limits: &Limits{Windows: []Window{win}}, request: request{weight: o.b%win.Permits + 1}})
 			return errors.Join(w.owner.replies[0].answer.err, w.pump())
 		}
 		return nil
@@ -149,12 +164,13 @@ func (w *twin) apply(o op) error {
 		if t.state == ticket.Holding {
 			// An untold grant can be released; what it was told stays to be received.
 			w.oracle.release(t.id)
+			w.expect(EventReleased, t)
 			t.state = ticket.Idle
 			if !t.told {
 				<-t.place.Ready()
 			}
 		}
-		w.send(message{verb: release, place: t.place, number: t.number})
+		w.send(message{verb: release, place: t.place, number: t.number, request: request{flow: t.flow}})
 	case opCancel, opWithdraw:
 		if o.kind == opWithdraw && (t.told || t.verb == enqueue || t.state == ticket.Idle) {
 			return nil
@@ -163,19 +179,24 @@ func (w *twin) apply(o op) error {
 		queued := t.state == ticket.Queued
 		switch {
 		case queued:
-			w.oracle.leave(t.id)
+			w.oracle.line.Remove(t.id)
+			w.expect(EventGivenUp, t)
 		case untold:
 			w.oracle.undo(t.id)
+			w.expect(EventUndone, t)
 		default:
+			if t.state == ticket.Holding {
+				w.expect(EventReleased, t)
+			}
 			w.oracle.release(t.id)
 		}
 		t.state = ticket.Idle
 		if o.kind == opCancel {
 			w.logf("cancel %d", t.id)
-			w.send(message{verb: cancel, place: t.place, number: t.number})
+			w.send(message{verb: cancel, place: t.place, number: t.number, request: request{flow: t.flow}})
 		} else {
 			w.logf("withdraw %d", t.id)
-			w.send(message{verb: withdraw, place: t.place})
+			w.send(message{verb: withdraw, place: t.place, request: request{flow: t.flow}})
 		}
 		if queued || untold {
 			if err := w.answer(t.place); !errors.Is(err, context.Canceled) {
@@ -184,6 +205,14 @@ func (w *twin) apply(o op) error {
 		}
 	}
 	return w.pump()
+}
+
+// flow chooses among the flows.
+func (w *twin) flow(i int) ticket.Flow {
+	if len(w.flows) == 0 {
+		return ticket.Flow{Key: "", Share: 1}
+	}
+	return w.flows[i%len(w.flows)]
 }
 
 // answer returns what a place was told.
@@ -201,6 +230,47 @@ func (w *twin) send(m message) {
 	w.owner.apply(w.core, &m)
 }
 
+// expect says that the operation is to be told to those who watch.
+func (w *twin) expect(what EventKind, t *twinTicket) {
+	e := twinEvent{kind: what}
+	if t != nil {
+		e.number, e.flow = t.id+1, t.flow.Name()
+	}
+	if what == EventGranted {
+		e.wait = w.oracle.now - t.since
+	}
+	w.events = append(w.events, e)
+}
+
+// twinEvent is an event as the oracle knows it.
+type twinEvent struct {
+	kind   EventKind
+	number int
+	flow   string
+	wait   instant
+}
+
+// heard compares what those who watch were told with what they should have been.
+func (w *twin) heard() error {
+	var got []twinEvent
+	for range len(w.feed.events) {
+		e := <-w.feed.events
+		if e.Missed > 0 || !e.At.Equal(w.owner.time(w.oracle.now)) || (e.Kind == EventRefused) != (e.Err != nil && e.Number == 0) {
+			return fmt.Errorf("event %+v at %d", e, w.oracle.now)
+		}
+		if e.Number == 0 {
+			e.Flow = "" // of a ticket that was refused
+		}
+		got = append(got, twinEvent{e.Kind, int(e.Number), e.Flow, instant(e.Wait)})
+	}
+	want := w.events
+	w.events = w.events[:0]
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("events\n got %v\nwant %v", got, want)
+	}
+	return nil
+}
+
 // pump lets both grant what is due and compares the tickets.
 func (w *twin) pump() error {
 	want := w.oracle.pump()
@@ -208,6 +278,7 @@ func (w *twin) pump() error {
 	for _, id := range want {
 		t := w.tickets[id]
 		t.state = ticket.Holding
+		w.expect(EventGranted, t)
 		if t.place.State != ticket.Holding {
 			return fmt.Errorf("ticket %d should have been granted at %d", id, w.oracle.now)
 		}
@@ -215,7 +286,7 @@ func (w *twin) pump() error {
 			return fmt.Errorf("ticket %d granted at %d, want %d", id, t.place.At, w.oracle.now)
 		}
 	}
-	return nil
+	return w.heard()
 }
 
 func (w *twin) arrive(v verb, a, b int) error {
@@ -225,15 +296,21 @@ func (w *twin) arrive(v verb, a, b int) error {
 	if weight < 1 && a%5 != 0 {
 		weight = 1
 	}
+	flow := w.flow(a/7 + b/15)
 	deadline := never
 	if v == acquire && b%3 != 0 {
 		// Around the instant that decides, and well to either side.
-		deadline = w.oracle.earliest(max(1, min(weight, most))) + []instant{-1, 0, 1, -1_000, 1_000_000}[b%5]
+		deadline = w.oracle.earliest(max(1, min(weight, most)), flow) + []instant{-1, 0, 1, -1_000, 1_000_000}[b%5]
 	}
-	t := &twinTicket{id: len(w.tickets), verb: v, place: ticket.NewPlace()}
-	w.logf("%d: %s of %d as ticket %d, deadline %d", w.oracle.now, []string{"acquire", "try", "enqueue"}[v], weight, t.id, deadline)
-	want, wait := w.oracle.arrive(v, t.id, weight, deadline)
-	w.send(message{verb: v, place: t.place, weight: weight, deadline: deadline})
+	t := &twinTicket{id: len(w.tickets), verb: v, place: ticket.NewPlace(), flow: &flow, since: w.oracle.now}
+	w.logf("%d: %s of %d as ticket %d of %v, deadline %d", w.oracle.now, []string{"acquire", "try", "enqueue"}[v], weight, t.id, flow, deadline)
+	want, wait := w.oracle.arrive(v, t.id, weight, deadline, flow)
+	if want == accepted {
+		w.expect(EventEnqueued, t)
+	} else {
+		w.expect(EventRefused, nil)
+	}
+	w.send(message{verb: v, place: t.place, request: request{weight, deadline, t.flow}})
 
 	var err error
 	if v == enqueue {
@@ -248,7 +325,7 @@ func (w *twin) arrive(v verb, a, b int) error {
 		return err
 	}
 	if want != accepted {
-		return nil
+		return w.heard()
 	}
 	if t.number = t.place.Number; int(t.number) != t.id+1 {
 		return fmt.Errorf("ticket %d has the number %d", t.id, t.number)
@@ -331,7 +408,10 @@ func (w *twin) pause(a, b int) error {
 		until = never
 	}
 	w.logf("pause until %d", until)
-	w.send(message{verb: pause, deadline: until})
+	if until > now {
+		w.expect(EventPaused, nil)
+	}
+	w.send(message{verb: pause, request: request{deadline: until}})
 	err := w.owner.replies[0].answer.err
 	var invalidErr *InvalidError
 	switch {
@@ -375,6 +455,10 @@ func (w *twin) configure(a, b int) error {
 	}
 	w.logf("limits %v", l)
 	gone := w.oracle.configure(l)
+	w.expect(EventLimits, nil)
+	for _, id := range gone {
+		w.expect(EventGivenUp, w.tickets[id])
+	}
 	w.send(message{verb: configure, limits: &l})
 	for _, id := range gone {
 		t := w.tickets[id]
@@ -398,17 +482,58 @@ func (w *twin) compare(salt int) error {
 			return fmt.Errorf("ticket %d is in state %d, want %d", t.id, t.place.State, t.state)
 		}
 	}
-	for _, n := range []int{1, salt%o.most() + 1} {
-		want := forEver
+	for i, n := range []int{1, salt%o.most() + 1} {
+		want, f := forEver, w.flow(salt+i)
 		if !o.draining {
-			want = time.Duration(o.earliest(n) - o.now)
+			want = time.Duration(o.earliest(n, f) - o.now)
 		}
-		if got := w.core.wait(n); got != want {
-			return fmt.Errorf("wait for %d permits is %v, want %v", n, got, want)
+		if got := w.core.wait(request{n, never, &f}); got != want {
+			return fmt.Errorf("wait for %d permits in %v is %v, want %v", n, f, got, want)
 		}
 	}
-	if got, want := w.core.finished(), o.draining && len(o.line) == 0 && held(o.granted) == 0; got != want {
+	if salt%8 == 0 {
+		if err := w.restart(instant(salt%160/8 + 1)); err != nil {
+			return err
+		}
+	}
+	if got, want := w.core.finished(), o.draining && o.line.Flows() == 0 && held(o.granted) == 0; got != want {
 		return fmt.Errorf("finished is %v, want %v", got, want)
+	}
+	return nil
+}
+
+// restart restores a snapshot of the core, as JSON, to a new one, which must then remember the same
+// at any later instant.
+func (w *twin) restart(step instant) error {
+	epoch := time.Unix(1_000_000, 0)
+	text, err := json.Marshal(w.core.snapshot(epoch))
+	if err != nil {
+		return err
+	}
+	var snap Snapshot
+	if err := json.Unmarshal(text, &snap); err != nil {
+		return err
+	}
+	if err := snap.damage(); err != nil {
+		return err
+	}
+	c := newCore(w.core.limits, unlimited, false)
+	const began = 7 // so much earlier than the old core
+	c.advance(w.core.now + began)
+	c.restore(&snap, epoch.Add(-began))
+	if until := w.oracle.pausedUntil; w.oracle.paused() && !w.oracle.halted && c.pausedUntil != until+began {
+		return fmt.Errorf("restored, paused until %d, want %d", c.pausedUntil, until+began)
+	}
+	grants := w.oracle.releasedNow()
+	for range 4 {
+		for i, win := range w.core.limits.Windows {
+			// More than the permits of a window cannot be told from its permits.
+			want := min(win.Permits, w.oracle.used(grants, i, c.now-began))
+			if got := c.windows[i].used(); got != want {
+				return fmt.Errorf("restored, %d permits count in %v at %d, want %d\n%s", got, win, c.now-began, want, text)
+			}
+		}
+		c.advance(c.now + step)
 	}
 	return nil
 }
@@ -465,7 +590,8 @@ func TestTwin(t *testing.T) {
 		for i := range sequence {
 			sequence[i] = randomOp(r)
 		}
-		play(t, func() *twin { return newTwin(tinyLimits[run%len(tinyLimits)], queue, nonBlocking) }, sequence)
+		flows := twinFlows[:r.IntN(2)*len(twinFlows)]
+		play(t, func() *twin { return newTwin(tinyLimits[run%len(tinyLimits)], queue, nonBlocking, flows) }, sequence)
 	}
 }
 
@@ -482,6 +608,6 @@ func FuzzTwin(f *testing.F) {
 		for data = data[2:]; len(data) >= 3 && len(ops) < 200; data = data[3:] {
 			ops = append(ops, op{int(data[0]) % opKinds, int(data[1]), int(data[2])})
 		}
-		play(t, func() *twin { return newTwin(limits, queue, nonBlocking) }, ops)
+		play(t, func() *twin { return newTwin(limits, queue, nonBlocking, twinFlows) }, ops)
 	})
 }

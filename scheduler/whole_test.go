@@ -45,16 +45,19 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 		return err
 	}
 	defer s.Close()
-	o := newOracle(l, unlimited, false)
+	o := newSlowCore(l, unlimited, false)
 	type holder struct {
 		ticket.Ticket
 		told bool
 	}
 	var tickets []*holder
 	number := 0
+	flows := 1 + r.IntN(2)*(len(twinFlows)-1) // often one
 	for range 60 {
 		weight := r.IntN(o.most()) + 1
-		atOnce := len(o.line) == 0 && o.fits(weight)
+		atOnce := o.line.Flows() == 0 && o.fits(weight)
+		flow := twinFlows[r.IntN(flows)]
+		s := s.Flow(flow.Key, flow.Share)
 		what := ""
 		switch k := r.IntN(10); {
 		case k < 3: // at once, by either method that can
@@ -71,7 +74,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 				return fmt.Errorf("%s: granted %v, want %v", what, ok, atOnce)
 			}
 			if ok {
-				o.arrive(try, number, weight, never)
+				o.arrive(try, number, weight, never, flow)
 				tickets = append(tickets, &holder{got, true})
 				number++
 			}
@@ -81,15 +84,15 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 			if err != nil {
 				return err
 			}
-			o.arrive(enqueue, number, weight, never)
+			o.arrive(enqueue, number, weight, never, flow)
 			tickets = append(tickets, &holder{Ticket: got})
 			number++
 		case k < 8 && len(tickets) > 0:
 			i := r.IntN(len(tickets))
 			h := tickets[i]
 			waits := false
-			for _, w := range o.line {
-				waits = waits || w.id == i
+			for _, w := range o.line.All() {
+				waits = waits || w.ID == i
 			}
 			switch {
 			case k == 4 && !waits && !h.told:
@@ -102,7 +105,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 				what = fmt.Sprintf("cancel %d", i)
 				switch {
 				case waits:
-					o.leave(i)
+					o.line.Remove(i)
 				case !h.told && o.holds(i):
 					o.undo(i)
 				default:

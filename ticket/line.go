@@ -15,35 +15,61 @@ const (
 // Place is what a line's owner keeps for one ticket. It and everything in it belong to the owner of
 // the line; others hold a *Place only as the name of a ticket, together with its number.
 //
-// A place may serve one ticket after another. That is safe because every Push gives it a new number:
-// a ticket whose number no longer matches is over.
+// A place may serve one ticket after another. That is safe because every ticket has a new number: one
+// whose number no longer matches is over.
 type Place struct {
 	Number Number
 	Weight int
 	State  State
 	Reused bool  // it serves again when its ticket has ended; set by whoever made it
-	At     int64 // the instant of the grant, as its owner counts time
+	At     int64 // since when it waits; once granted, since when it holds; as its owner counts time
 
-	ready      chan error // one slot: telling never blocks
+	listener   Listener
 	prev, next *Place
 }
 
-// NewPlace returns an idle place.
-func NewPlace() *Place { return &Place{ready: make(chan error, 1)} }
+// Listener hears what becomes of the ticket at a place, from the owner of the line: its methods must
+// return at once.
+type Listener interface {
+	// Told hears nil if the ticket is granted, or why it never will be.
+	Told(err error)
+	// TakeBack takes back what was told last. It reports false if somebody may have acted on it.
+	TakeBack() bool
+}
 
-// Ready delivers what [Place.Tell] was told.
-func (p *Place) Ready() <-chan error { return p.ready }
+// NewPlace returns an idle place whose listener is a channel, [Place.Ready].
+func NewPlace() *Place { return &Place{listener: make(channel, 1)} }
+
+// PlaceFor returns an idle place with a listener of its own, for those who embed places.
+func PlaceFor(l Listener) Place { return Place{listener: l} }
+
+// Ready delivers what [Place.Tell] was told. It is nil for a place made by [PlaceFor].
+func (p *Place) Ready() <-chan error { return p.channel() }
+
+func (p *Place) channel() channel {
+	c, _ := p.listener.(channel)
+	return c
+}
 
 // Tell says what became of the ticket: nil for granted, or why it never will be. A ticket is told
-// one thing; the owner may tell it another only after [Place.TakeBack] returned true. Then there is
-// always a slot free and Tell never blocks.
-func (p *Place) Tell(err error) { p.ready <- err }
+// one thing; the owner may tell it another only after [Place.TakeBack] returned true. Then Tell never
+// blocks.
+func (p *Place) Tell(err error) { p.listener.Told(err) }
 
 // TakeBack takes back what was told and reports whether it was there to take, which means that
 // nobody has received it.
-func (p *Place) TakeBack() bool {
+func (p *Place) TakeBack() bool { return p.listener.TakeBack() }
+
+// channel is a listener with one slot: telling never blocks.
+type channel chan error
+
+// Told implements [Listener].
+func (c channel) Told(err error) { c <- err }
+
+// TakeBack implements [Listener].
+func (c channel) TakeBack() bool {
 	select {
-	case <-p.ready:
+	case <-c:
 		return true
 	default:
 		return false
@@ -55,7 +81,6 @@ func (p *Place) TakeBack() bool {
 type Line struct {
 	first, last *Place
 	length      int
-	issued      Number
 }
 
 // Len returns how many tickets stand in line.
@@ -75,15 +100,8 @@ func (l *Line) All() iter.Seq[*Place] {
 	}
 }
 
-// Issue gives an idle place the next number, for a ticket that is granted without standing in line.
-func (l *Line) Issue(p *Place, weight int) {
-	l.issued++
-	p.Number, p.Weight = l.issued, weight
-}
-
-// Push puts an idle place at the tail and gives it the next number.
-func (l *Line) Push(p *Place, weight int) {
-	l.Issue(p, weight)
+// Push puts an idle place at the tail.
+func (l *Line) Push(p *Place) {
 	p.State = Queued
 	p.prev, p.next = l.last, nil
 	if l.last != nil {

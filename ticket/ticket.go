@@ -49,7 +49,7 @@ func Granted(d Desk, p *Place) Ticket {
 // [Ticket.Ready] what becomes of it. The number and weight are passed in because the place already
 // belongs to its line's owner.
 func Waiting(d Desk, p *Place, n Number, weight int) Ticket {
-	return Ticket{desk: d, place: p, ready: p.ready, number: n, weight: weight}
+	return Ticket{desk: d, place: p, ready: p.Ready(), number: n, weight: weight}
 }
 
 // Number returns the ticket's number, 0 for the zero Ticket. Grants follow these numbers.

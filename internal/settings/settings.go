@@ -42,6 +42,7 @@ type Entry struct {
 	Kind   Kind
 	Number uint64
 	Weight int
+	Flow   string
 	At     time.Time
 }
 

@@ -13,9 +13,11 @@ import (
 // Check says whether a record keeps what a scheduler with these limits promises, or what was broken:
 //   - no interval in which a window granted more than its permits;
 //   - no instant at which more than MaxBurst permits were held;
-//   - no grant before that of a ticket with a smaller number;
+//   - no grant before that of a ticket with a smaller number, of the same flow;
 //   - no grant later than it could have been made by more than late: given the grants before it, as
-//     soon as all limits had room and nobody was ahead in line.
+//     soon as all limits had room and nobody was ahead in line. Whose turn it was among several flows
+//     is not in a record: where it has more than one, whoever was granted or gave up before counts as
+//     ahead.
 //
 // With a mock clock and [Advance], or in a bubble, late is 0. On a real clock a grant is always a
 // little late; pass what you can bear, or [Forever]. A window of more than 65,536 permits may in any
@@ -57,12 +59,16 @@ const mostFindings = 10
 func clockTime(t time.Time) string { return t.Format("15:04:05.999999999") }
 
 func checkOrder(granted Record) (broken []error) {
-	for i := 1; i < len(granted); i++ {
-		before, t := granted[i-1], granted[i]
-		if t.Number <= before.Number {
+	last := map[string]Ticket{} // of each flow
+	for i, t := range granted {
+		if before, ok := last[t.Flow]; ok && t.Number <= before.Number {
 			broken = append(broken, fmt.Errorf("ticket %d was granted after ticket %d", t.Number, before.Number))
 		}
-		if t.Granted.Before(before.Granted) {
+		last[t.Flow] = t
+		if i == 0 {
+			continue
+		}
+		if before := granted[i-1]; t.Granted.Before(before.Granted) {
 			broken = append(broken, fmt.Errorf("ticket %d was granted at %s, its predecessor at %s",
 				t.Number, clockTime(t.Granted), clockTime(before.Granted)))
 		}
@@ -71,8 +77,11 @@ func checkOrder(granted Record) (broken []error) {
 }
 
 // headOfLine returns, for each of those granted, the instant from which on it was at the head of the
-// line: it had arrived and all with smaller numbers had left.
+// line: it had arrived and all ahead of it had left.
 func headOfLine(record, granted Record) []time.Time {
+	if slices.ContainsFunc(record, func(t Ticket) bool { return t.Flow != record[0].Flow }) {
+		return headOfFlows(record, granted)
+	}
 	byNumber := slices.Clone(record)
 	slices.SortFunc(byNumber, func(a, b Ticket) int { return int(int64(a.Number) - int64(b.Number)) })
 	head := make(map[uint64]time.Time, len(record))
@@ -89,6 +98,22 @@ func headOfLine(record, granted Record) []time.Time {
 	at := make([]time.Time, len(granted))
 	for i, t := range granted {
 		at[i] = head[uint64(t.Number)]
+	}
+	return at
+}
+
+// headOfFlows does so where any that left before may have been ahead.
+func headOfFlows(record, granted Record) []time.Time {
+	gaveUp := slices.DeleteFunc(slices.Clone(record), func(t Ticket) bool { return t.GivenUp.IsZero() })
+	slices.SortFunc(gaveUp, func(a, b Ticket) int { return a.GivenUp.Compare(b.GivenUp) })
+	at := make([]time.Time, len(granted))
+	var left time.Time
+	for i, t := range granted {
+		for len(gaveUp) > 0 && !gaveUp[0].GivenUp.After(t.Granted) {
+			left, gaveUp = latest(left, gaveUp[0].GivenUp), gaveUp[1:]
+		}
+		at[i] = latest(left, t.Enqueued)
+		left = latest(left, t.Granted)
 	}
 	return at
 }

@@ -43,7 +43,7 @@ func (r *Recorder) Tickets() Record {
 	turn := 0
 	for _, e := range r.journal.Entries() {
 		if e.Kind == settings.Enqueued {
-			record = append(record, Ticket{Number: ticket.Number(e.Number), Weight: e.Weight, Enqueued: e.At})
+			record = append(record, Ticket{Number: ticket.Number(e.Number), Weight: e.Weight, Flow: e.Flow, Enqueued: e.At})
 			continue
 		}
 		t := &record[e.Number-1] // tickets are numbered 1, 2, 3, … as they are accepted
@@ -66,6 +66,7 @@ func (r *Recorder) Tickets() Record {
 type Ticket struct {
 	Number   ticket.Number
 	Weight   int
+	Flow     string    // the key of its flow, "" if it names none
 	Turn     int       // 1 for the first grant, 2 for the second, …; 0 if it was not granted
 	Enqueued time.Time // when it was accepted
 	Granted  time.Time
@@ -93,6 +94,9 @@ func (r Record) String() string {
 		fmt.Fprintf(&b, "ticket %d", t.Number)
 		if t.Weight != 1 {
 			fmt.Fprintf(&b, " of weight %d", t.Weight)
+		}
+		if t.Flow != "" {
+			fmt.Fprintf(&b, " of flow %q", t.Flow)
 		}
 		for _, event := range []struct {
 			name string

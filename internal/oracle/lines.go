@@ -1,0 +1,118 @@
+// Package oracle has what tests compare with: the same by definition, obviously right and obviously
+// slow.
+package oracle
+
+import (
+	"math/big"
+	"slices"
+)
+
+// Lines is self-clocked fair queueing as it is defined: for every decision every flow is looked at, in
+// whole numbers of any length. See ticket.Lines.
+type Lines struct {
+	flows   []*flow
+	present *big.Int
+	turns   int
+}
+
+// Ticket stands in a line.
+type Ticket struct{ ID, Weight int }
+
+type flow struct {
+	key     string
+	share   int
+	tickets []Ticket
+	start   *big.Int
+	turn    int
+}
+
+// finish is in units of 2^-64.
+func (f *flow) finish() *big.Int {
+	takes := new(big.Int).Lsh(big.NewInt(int64(f.tickets[0].Weight)), 64)
+	return takes.Add(takes.Div(takes, big.NewInt(int64(f.share))), f.start)
+}
+
+// Push puts a ticket in the line of its flow, the share of which is now the given one.
+func (l *Lines) Push(t Ticket, key string, share int) {
+	for _, f := range l.flows {
+		if f.key == key {
+			f.tickets, f.share = append(f.tickets, t), share
+			return
+		}
+	}
+	if l.present == nil {
+		l.present = new(big.Int)
+	}
+	l.turns++
+	l.flows = append(l.flows, &flow{key, share, []Ticket{t}, l.present, l.turns})
+}
+
+func (l *Lines) head() *flow {
+	return slices.MinFunc(l.flows, func(a, b *flow) int {
+		if c := a.finish().Cmp(b.finish()); c != 0 {
+			return c
+		}
+		return a.turn - b.turn
+	})
+}
+
+// First returns the ticket whose turn it is, its flow and its share. Somebody must wait.
+func (l *Lines) First() (t Ticket, key string, share int) {
+	f := l.head()
+	return f.tickets[0], f.key, f.share
+}
+
+// Serve takes the ticket whose turn it is out of its line.
+func (l *Lines) Serve() Ticket {
+	f := l.head()
+	start := l.present
+	if len(l.flows) > 1 {
+		start = f.finish()
+		if l.present.Cmp(start) < 0 {
+			l.present = start
+		}
+	}
+	l.turns++
+	f.start, f.turn = start, l.turns
+	t := f.tickets[0]
+	l.Remove(t.ID)
+	return t
+}
+
+// Remove takes a ticket out of its line, if it is in one.
+func (l *Lines) Remove(id int) {
+	for _, f := range l.flows {
+		f.tickets = slices.DeleteFunc(f.tickets, func(t Ticket) bool { return t.ID == id })
+	}
+	l.flows = slices.DeleteFunc(l.flows, func(f *flow) bool { return len(f.tickets) == 0 })
+}
+
+// All returns the tickets in line.
+func (l *Lines) All() (all []Ticket) {
+	for _, f := range l.flows {
+		all = append(all, f.tickets...)
+	}
+	return all
+}
+
+// Flows returns how many flows wait.
+func (l *Lines) Flows() int { return len(l.flows) }
+
+// Ahead returns the weights of the tickets to be served before one that joins now.
+func (l *Lines) Ahead(weight int, key string, share int) (weights []int) {
+	copied := &Lines{present: l.present, turns: l.turns}
+	for _, f := range l.flows {
+		f := *f
+		f.tickets = slices.Clone(f.tickets)
+		copied.flows = append(copied.flows, &f)
+	}
+	const newcomer = -1
+	copied.Push(Ticket{newcomer, weight}, key, share)
+	for {
+		t := copied.Serve()
+		if t.ID == newcomer {
+			return weights
+		}
+		weights = append(weights, t.Weight)
+	}
+}

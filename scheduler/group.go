@@ -1,0 +1,282 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Group runs jobs that belong together, each in a goroutine of its own that is started when its ticket
+// is granted. Until then a job is a place in line: about 100 bytes beside its function, where a
+// goroutine that waits takes some 2,500.
+//
+// It works as the Group of golang.org/x/sync/errgroup does: [Group.Go], then [Group.Wait]. Make one with
+// [Scheduler.Group]; the zero Group panics. All methods may be called from any goroutine, also from
+// within jobs.
+type Group struct {
+	s      *Scheduler
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	stop   func() bool // stops waiting for the end of ctx
+
+	unfinished sync.WaitGroup
+	withdrawn  atomic.Int64
+
+	mu       sync.Mutex
+	err      error       // the first
+	panicked *PanicError // the first
+
+	// These belong to whoever owns the core.
+	first, last *job // those in line
+	disbanded   bool // takes no more
+	refused     bool // somebody in line was sent away by the scheduler
+}
+
+// job is a function that waits for its permit, and then runs.
+type job struct {
+	ticket.Place
+	do         func() error
+	group      *Group
+	prev, next *job // in the group's list
+}
+
+// Group returns a new group whose jobs take their permits from s, and the context for them: it is
+// cancelled when a job returns an error or panics, when Wait returns, and with ctx. The cause is the
+// error. Groups of a [Scheduler.Flow] have their jobs in its line.
+func (s *Scheduler) Group(ctx context.Context) (*Group, context.Context) {
+	g := &Group{s: s}
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	g.stop = context.AfterFunc(g.ctx, g.disband)
+	return g, g.ctx
+}
+
+// Go takes a ticket of weight 1 for f and returns. See [Group.GoN].
+func (g *Group) Go(f func() error) { g.GoN(1, f) }
+
+// GoN takes a ticket of the given weight for f and returns at once. When the ticket is granted f is
+// called in a new goroutine, and when it returns the permits are given back.
+//
+// The first f that returns an error ends the group: its context is cancelled, the jobs that have not
+// begun are withdrawn and never will be, and Wait returns the error. A ticket that is refused, because
+// the scheduler is closed, the line full, or the weight too large, is such an error. An f that panics
+// also ends the group, and the panic reaches Wait. Once the context is done GoN counts the job as
+// withdrawn and does nothing else.
+func (g *Group) GoN(weight int, f func() error) {
+	g.unfinished.Add(1)
+	j := &job{do: f, group: g}
+	j.Place = ticket.PlaceFor(j)
+	if err := g.enlist(j, weight); err != nil {
+		if g.ctx.Err() == nil {
+			g.fail(err)
+		}
+		g.withdrawn.Add(1)
+		g.unfinished.Done()
+	}
+}
+
+// enlist puts a job in line, or returns why not.
+func (g *Group) enlist(j *job, weight int) error {
+	switch {
+	case j.do == nil:
+		return errNilFunc("Group.Go")
+	case g.s.invalid != nil:
+		return g.s.invalid
+	case g.ctx.Err() != nil:
+		return errGivenUp
+	}
+	r := request{weight: weight, deadline: never, flow: g.s.flow}
+	if err, ok := g.s.box.enlistNow(j, r); ok {
+		return err
+	}
+	return g.s.tell(message{verb: enlist, job: j, request: r})
+}
+
+// Wait waits until every job has ended or been withdrawn, and returns the first error. If there was
+// none but the context that the group was made with ended before all jobs had begun, it returns an
+// error that wraps ctx.Err(). If a job panicked, Wait panics with a [*PanicError].
+func (g *Group) Wait() error {
+	g.unfinished.Wait()
+	g.stop()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err == nil && g.withdrawn.Load() > 0 {
+		g.err = ended(g.ctx, "the group's context ended before all its jobs had begun")
+	}
+	g.cancel(g.err)
+	if g.panicked != nil {
+		panic(g.panicked)
+	}
+	return g.err
+}
+
+// Withdrawn returns how many jobs have not begun and never will. After Wait all others have run.
+func (g *Group) Withdrawn() int { return int(g.withdrawn.Load()) }
+
+// PanicError is what [Group.Wait] panics with when a job panicked. If the job panicked with an error,
+// it unwraps to that.
+type PanicError struct {
+	Value any    // what the job panicked with
+	Stack []byte // of the job's goroutine
+}
+
+// Error says what the job panicked with and where.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("scheduler: a job panicked: %v\n\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns Value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+var errExited = errors.New("scheduler: a job ended its goroutine by runtime.Goexit")
+
+// run is the goroutine of a job whose ticket was granted.
+func (j *job) run() {
+	g := j.group
+	if g.ctx.Err() != nil {
+		g.undo(j)
+		return
+	}
+	defer g.unfinished.Done()
+	defer (*desk)(g.s).Release(&j.Place, j.Number)
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		// A panic is recovered even where it is nil; only a goroutine that exits has nothing to recover.
+		if v := recover(); v != nil {
+			g.fell(&PanicError{v, debug.Stack()})
+		} else {
+			g.fail(errExited)
+		}
+	}()
+	err := j.do()
+	returned = true
+	if err != nil {
+		g.fail(err)
+	}
+}
+
+// undo takes the grant of a job back that came when the group had ended.
+func (g *Group) undo(j *job) {
+	if !g.s.box.withdrawNow(&j.Place, g.s.flow) {
+		if _, ok := g.s.ask(message{verb: withdraw, place: &j.Place}); !ok {
+			g.withdrawn.Add(1) // the owner has ended and tells nobody
+			g.unfinished.Done()
+		}
+	}
+}
+
+// fail ends the group with an error, if it has not ended yet.
+func (g *Group) fail(err error) {
+	g.mu.Lock()
+	if g.err == nil {
+		g.err = err
+	}
+	g.mu.Unlock()
+	g.cancel(err)
+}
+
+// fell ends the group with a panic.
+func (g *Group) fell(p *PanicError) {
+	g.mu.Lock()
+	if g.panicked == nil {
+		g.panicked = p
+	}
+	g.mu.Unlock()
+	g.fail(p)
+}
+
+// disband withdraws all jobs that are in line, some in each turn so that others get theirs.
+func (g *Group) disband() {
+	for more := true; more; {
+		a, ok := g.s.ask(message{verb: disband, group: g})
+		more = ok && a.more
+	}
+}
+
+// perTurn is how many jobs are withdrawn in a turn.
+const perTurn = 512
+
+// disband withdraws some of a group's jobs, and reports whether there are more.
+func (o *owner) disband(c *core, g *Group) (more bool) {
+	g.disbanded = true
+	for range perTurn {
+		if g.first == nil {
+			return false
+		}
+		o.giveUp(c, &g.first.Place, g.s.flow, true)
+	}
+	return g.first != nil
+}
+
+// enlist puts a job's ticket in line, and the job on its group's list.
+func (b *mailbox) enlist(c *core, j *job, r request) error {
+	g := j.group
+	if g.disbanded {
+		return errGivenUp
+	}
+	err := c.enqueue(&j.Place, r)
+	b.accepted(c, &j.Place, r, err)
+	if err != nil {
+		return err
+	}
+	if j.prev = g.last; j.prev != nil {
+		j.prev.next = j
+	} else {
+		g.first = j
+	}
+	g.last = j
+	return nil
+}
+
+// unlist takes a job off its group's list, if it is there.
+func (j *job) unlist() {
+	g := j.group
+	switch {
+	case j.prev != nil:
+		j.prev.next = j.next
+	case g.first == j:
+		g.first = j.next
+	default:
+		return
+	}
+	if j.next != nil {
+		j.next.prev = j.prev
+	} else {
+		g.last = j.prev
+	}
+	j.prev, j.next = nil, nil
+}
+
+// Told implements [ticket.Listener]. It runs in the owner.
+func (j *job) Told(err error) {
+	g := j.group
+	j.unlist()
+	if err == nil {
+		go j.run()
+		return
+	}
+	g.withdrawn.Add(1)
+	if err == errGivenUp || g.refused {
+		g.unfinished.Done()
+		return
+	}
+	// Whoever waits for the group's context to end must not run in the owner.
+	g.refused = true
+	go func() {
+		defer g.unfinished.Done()
+		g.fail(err)
+	}()
+}
+
+// TakeBack implements [ticket.Listener].
+func (j *job) TakeBack() bool { return true }

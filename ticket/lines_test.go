@@ -1,0 +1,241 @@
+package ticket
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/flowguard-go/flowguard/internal/oracle"
+)
+
+// TestLinesAgainstOracle does the same at random to both.
+func TestLinesAgainstOracle(t *testing.T) {
+	runs := 3_000
+	if testing.Short() {
+		runs = 300
+	}
+	for seed := range uint64(runs) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		keys, shares, heaviest := r.IntN(6)+1, r.IntN(3)*r.IntN(9)+1, r.IntN(2)*r.IntN(30)+1
+		anyFlow := func() Flow {
+			k := r.IntN(keys)
+			share := k%shares + 1
+			if r.IntN(20) == 0 { // a flow's tickets may disagree about its share
+				share = r.IntN(MaxShare) + 1
+			}
+			if k == 0 {
+				return Flow{"", share}
+			}
+			return Flow{fmt.Sprint(k), share}
+		}
+		var lines Lines
+		var slow oracle.Lines
+		flowOf, waiting := map[*Place]*Flow{}, []*Place{}
+		for step := range 150 {
+			switch k := r.IntN(10); {
+			case k < 5:
+				f, p := anyFlow(), NewPlace()
+				arg := &f
+				if f == (Flow{"", 1}) && r.IntN(2) == 0 {
+					arg = nil
+				}
+				lines.Push(p, r.IntN(heaviest)+1, arg)
+				slow.Push(oracle.Ticket{ID: int(p.Number), Weight: p.Weight}, f.Key, f.Share)
+				flowOf[p], waiting = arg, append(waiting, p)
+			case k < 9:
+				if p, _ := lines.First(); p != nil {
+					lines.Serve()
+					slow.Serve()
+					waiting = slices.DeleteFunc(waiting, func(o *Place) bool { return o == p })
+					if p.State != Idle {
+						t.Fatalf("seed %d: served and in state %d", seed, p.State)
+					}
+				}
+			default:
+				if len(waiting) > 0 {
+					i := r.IntN(len(waiting))
+					lines.Remove(waiting[i], flowOf[waiting[i]])
+					slow.Remove(int(waiting[i].Number))
+					waiting = slices.Delete(waiting, i, i+1)
+				}
+			}
+			p, f := lines.First()
+			if len(waiting) == 0 {
+				if p != nil {
+					t.Fatalf("seed %d, step %d: somebody is first in no line", seed, step)
+				}
+			} else if want, key, share := slow.First(); int(p.Number) != want.ID || *f != (Flow{key, share}) {
+				t.Fatalf("seed %d, step %d: first is %d of %v, want %d of %q %d", seed, step, p.Number, *f, want.ID, key, share)
+			}
+			count := 0
+			for p, f := range lines.All() {
+				if f.Name() != flowOf[p].Name() {
+					t.Fatalf("seed %d: ticket %d is in flow %q", seed, p.Number, f.Key)
+				}
+				count++
+			}
+			if lines.Len() != len(waiting) || lines.Flows() != slow.Flows() || count != lines.Len() {
+				t.Fatalf("seed %d: %d in %d flows, %d in all, want %d in %d", seed,
+					lines.Len(), lines.Flows(), count, len(waiting), slow.Flows())
+			}
+			if r.IntN(4) == 0 {
+				f, weight := anyFlow(), r.IntN(heaviest)+1
+				got, want := slices.Collect(lines.Ahead(weight, &f)), slow.Ahead(weight, f.Key, f.Share)
+				if !slices.Equal(got, want) {
+					t.Fatalf("seed %d: ahead of %d in %v are %v, want %v", seed, weight, f, got, want)
+				}
+				alone := !slices.ContainsFunc(waiting, func(p *Place) bool { return flowOf[p].Name() != f.Key })
+				if lines.Alone(&f) != alone {
+					t.Fatalf("seed %d: alone %v, want %v", seed, !alone, alone)
+				}
+			}
+		}
+	}
+}
+
+// TestFairness measures the bound that Lines promises: for random shares, weights and arrivals, any two
+// flows, and any stretch in which both waited throughout. Tickets give up too, but none heavier than
+// the largest that L counts.
+func TestFairness(t *testing.T) {
+	runs := 400
+	if testing.Short() {
+		runs = 40
+	}
+	closest := 0.0 // how much of the bound was ever used
+	for seed := range uint64(runs) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := r.IntN(6) + 2
+		type client struct {
+			flow     Flow
+			heaviest int
+			eager    int // how often it comes, of 100
+			places   []*Place
+			served   int64
+			since    int // the step from which on it has been waiting
+			history  []int64
+		}
+		clients := make([]*client, n)
+		for i := range clients {
+			clients[i] = &client{
+				flow:     Flow{fmt.Sprint(i), []int{1, 1, 2, 3, 7, 100, 999_983}[r.IntN(7)]},
+				heaviest: []int{1, 1, 4, 50}[r.IntN(4)],
+				eager:    r.IntN(80) + 1,
+			}
+		}
+		var lines Lines
+		for step := range 400 {
+			for _, c := range clients {
+				for r.IntN(100) < c.eager {
+					p := NewPlace()
+					lines.Push(p, r.IntN(c.heaviest)+1, &c.flow)
+					c.places = append(c.places, p)
+				}
+				if len(c.places) > 0 && r.IntN(10) == 0 {
+					i := r.IntN(len(c.places))
+					lines.Remove(c.places[i], &c.flow)
+					c.places = slices.Delete(c.places, i, i+1)
+				}
+			}
+			if p, f := lines.First(); p != nil {
+				i := slices.IndexFunc(clients, func(c *client) bool { return c.flow.Key == f.Key })
+				clients[i].served += int64(p.Weight)
+				clients[i].places = clients[i].places[1:]
+				lines.Serve()
+			}
+			for _, c := range clients {
+				c.history = append(c.history, c.served)
+				if len(c.places) == 0 {
+					c.since = step + 1
+				}
+			}
+			for i, a := range clients {
+				for _, b := range clients[:i] {
+					for from := max(a.since, b.since); from < step; from += 1 + (step-from)/8 {
+						wa, wb := a.served-a.history[from], b.served-b.history[from]
+						sa, sb := int64(a.flow.Share), int64(b.flow.Share)
+						apart := max(wa*sb-wb*sa, wb*sa-wa*sb)
+						bound := int64(a.heaviest)*sb + int64(b.heaviest)*sa
+						if apart > bound {
+							t.Fatalf("seed %d, steps %d to %d: shares %d and %d were served %d and %d; apart by %d, more than %d",
+								seed, from, step, sa, sb, wa, wb, apart, bound)
+						}
+						closest = max(closest, float64(apart)/float64(bound))
+					}
+				}
+			}
+		}
+	}
+	t.Logf("at most %.0f%% of the bound", 100*closest)
+	if closest < 0.5 {
+		t.Error("never near the bound: the test asks for too little")
+	}
+}
+
+// TestIdleFlowsHaveNoCredit: a flow that comes late gets its share from then on.
+func TestIdleFlowsHaveNoCredit(t *testing.T) {
+	var lines Lines
+	for range 1_000 {
+		lines.Push(NewPlace(), 1, &Flow{"busy", 1})
+		lines.Push(NewPlace(), 1, &Flow{"other", 1})
+	}
+	for range 1_000 {
+		lines.Serve()
+	}
+	for range 100 {
+		lines.Push(NewPlace(), 1, &Flow{"late", 1})
+	}
+	served := map[string]int{}
+	for range 99 {
+		_, f := lines.First()
+		served[f.Key]++
+		lines.Serve()
+	}
+	for key, n := range served {
+		if n != 33 {
+			t.Errorf("%s was served %d times of 99", key, n)
+		}
+	}
+}
+
+// TestNewFlowsDoNotStarveAHeavyTicket: keys that nobody has seen before get no credit either.
+func TestNewFlowsDoNotStarveAHeavyTicket(t *testing.T) {
+	var lines Lines
+	heavy := NewPlace()
+	lines.Push(heavy, 10, &Flow{"heavy", 1})
+	for i := range 100 {
+		lines.Push(NewPlace(), 1, &Flow{fmt.Sprint(i), 1})
+		p, _ := lines.First()
+		lines.Serve()
+		if p == heavy {
+			if i != 9 {
+				t.Errorf("served after %d others", i)
+			}
+			return
+		}
+	}
+	t.Error("starved")
+}
+
+// TestManyFlowsAreOneDecision: what serving costs depends on how many ranks there are, and flows of
+// equal shares make one of them.
+func TestManyFlowsAreOneDecision(t *testing.T) {
+	var lines Lines
+	for range 3 {
+		for i := range 1_000 {
+			lines.Push(NewPlace(), 1, &Flow{fmt.Sprint(i), 1 + i%2})
+		}
+	}
+	for lines.Flows() > 2 {
+		if n := len(lines.ranks); n > 2 {
+			t.Fatalf("%d ranks", n)
+		}
+		lines.Serve()
+	}
+	for lines.Len() > 0 {
+		lines.Serve()
+	}
+	if len(lines.ranks) > 0 || len(lines.shared) > 0 || len(lines.keyed) > 0 || lines.alone != nil {
+		t.Error("something is left")
+	}
+}
