@@ -12,9 +12,9 @@ import (
 
 // These stories break limits on purpose as far as their first limits go, so they are not checked
 // against them.
-func control(t *testing.T, text string, tell func(s *story)) {
+func control(t *testing.T, text string, tell func(s *story), opts ...scheduler.Option) {
 	t.Helper()
-	for _, opts := range [][]scheduler.Option{nil, {scheduler.KeepCore()}} {
+	for _, opts := range [][]scheduler.Option{opts, append(opts, scheduler.KeepCore())} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &story{T: t, began: time.Now()}
 			s.Scheduler = start(t, limits(t, text), append(opts, &s.rec)...)

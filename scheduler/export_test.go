@@ -10,3 +10,6 @@ func KeepCore() Option {
 		return nil
 	})
 }
+
+// RaceEnabled says that the race detector is on, and that long tests should be short.
+const RaceEnabled = raceEnabled

@@ -77,7 +77,7 @@ func (e Event) String() string {
 	case e.Kind == EventPaused && !e.Until.IsZero():
 		text += fmt.Sprintf(" for %v", e.Until.Sub(e.At))
 	case e.Limits != nil:
-		text += fmt.Sprintf(" %v", *e.Limits)
+		text += fmt.Sprintf(": %v", *e.Limits)
 	case e.Err != nil:
 		text += fmt.Sprintf(": %v", e.Err)
 	}
