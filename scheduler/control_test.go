@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,6 +236,28 @@ func TestCharge(t *testing.T) {
 			t.Error("not granted when the charge had expired")
 		}
 	})
+}
+
+// Charges without end add up to no more than can be counted.
+func TestHugeCharges(t *testing.T) {
+	for _, w := range []scheduler.Window{
+		scheduler.Per(math.MaxInt, time.Hour),
+		{Permits: math.MaxInt, Per: time.Hour, From: scheduler.FromRelease},
+	} {
+		s := start(t, scheduler.Limits{Windows: []scheduler.Window{w}})
+		s.Acquire(background)
+		for range 3 {
+			if err := s.Charge(w, math.MaxInt); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.Stats().Windows[0]; got.Used != math.MaxInt || got.Remaining != 0 {
+				t.Errorf("window %+v", got)
+			}
+			if _, ok := s.TryAcquire(); ok {
+				t.Error("granted by a full window")
+			}
+		}
+	}
 }
 
 func TestBadCharges(t *testing.T) {

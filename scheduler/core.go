@@ -121,7 +121,7 @@ func (c *core) enqueue(p *ticket.Place, r request) error {
 	if err := c.admits(r.weight); err != nil {
 		return err
 	}
-	if !c.atOnce(r.weight) && c.line.Len() >= c.maxQueue {
+	if !c.atOnce(r.weight) && c.line.LenOf(r.flow) >= c.maxQueue {
 		return &QueueFullError{Max: c.maxQueue}
 	}
 	if r.deadline != never {

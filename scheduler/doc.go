@@ -1,6 +1,6 @@
 // Package scheduler grants permits to run work within limits: any number of rate windows, and a cap
 // on the permits held at once. Permits go to tickets strictly in the order in which they were asked
-// for.
+// for, unless there are flows, which take turns.
 //
 //	limits, err := scheduler.ParseLimits("3/2s 15/min burst 2")
 //	…
@@ -16,10 +16,12 @@
 //
 // Most callers want [Scheduler.Acquire], or one of the two forms made of it: [Scheduler.Do] for one
 // piece of work, [Wrap] for a function that is called from many places. Beside them
-// [Scheduler.TryAcquire] never waits, and [Scheduler.Enqueue] gives a ticket to select on.
-// [Scheduler.WaitTime] and [Scheduler.Stats] tell how things stand; [Scheduler.SetLimits],
-// [Scheduler.PauseFor] and [Scheduler.Charge] change them for all who wait; [Scheduler.Drain] and
-// [Scheduler.Close] end it.
+// [Scheduler.TryAcquire] never waits, [Scheduler.Enqueue] gives a ticket to select on, and a [Group]
+// runs any number of jobs that wait as tickets. [Scheduler.Flow] gives each tenant a line.
+// [Scheduler.WaitTime] and [Scheduler.Stats] tell how things stand, and [Scheduler.Watch] what
+// happens; [Scheduler.SetLimits], [Scheduler.PauseFor] and [Scheduler.Charge] change the limits for
+// all who wait; [Scheduler.Snapshot] and [Scheduler.Restore] carry them over a restart;
+// [Scheduler.Drain] and [Scheduler.Close] end it.
 //
 // # What you can rely on
 //
@@ -31,11 +33,12 @@
 //  2. Burst. No more than MaxBurst permits are held at once.
 //  3. One decision. A ticket is granted when all limits have room for its whole weight; until then it
 //     has used up nothing of any of them.
-//  4. Order. Grants follow ticket numbers. Whoever does not fit yet holds up those behind, so that
-//     heavy tickets do not starve, and trying never jumps the line. Goroutines may wake in another
-//     order than they were granted in: compare ticket numbers, not times of waking.
-//  5. No needless waiting. A ticket is granted as soon as it is first in line and fits. There is no
-//     polling, and one timer however many wait.
+//  4. Order. Grants follow ticket numbers; where there are flows, within each of them, and flows take
+//     turns as [Scheduler.Flow] promises. Whoever is next and does not fit yet holds up the others, so
+//     that heavy tickets do not starve, and trying never jumps the line. Goroutines may wake in
+//     another order than they were granted in: compare ticket numbers, not times of waking.
+//  5. No needless waiting. A ticket is granted as soon as it is next and fits. There is no polling,
+//     and one timer however many wait.
 //  6. Giving up. A ticket whose caller gave up leaves no trace: those behind it move up at once, and
 //     a grant made at that very instant is undone in every limit. A context that is already done
 //     never acquires.
@@ -57,7 +60,7 @@
 //     scheduler has had to look ahead through a line, for WaitTime or a deadline.
 //
 // All of it holds within one process. Limits are counted from when the scheduler was made: of calls
-// made before or by others it knows what [Scheduler.Charge] tells it.
+// made before or by others it knows what [Scheduler.Restore] and [Scheduler.Charge] tell it.
 //
 // # Tests
 //
@@ -79,6 +82,7 @@
 // Release together cost about 0.12 µs while permits are free, and 0.7 µs where 128 goroutines share 4
 // permits. They allocate nothing. A waiting Acquire costs no
 // timer and no goroutine of the scheduler's. A decision costs the same however many permits a window
-// holds, and grows with the number of windows. WaitTime, and an Acquire with a deadline that must
-// wait, take one pass over the line where it has changed other than by growing.
+// holds or flows wait, and grows with the number of windows. WaitTime, and an Acquire with a deadline
+// that must wait, take one pass over the line where it has changed other than by growing, and always
+// where several flows wait.
 package scheduler

@@ -793,3 +793,322 @@ func ExampleScheduler_WaitTimeN() {
 	// 2 permits: 0s
 	// 4 permits: 1h0m0s
 }
+
+// Jobs begin in the order in which they were given, as their permits are granted.
+func ExampleScheduler_Group() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	g, ctx := s.Group(context.Background())
+	for _, city := range []string{"Lima", "Oslo", "Pune"} {
+		g.Go(func() error {
+			fmt.Println("asking about", city)
+			return ctx.Err() // of the call to the far side, which uses ctx
+		})
+	}
+	if err := g.Wait(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// asking about Lima
+	// asking about Oslo
+	// asking about Pune
+}
+
+// The first job that fails ends the others before they have begun.
+func ExampleGroup_Wait() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	g, ctx := s.Group(context.Background())
+	for i := range 1_000 {
+		g.Go(func() error {
+			if i == 2 {
+				return errors.New("the far side is gone")
+			}
+			return ctx.Err()
+		})
+	}
+	fmt.Println(g.Wait())
+	fmt.Println(g.Withdrawn(), "never began")
+	// Output:
+	// the far side is gone
+	// 997 never began
+}
+
+func ExampleGroup_Go() {
+	s, err := scheduler.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(100)}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	g, _ := s.Group(context.Background())
+	g.Go(func() error {
+		fmt.Println("one job")
+		g.Go(func() error { // jobs may find more to do
+			fmt.Println("makes another")
+			return nil
+		})
+		return nil
+	})
+	fmt.Println(g.Wait())
+	// Output:
+	// one job
+	// makes another
+	// <nil>
+}
+
+func ExampleGroup_GoN() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 8})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	g, _ := s.Group(context.Background())
+	g.GoN(6, func() error { return nil })
+	g.GoN(9, func() error { return nil })
+	fmt.Println(g.Wait())
+	// Output: scheduler: weight too large: 9 permits asked for, limit burst 8 allows at most 8; ask for less or split the work
+}
+
+func ExampleGroup_Withdrawn() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	g, _ := s.Group(ctx)
+	for range 3 {
+		g.Go(func() error { cancel(); return nil })
+	}
+	fmt.Println(g.Wait())
+	fmt.Println(g.Withdrawn(), "withdrawn")
+	// Output:
+	// scheduler: the group's context ended before all its jobs had begun: context canceled
+	// 2 withdrawn
+}
+
+// What a job panics with comes out of Wait, in the goroutine that called it.
+func ExamplePanicError() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	defer func() {
+		p := recover().(*scheduler.PanicError)
+		fmt.Println("recovered:", p.Value)
+	}()
+	g, _ := s.Group(context.Background())
+	g.Go(func() error { panic("out of tea") })
+	g.Wait()
+	// Output: recovered: out of tea
+}
+
+// A tenant with a long line does not hold up one with a short one.
+func ExampleScheduler_Flow() {
+	mock := clock.NewMock()
+	s, err := scheduler.New(
+		scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}},
+		scheduler.WithClock(mock))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	greedy, modest, paying := s.Flow("greedy", 1), s.Flow("modest", 1), s.Flow("paying", 3)
+	for range 100 {
+		if _, err := greedy.Enqueue(1); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for name, tenant := range map[string]*scheduler.Scheduler{"greedy": greedy, "modest": modest, "paying": paying} {
+		defer fmt.Println(name, "would wait", tenant.WaitTime())
+	}
+	fmt.Println(s.Stats().Waiting, "wait")
+	// Unordered output:
+	// 99 wait
+	// greedy would wait 1h40m0s
+	// modest would wait 2m0s
+	// paying would wait 1m0s
+}
+
+// A day's window goes on counting when the program is started again.
+func ExampleScheduler_Snapshot() {
+	limits := scheduler.Limits{Windows: []scheduler.Window{scheduler.PerDay(1000)}}
+	s, err := scheduler.New(limits)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := s.AcquireN(context.Background(), 300); err != nil {
+		log.Fatal(err)
+	}
+	s.Close()
+	saved, err := json.Marshal(s.Snapshot())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// Later, in another process:
+	if s, err = scheduler.New(limits); err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	var snap scheduler.Snapshot
+	if err := json.Unmarshal(saved, &snap); err != nil {
+		log.Fatal(err)
+	}
+	if err := s.Restore(snap); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Stats().Windows[0])
+	// Output: 1000/day: 300 used, 700 remaining
+}
+
+// What cannot be right is refused, and nothing of it is taken over.
+func ExampleScheduler_Restore() {
+	s, err := scheduler.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerDay(1000)}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	var snap scheduler.Snapshot
+	if err := json.Unmarshal([]byte(`{"version":7}`), &snap); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Restore(snap))
+	// Output: scheduler: Snapshot.Version must be 1, got 7
+}
+
+func ExampleScheduler_Watch() {
+	mock := clock.NewMock()
+	s, err := scheduler.New(
+		scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}},
+		scheduler.WithClock(mock))
+	if err != nil {
+		log.Fatal(err)
+	}
+	w, err := s.Watch(100)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		if _, err := s.Enqueue(1); err != nil {
+			log.Fatal(err)
+		}
+	}
+	mock.Add(time.Minute)
+	s.Close()
+	for e := range w.Events() { // ends with the scheduler
+		fmt.Println(e)
+	}
+	// Output:
+	// ticket 1 enqueued
+	// ticket 1 granted after 0s
+	// ticket 2 enqueued
+	// ticket 2 granted after 1m0s
+}
+
+// Who does not read misses events, and hears how many.
+func ExampleWatcher_Missed() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	w, err := s.Watch(1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 10 {
+		if t, ok := s.TryAcquire(); ok {
+			t.Release()
+		}
+	}
+	fmt.Println(<-w.Events())
+	fmt.Println("missed", w.Missed())
+	// Output:
+	// ticket 1 enqueued
+	// missed 29
+}
+
+// Events counts grants by tenant until the scheduler ends.
+func ExampleWatcher_Events() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 9})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w, err := s.Watch(100)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, tenant := range []string{"a", "b", "a"} {
+		s.Flow(tenant, 1).TryAcquire()
+	}
+	s.Close()
+	granted := map[string]int{}
+	for e := range w.Events() {
+		if e.Kind == scheduler.EventGranted {
+			granted[e.Flow] += e.Weight
+		}
+	}
+	fmt.Println(granted)
+	// Output: map[a:2 b:1]
+}
+
+func ExampleWatcher_Stop() {
+	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	w, err := s.Watch(1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	w.Stop()
+	_, open := <-w.Events()
+	fmt.Println(open)
+	// Output: false
+}
+
+func ExampleEvent_String() {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	fmt.Println(scheduler.Event{Kind: scheduler.EventGranted, Number: 7, Flow: "a tenant", Wait: 2 * time.Second})
+	fmt.Println(scheduler.Event{Kind: scheduler.EventPaused, At: at, Until: at.Add(time.Minute)})
+	// Output:
+	// ticket 7 of "a tenant" granted after 2s
+	// scheduler paused for 1m0s
+}
+
+func ExampleEventKind_String() {
+	fmt.Println(scheduler.EventGivenUp)
+	// Output: given up
+}
+
+func ExamplePanicError_Error() {
+	fmt.Println((&scheduler.PanicError{Value: "out of tea", Stack: []byte("goroutine 7 …")}).Error())
+	// Output:
+	// scheduler: a job panicked: out of tea
+	//
+	// goroutine 7 …
+}
+
+func ExamplePanicError_Unwrap() {
+	p := &scheduler.PanicError{Value: context.DeadlineExceeded}
+	fmt.Println(errors.Is(p, context.DeadlineExceeded))
+	// Output: true
+}

@@ -21,8 +21,9 @@ import "github.com/flowguard-go/flowguard/ticket"
 // however many wait; see [ticket.Lines].
 //
 // Views of one key are views of one flow; where their shares differ, that of the latest ticket counts.
-// A share out of range makes every call for a permit fail with an [*InvalidError]. Calling Flow on a
-// view is the same as on the scheduler. It allocates the view; keep it, or make one for each call.
+// With a share out of range every call for a permit fails, with an [*InvalidError] where it returns an
+// error. Calling Flow on a view is the same as on the scheduler. It allocates the view; keep it, or make
+// one for each call.
 func (s *Scheduler) Flow(key string, share int) *Scheduler {
 	v := &Scheduler{box: s.box, root: s.root, flow: &ticket.Flow{Key: key, Share: share}}
 	if share < 1 || share > ticket.MaxShare {

@@ -15,8 +15,9 @@ import (
 // is granted. Until then a job is a place in line: about 100 bytes beside its function, where a
 // goroutine that waits takes some 2,500.
 //
-// It works as the Group of golang.org/x/sync/errgroup does: [Group.Go], then [Group.Wait]. Make one with
-// [Scheduler.Group]; the zero Group panics. All methods may be called from any goroutine, also from
+// It works as the Group of golang.org/x/sync/errgroup does: [Group.Go], then [Group.Wait]. Tickets are in
+// the order of the calls of Go, but goroutines that are started together may run in any. Make a group
+// with [Scheduler.Group]; the zero Group panics. All methods may be called from any goroutine, also from
 // within jobs.
 type Group struct {
 	s      *Scheduler

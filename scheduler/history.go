@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"iter"
+	"math"
 	"time"
 )
 
@@ -109,8 +110,13 @@ func (h *history) charges() iter.Seq2[instant, int] {
 	}
 }
 
-// add charges n permits at now, which is not before any earlier charge.
+// add charges n permits at now, which is not before any earlier charge. What would be more than can be
+// counted makes those counted last longer.
 func (h *history) add(now instant, n int) {
+	if n = min(n, math.MaxInt-h.sum()); n == 0 {
+		h.entry(h.size - 1).at = now
+		return
+	}
 	total := h.total() + uint64(n)
 	if h.size > 0 && (now-h.opened <= h.quantum || h.size >= exactly+2) {
 		*h.entry(h.size - 1) = charge{now, total}

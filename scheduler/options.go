@@ -45,7 +45,8 @@ func WithClock(c Clock) Option {
 }
 
 // WithMaxQueue bounds the line: a ticket that would have to wait behind n others is refused with
-// [ErrQueueFull]. With 0 nobody waits. Without this option the line may grow as long as memory lasts.
+// [ErrQueueFull]. With 0 nobody waits. Each [Scheduler.Flow] has a line of its own, so that a long one
+// keeps nobody else out. Without this option the line may grow as long as memory lasts.
 func WithMaxQueue(n int) Option {
 	return optionFunc(func(set *settings.Settings) error {
 		if n < 0 {
@@ -57,7 +58,7 @@ func WithMaxQueue(n int) Option {
 }
 
 // NonBlocking makes Acquire, AcquireN, Do and wrapped functions return [ErrNoPermit] where they
-// would have to wait for a permit. Enqueue is as before.
+// would have to wait for a permit. Enqueue and the jobs of a [Group] are as before.
 func NonBlocking() Option {
 	return optionFunc(func(set *settings.Settings) error {
 		set.NonBlocking = true

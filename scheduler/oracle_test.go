@@ -198,7 +198,7 @@ func (o *slowCore) arrive(v verb, id, n int, deadline instant, f ticket.Flow) (r
 		return noPermit, 0
 	case !atOnce && v == acquire && o.nonBlocking:
 		return noPermit, time.Duration(o.earliest(n, f) - o.now)
-	case !atOnce && len(o.line.All()) >= o.maxQueue:
+	case !atOnce && o.line.LenOf(f.Key) >= o.maxQueue:
 		return queueFull, 0
 	}
 	if v == acquire && !o.nonBlocking && deadline != never {

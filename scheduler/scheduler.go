@@ -10,7 +10,8 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Scheduler grants permits within its limits, strictly in the order in which they were asked for.
+// Scheduler grants permits within its limits, strictly in the order in which they were asked for; see
+// [Scheduler.Flow] for several lines that take turns.
 // Most callers want [Scheduler.Acquire] and then defer t.Release(), or [Scheduler.Do], which is
 // both.
 //
@@ -124,8 +125,8 @@ func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
 }
 
 // withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message.
-// The place serves again only when the owner has
-// answered: with the message still under way it would take back the place's next ticket.
+// The place serves again only when the owner has answered: with the message still under way it would
+// take back the place's next ticket.
 func (s *Scheduler) withdraw(p *ticket.Place, sent bool) {
 	if sent || !s.box.withdrawNow(p, s.flow) {
 		s.ask(message{verb: withdraw, place: p})
@@ -212,7 +213,8 @@ func (s *Scheduler) WaitTime() time.Duration { return s.WaitTimeN(1) }
 // be 0 though nothing is free.
 //
 // It runs through the line as it stands, so it costs a pass over the line where the line has changed
-// other than by growing.
+// other than by growing. Of a [Scheduler.Flow] it is what a ticket would wait if nobody else came, and a
+// pass each time others wait too.
 func (s *Scheduler) WaitTimeN(weight int) time.Duration {
 	a, ok := s.ask(message{verb: wait, request: request{weight: weight}})
 	if !ok || s.invalid != nil {

@@ -307,6 +307,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(whole, "2026", "0001")))
 	f.Add([]byte(strings.ReplaceAll(whole, "2026", "9999")))
 	f.Add([]byte(strings.ReplaceAll(whole, "3/h", "9223372036854775807/876000h")))
+	f.Add([]byte(strings.NewReplacer("3/h", "9223372036854775807/876000h", `"permits":2`, `"permits":9223372036854775807`).Replace(whole)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var snap scheduler.Snapshot
 		if json.Unmarshal(data, &snap) != nil {

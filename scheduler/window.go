@@ -1,5 +1,7 @@
 package scheduler
 
+import "math"
+
 // window is one Window at work. It is plain data that is told the time.
 type window struct {
 	Window
@@ -9,7 +11,7 @@ type window struct {
 
 func newWindow(w Window) window { return window{Window: w, past: newHistory(w)} }
 
-func (w *window) used() int { return w.past.sum() + w.held }
+func (w *window) used() int { return w.past.sum() + min(w.held, math.MaxInt-w.past.sum()) }
 
 func (w *window) fits(n int) bool { return n <= w.Permits-w.used() }
 

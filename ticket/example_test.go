@@ -282,6 +282,14 @@ func ExampleLines_Len() {
 	// Output: 2
 }
 
+func ExampleLines_LenOf() {
+	var lines ticket.Lines
+	tenant := &ticket.Flow{Key: "a tenant", Share: 1}
+	lines.Push(ticket.NewPlace(), 1, tenant)
+	fmt.Println(lines.LenOf(tenant), lines.LenOf(nil))
+	// Output: 1 0
+}
+
 func ExampleLines_Flows() {
 	var lines ticket.Lines
 	tenant := &ticket.Flow{Key: "a tenant", Share: 1}

@@ -99,6 +99,14 @@ func (l *Lines) Flows() int {
 	return len(l.keyed)
 }
 
+// LenOf returns how many tickets stand in the line of a flow.
+func (l *Lines) LenOf(f *Flow) int {
+	if q := l.find(f); q != nil {
+		return q.length
+	}
+	return 0
+}
+
 // First returns the place of the ticket to be served next, and its flow; nil if nobody waits.
 func (l *Lines) First() (*Place, *Flow) {
 	q := l.head()

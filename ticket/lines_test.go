@@ -68,6 +68,9 @@ func TestLinesAgainstOracle(t *testing.T) {
 			} else if want, key, share := slow.First(); int(p.Number) != want.ID || *f != (Flow{key, share}) {
 				t.Fatalf("seed %d, step %d: first is %d of %v, want %d of %q %d", seed, step, p.Number, *f, want.ID, key, share)
 			}
+			if f := anyFlow(); lines.LenOf(&f) != slow.LenOf(f.Key) {
+				t.Fatalf("seed %d: %d in the line of %q, want %d", seed, lines.LenOf(&f), f.Key, slow.LenOf(f.Key))
+			}
 			count := 0
 			for p, f := range lines.All() {
 				if f.Name() != flowOf[p].Name() {

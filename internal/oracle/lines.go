@@ -95,6 +95,16 @@ func (l *Lines) All() (all []Ticket) {
 	return all
 }
 
+// LenOf returns how many tickets are in the line of a flow.
+func (l *Lines) LenOf(key string) int {
+	for _, f := range l.flows {
+		if f.key == key {
+			return len(f.tickets)
+		}
+	}
+	return 0
+}
+
 // Flows returns how many flows wait.
 func (l *Lines) Flows() int { return len(l.flows) }
 
