@@ -32,6 +32,15 @@ func BenchmarkLine(b *testing.B) {
 			spent.report(b, jobs)
 		})
 	})
+	b.Run("1,000,000 jobs of a Group", func(b *testing.B) {
+		b.Run("flowguard", func(b *testing.B) {
+			var spent spending
+			for b.Loop() {
+				byGroup(b, jobs, &spent)
+			}
+			spent.report(b, jobs)
+		})
+	})
 	b.Run("100,000 jobs, a goroutine each", func(b *testing.B) {
 		for _, l := range order(lines...) {
 			b.Run(l.name, func(b *testing.B) {
@@ -48,7 +57,7 @@ func BenchmarkLine(b *testing.B) {
 // spending adds up what each stage of the jobs' life took.
 type spending struct {
 	memory uint64
-	join, grant, release,
+	join, grant, run, release,
 	front, back, random, all time.Duration
 }
 
@@ -57,7 +66,7 @@ func (s *spending) report(b *testing.B, n int) {
 	b.ReportMetric(0, "ns/op") // says nothing here
 	b.ReportMetric(float64(s.memory)/jobs, "B/job")
 	for unit, d := range map[string]time.Duration{
-		"ns/join": s.join, "ns/grant": s.grant, "ns/release": s.release,
+		"ns/join": s.join, "ns/grant": s.grant, "ns/run": s.run, "ns/release": s.release,
 		"ns/cancel-from-front": s.front, "ns/cancel-from-back": s.back, "ns/cancel-at-random": s.random,
 		"ns/cancel-all": s.all,
 	} {
@@ -119,6 +128,43 @@ func byEnqueue(tb testing.TB, n int, spent *spending) {
 		tb.Fatalf("after all were cancelled: %d waiting, %d in use", got.Waiting, got.InUse)
 	}
 	all.Release()
+}
+
+// byGroup counts a job's place, and not its function. Running the jobs takes a goroutine each.
+func byGroup(tb testing.TB, n int, spent *spending) {
+	s := start(tb, scheduler.Limits{MaxBurst: n})
+	defer s.Close()
+	all := acquireAll(tb, s, n)
+	var ran atomic.Int64
+	do := func() error { ran.Add(1); return nil }
+	g, _ := s.Group(tb.Context())
+	before := memory()
+	spent.join += timed(func() {
+		for range n {
+			g.Go(do)
+		}
+	})
+	spent.memory += memory() - before
+	spent.run += timed(func() {
+		all.Release()
+		if err := g.Wait(); err != nil {
+			tb.Fatal(err)
+		}
+	})
+	all = acquireAll(tb, s, n)
+	defer all.Release()
+	ctx, cancel := context.WithCancel(tb.Context())
+	g, _ = s.Group(ctx)
+	for range n {
+		g.Go(do)
+	}
+	spent.all += timed(func() {
+		cancel()
+		g.Wait()
+	})
+	if ran.Load() != int64(n) || g.Withdrawn() != n {
+		tb.Fatalf("%d ran, %d were withdrawn", ran.Load(), g.Withdrawn())
+	}
 }
 
 func acquireAll(tb testing.TB, s *scheduler.Scheduler, n int) ticket.Ticket {
@@ -228,6 +274,7 @@ func memory() uint64 {
 
 func TestEveryJobLeavesTheLine(t *testing.T) {
 	byEnqueue(t, 1000, new(spending))
+	byGroup(t, 1000, new(spending))
 	for _, l := range lines {
 		byGoroutine(t, 1000, l, new(spending))
 	}

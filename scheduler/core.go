@@ -121,7 +121,7 @@ func (c *core) enqueue(p *ticket.Place, r request) error {
 	if err := c.admits(r.weight); err != nil {
 		return err
 	}
-	if !c.atOnce(r.weight) && c.line.LenOf(r.flow) >= c.maxQueue {
+	if c.full(r.flow) && !c.atOnce(r.weight) {
 		return &QueueFullError{Max: c.maxQueue}
 	}
 	if r.deadline != never {
@@ -159,6 +159,19 @@ func (c *core) acquire(p *ticket.Place, r request) error {
 	}
 	c.push(p, r)
 	return nil
+}
+
+// full reports whether the line is too long for one more of the flow. See WithMaxQueue.
+func (c *core) full(f *ticket.Flow) bool {
+	length := c.line.Len()
+	if length < c.maxQueue {
+		return false
+	}
+	own, flows := c.line.LenOf(f), c.line.Flows()
+	if own == 0 {
+		flows++
+	}
+	return own >= c.maxQueue/flows || length >= 2*c.maxQueue
 }
 
 // admits returns why a ticket of weight n can never be granted, or nil.
@@ -271,6 +284,12 @@ func (c *core) earliest(r request) (at instant, limit int) {
 		c.forecast.made = last
 	}
 	return c.forecast.next(r.weight)
+}
+
+// foresees reports whether it needs no pass over the line to tell when a ticket can be granted, or
+// nobody wants to know.
+func (c *core) foresees(r request) bool {
+	return r.deadline == never || c.line.Len() == 0 || c.line.Alone(r.flow) && c.forecast.current(c.now, c.windows)
 }
 
 // wait returns how long a ticket taken now would wait at least; for ever if it is never granted.

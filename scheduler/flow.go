@@ -25,9 +25,11 @@ import "github.com/flowguard-go/flowguard/ticket"
 // error. Calling Flow on a view is the same as on the scheduler. It allocates the view; keep it, or make
 // one for each call.
 func (s *Scheduler) Flow(key string, share int) *Scheduler {
-	v := &Scheduler{box: s.box, root: s.root, flow: &ticket.Flow{Key: key, Share: share}}
+	v := &Scheduler{box: s.box, root: s.root}
 	if share < 1 || share > ticket.MaxShare {
 		v.invalid = &InvalidError{"the share of a flow", share, "from 1 to 1,000,000"}
+	} else {
+		v.flow = &ticket.Flow{Key: key, Share: share}
 	}
 	return v
 }

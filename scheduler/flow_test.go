@@ -187,6 +187,8 @@ func TestFlowsLeaveNothingBehind(t *testing.T) {
 
 func TestBadShares(t *testing.T) {
 	bubble(t, "burst 1", func(s *story) {
+		s.Flow("full", 1).AcquireN(background, 1)
+		s.join("waiting", 1, 1)
 		for _, share := range []int{0, -1, ticket.MaxShare + 1} {
 			flow := s.Flow("key", share)
 			var invalid *scheduler.InvalidError
@@ -203,10 +205,37 @@ func TestBadShares(t *testing.T) {
 				t.Error("a permit for a flow that cannot be")
 			}
 		}
-		if got := s.Stats(); got.Granted != 0 || got.InUse != 0 {
+		if got := s.Stats(); got.Granted != 1 || got.Waiting != 1 {
 			t.Errorf("stats %+v", got)
 		}
 	})
+}
+
+// A flow with a long line fills it up for itself and not for others.
+func TestFullLinesOfFlows(t *testing.T) {
+	bubble(t, "1/h", func(s *story) {
+		s.acquire()
+		full := func(key string) (n int) {
+			for {
+				_, err := s.Flow(key, 1).Enqueue(1)
+				if err != nil {
+					if !errors.Is(err, scheduler.ErrQueueFull) {
+						t.Error(err)
+					}
+					return n
+				}
+				n++
+			}
+		}
+		for _, c := range []struct {
+			key  string
+			want int
+		}{{"greedy", 12}, {"second", 6}, {"third", 4}, {"fourth", 2}, {"fifth", 0}, {"", 0}} {
+			if got := full(c.key); got != c.want {
+				t.Errorf("%d of %s came in, want %d", got, c.key, c.want)
+			}
+		}
+	}, scheduler.WithMaxQueue(12))
 }
 
 // A view is the scheduler in all that is not a flow's.

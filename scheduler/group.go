@@ -17,8 +17,9 @@ import (
 //
 // It works as the Group of golang.org/x/sync/errgroup does: [Group.Go], then [Group.Wait]. Tickets are in
 // the order of the calls of Go, but goroutines that are started together may run in any. Make a group
-// with [Scheduler.Group]; the zero Group panics. All methods may be called from any goroutine, also from
-// within jobs.
+// with [Scheduler.Group]; the zero Group panics. All methods may be called from any goroutine, but Go and
+// GoN only before Wait or from within jobs. Call Wait: until then the group keeps its scheduler from being
+// forgotten.
 type Group struct {
 	s      *Scheduler
 	ctx    context.Context
@@ -32,7 +33,7 @@ type Group struct {
 	err      error       // the first
 	panicked *PanicError // the first
 
-	// These belong to whoever owns the core.
+	// These belong to whoever has the core.
 	first, last *job // those in line
 	disbanded   bool // takes no more
 	refused     bool // somebody in line was sent away by the scheduler
@@ -52,7 +53,7 @@ type job struct {
 func (s *Scheduler) Group(ctx context.Context) (*Group, context.Context) {
 	g := &Group{s: s}
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
-	g.stop = context.AfterFunc(g.ctx, g.disband)
+	g.stop = context.AfterFunc(g.ctx, g.withdrawAll)
 	return g, g.ctx
 }
 
@@ -71,7 +72,7 @@ func (g *Group) GoN(weight int, f func() error) {
 	g.unfinished.Add(1)
 	j := &job{do: f, group: g}
 	j.Place = ticket.PlaceFor(j)
-	if err := g.enlist(j, weight); err != nil {
+	if err := g.join(j, weight); err != nil {
 		if g.ctx.Err() == nil {
 			g.fail(err)
 		}
@@ -80,8 +81,8 @@ func (g *Group) GoN(weight int, f func() error) {
 	}
 }
 
-// enlist puts a job in line, or returns why not.
-func (g *Group) enlist(j *job, weight int) error {
+// join puts a job in line, or returns why not.
+func (g *Group) join(j *job, weight int) (err error) {
 	switch {
 	case j.do == nil:
 		return errNilFunc("Group.Go")
@@ -91,10 +92,10 @@ func (g *Group) enlist(j *job, weight int) error {
 		return errGivenUp
 	}
 	r := request{weight: weight, deadline: never, flow: g.s.flow}
-	if err, ok := g.s.box.enlistNow(j, r); ok {
-		return err
+	if !g.s.box.whileLent(func(c *core) { err = g.s.box.enlist(c, j, r) }) {
+		err = g.s.tell(message{verb: enlist, job: j, request: r})
 	}
-	return g.s.tell(message{verb: enlist, job: j, request: r})
+	return err
 }
 
 // Wait waits until every job has ended or been withdrawn, and returns the first error. If there was
@@ -142,7 +143,7 @@ var errExited = errors.New("scheduler: a job ended its goroutine by runtime.Goex
 func (j *job) run() {
 	g := j.group
 	if g.ctx.Err() != nil {
-		g.undo(j)
+		j.withdraw()
 		return
 	}
 	defer g.unfinished.Done()
@@ -166,13 +167,15 @@ func (j *job) run() {
 	}
 }
 
-// undo takes the grant of a job back that came when the group had ended.
-func (g *Group) undo(j *job) {
-	if !g.s.box.withdrawNow(&j.Place, g.s.flow) {
-		if _, ok := g.s.ask(message{verb: withdraw, place: &j.Place}); !ok {
-			g.withdrawn.Add(1) // the owner has ended and tells nobody
-			g.unfinished.Done()
-		}
+// withdraw takes a grant back that came when the group had ended.
+func (j *job) withdraw() {
+	g := j.group
+	if g.s.box.whileLent(func(c *core) { g.s.box.withdraw(c, &j.Place, g.s.flow) }) {
+		return
+	}
+	if _, ok := g.s.ask(message{verb: withdraw, place: &j.Place}); !ok {
+		g.withdrawn.Add(1) // the owner has ended and tells nobody
+		g.unfinished.Done()
 	}
 }
 
@@ -196,8 +199,8 @@ func (g *Group) fell(p *PanicError) {
 	g.fail(p)
 }
 
-// disband withdraws all jobs that are in line, some in each turn so that others get theirs.
-func (g *Group) disband() {
+// withdrawAll withdraws all jobs that are in line, some in each turn so that others get theirs.
+func (g *Group) withdrawAll() {
 	for more := true; more; {
 		a, ok := g.s.ask(message{verb: disband, group: g})
 		more = ok && a.more
@@ -258,7 +261,7 @@ func (j *job) unlist() {
 	j.prev, j.next = nil, nil
 }
 
-// Told implements [ticket.Listener]. It runs in the owner.
+// Told implements [ticket.Listener]. Whoever has the core calls it.
 func (j *job) Told(err error) {
 	g := j.group
 	j.unlist()
@@ -271,7 +274,7 @@ func (j *job) Told(err error) {
 		g.unfinished.Done()
 		return
 	}
-	// Whoever waits for the group's context to end must not run in the owner.
+	// What the end of the group's context sets off must not hold up who has the core.
 	g.refused = true
 	go func() {
 		defer g.unfinished.Done()

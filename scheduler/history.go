@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// instant counts nanoseconds since the scheduler was made. Instants are never negative.
+// instant counts nanoseconds since the scheduler was made. Only what was restored is from before.
 type instant int64
 
 const (

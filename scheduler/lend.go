@@ -115,25 +115,22 @@ func (b *mailbox) tryNow(r request) (p *ticket.Place, answered bool) {
 }
 
 // acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. A ticket in
-// line is told later how that ends.
+// line is told later how that ends. Running through the line for a deadline is left to the owner.
 func (b *mailbox) acquireNow(r request) (p *ticket.Place, granted bool, err error) {
-	c := b.borrow()
-	if c == nil {
-		return nil, false, nil
-	}
-	defer b.giveBack(c)
-	b.catchUp(c)
-	if c.takes(r.weight) && c.now <= r.deadline {
-		return b.grantNow(c, r), true, nil
-	}
-	p = b.place()
-	err = c.acquire(p, r)
-	b.accepted(c, p, r, err)
+	b.whileLent(func(c *core) {
+		switch {
+		case c.takes(r.weight) && c.now <= r.deadline:
+			p, granted = b.grantNow(c, r), true
+		case c.foresees(r):
+			p = b.place()
+			err = c.acquire(p, r)
+			b.accepted(c, p, r, err)
+		}
+	})
 	if err != nil {
 		b.places.Put(p)
-		return nil, false, err
 	}
-	return p, false, nil
+	return p, granted, err
 }
 
 // whileLent does something with the core without the owner, if it can.
@@ -147,22 +144,6 @@ func (b *mailbox) whileLent(do func(*core)) bool {
 	do(c)
 	b.grant(c)
 	return true
-}
-
-// enqueueNow answers an enqueue without the owner, if it can.
-func (b *mailbox) enqueueNow(p *ticket.Place, r request) (a answer, answered bool) {
-	answered = b.whileLent(func(c *core) {
-		a.err = c.enqueue(p, r)
-		a.number = p.Number
-		b.accepted(c, p, r, a.err)
-	})
-	return a, answered
-}
-
-// enlistNow puts a job's ticket in line without the owner, if it can.
-func (b *mailbox) enlistNow(j *job, r request) (err error, answered bool) {
-	answered = b.whileLent(func(c *core) { err = b.enlist(c, j, r) })
-	return err, answered
 }
 
 // grantNow grants a ticket that fits into a line in which nobody stands. Nobody need be told.
@@ -194,15 +175,4 @@ func (b *mailbox) releaseNow(p *ticket.Place, n ticket.Number, f *ticket.Flow) b
 	b.release(c, p, n, f)
 	b.grant(c)
 	return true
-}
-
-// withdrawNow withdraws a ticket without the owner, if it can. The ticket must have come to its place
-// without the owner too: else the message that puts it there may still be under way.
-func (b *mailbox) withdrawNow(p *ticket.Place, f *ticket.Flow) bool {
-	return b.whileLent(func(c *core) { b.withdraw(c, p, f) })
-}
-
-// cancelNow cancels a ticket without the owner, if it can.
-func (b *mailbox) cancelNow(p *ticket.Place, n ticket.Number, f *ticket.Flow) bool {
-	return b.whileLent(func(c *core) { b.cancel(c, p, n, f) })
 }

@@ -183,6 +183,16 @@ func (o *slowCore) most() int {
 	return most
 }
 
+// full allows n in all, and a flow its part of another n.
+func (o *slowCore) full(key string) bool {
+	flows := map[string]bool{key: true}
+	for _, t := range o.line.All() {
+		flows[o.line.FlowOf(t.ID)] = true
+	}
+	all := len(o.line.All())
+	return all >= o.maxQueue && (all >= 2*o.maxQueue || o.line.LenOf(key) >= o.maxQueue/len(flows))
+}
+
 func (o *slowCore) arrive(v verb, id, n int, deadline instant, f ticket.Flow) (r refusal, wait time.Duration) {
 	atOnce := o.line.Flows() == 0 && o.fits(n)
 	switch {
@@ -198,7 +208,7 @@ func (o *slowCore) arrive(v verb, id, n int, deadline instant, f ticket.Flow) (r
 		return noPermit, 0
 	case !atOnce && v == acquire && o.nonBlocking:
 		return noPermit, time.Duration(o.earliest(n, f) - o.now)
-	case !atOnce && o.line.LenOf(f.Key) >= o.maxQueue:
+	case !atOnce && o.full(f.Key):
 		return queueFull, 0
 	}
 	if v == acquire && !o.nonBlocking && deadline != never {

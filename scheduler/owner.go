@@ -79,6 +79,15 @@ const (
 	shut                  // end now
 )
 
+// changes reports whether the verb changes how the scheduler works, so that a closed one refuses it.
+func (v verb) changes() bool {
+	switch v {
+	case configure, pause, resume, spent, restore, watch:
+		return true
+	}
+	return false
+}
+
 type message struct {
 	verb    verb
 	place   *ticket.Place
@@ -209,9 +218,15 @@ func (b *mailbox) grant(c *core) {
 // apply does what the message asks for.
 func (o *owner) apply(c *core, m *message) {
 	p := m.place
+	if c.shut && m.verb.changes() {
+		o.answer(m, answer{err: ErrClosed})
+		return
+	}
 	switch m.verb {
-	case acquire, try, enqueue:
+	case acquire, try:
 		o.arrive(c, m)
+	case enqueue:
+		o.answer(m, o.enqueue(c, p, m.request))
 	case withdraw:
 		o.withdraw(c, p, m.flow)
 		o.answer(m, answer{})
@@ -227,13 +242,10 @@ func (o *owner) apply(c *core, m *message) {
 		o.answer(m, answer{stats: c.stats(o.epoch)})
 	case configure:
 		o.configure(c, m)
-	case pause, resume, spent:
+	case pause, resume, spent, restore:
 		o.answer(m, answer{err: o.control(c, m)})
 	case snapshot:
 		*m.snapshot = c.snapshot(*m.epoch)
-		o.answer(m, answer{})
-	case restore:
-		c.restore(m.snapshot, *m.epoch)
 		o.answer(m, answer{})
 	case watch, unwatch:
 		o.observe(c, m)
@@ -249,24 +261,24 @@ func (o *owner) apply(c *core, m *message) {
 	}
 }
 
-// arrive puts a new ticket in line, or refuses it.
+// arrive puts a new ticket in line, or tells it why not.
 func (o *owner) arrive(c *core, m *message) {
-	p := m.place
-	var err error
-	switch m.verb {
-	case acquire:
-		err = c.acquire(p, m.request)
-	case try:
-		err = c.try(p, m.request)
-	case enqueue:
-		err = c.enqueue(p, m.request)
+	take := c.acquire
+	if m.verb == try {
+		take = c.try
 	}
-	o.accepted(c, p, m.request, err)
-	if m.verb == enqueue {
-		o.answer(m, answer{number: p.Number, err: err})
-	} else if err != nil {
-		p.Tell(err)
+	err := take(m.place, m.request)
+	o.accepted(c, m.place, m.request, err)
+	if err != nil {
+		m.place.Tell(err)
 	}
+}
+
+// enqueue puts a new ticket in line, or answers why not.
+func (b *mailbox) enqueue(c *core, p *ticket.Place, r request) answer {
+	err := c.enqueue(p, r)
+	b.accepted(c, p, r, err)
+	return answer{number: p.Number, err: err}
 }
 
 // withdraw ends a ticket whose caller was told nothing and never will be. One that was refused
@@ -373,8 +385,7 @@ func (o *owner) configure(c *core, m *message) {
 	c.configure(*m.limits)
 	o.limits.Store(m.limits)
 	if c.noted {
-		l := m.limits.clone()
-		o.emit(c, Event{Kind: EventLimits, Limits: &l})
+		o.emit(c, Event{Kind: EventLimits, Limits: *m.limits})
 	}
 	_, limit := c.limits.tightest()
 	for _, w := range c.tooLarge() {
@@ -399,6 +410,9 @@ func (o *owner) control(c *core, m *message) (err error) {
 		w := m.limits.Windows[0]
 		err = c.charge(w, m.weight)
 		e.Kind, e.Weight, e.Window = EventCharged, m.weight, w
+	case restore:
+		c.restore(m.snapshot, *m.epoch)
+		e.Kind = EventRestored
 	}
 	if err == nil && c.noted {
 		o.emit(c, e)
@@ -417,6 +431,7 @@ func (o *owner) shut(c *core) {
 // end answers the messages that are still under way, and leaves nothing behind. So every message
 // that send has taken is answered, and nobody needs to watch for the end while waiting.
 func (o *owner) end(c *core) {
+	c.draining, c.shut = true, true
 	o.timer.Stop()
 	o.over.Store(true) // before underway is read: whoever did not see it has been counted
 	for o.underway.Load() > 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/settings"
 )
 
 // These tests play tricks with the clock to see what the owner makes of them. It lends nothing here, so
@@ -47,6 +48,24 @@ func TestStatsMakesTheGrantsThatAreDue(t *testing.T) {
 	mock.Add(time.Second)
 	if got := s.Stats().Granted; got != 2 {
 		t.Errorf("%d granted", got)
+	}
+}
+
+// What comes after a Close in the same turn is refused as what comes later.
+func TestAfterCloseInTheSameTurn(t *testing.T) {
+	limits := Limits{Windows: []Window{PerSecond(1)}}
+	for _, v := range []verb{configure, pause, resume, spent, restore, watch} {
+		box := newMailbox(settings.Settings{Clock: clock.NewMock()})
+		answers := make(chan answer, 1)
+		box.send(message{verb: shut})
+		box.send(message{
+			verb: v, limits: &limits, request: request{weight: 1, deadline: never}, answer: answers,
+			snapshot: new(Snapshot), epoch: new(time.Time), feed: &feed{events: make(chan Event, 1)},
+		})
+		newOwner(box).run(newCore(limits, unlimited, false))
+		if a := <-answers; a.err != ErrClosed {
+			t.Errorf("verb %d was answered with %v", v, a.err)
+		}
 	}
 }
 

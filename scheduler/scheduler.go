@@ -124,11 +124,11 @@ func (s *Scheduler) issue(p *ticket.Place, err error) (ticket.Ticket, error) {
 	return ticket.Granted((*desk)(s), p), nil
 }
 
-// withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message.
-// The place serves again only when the owner has answered: with the message still under way it would
-// take back the place's next ticket.
+// withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message,
+// which may still be under way, so that the owner must do it. The place serves again only when it has
+// answered, or it would take back the place's next ticket.
 func (s *Scheduler) withdraw(p *ticket.Place, sent bool) {
-	if sent || !s.box.withdrawNow(p, s.flow) {
+	if sent || !s.box.whileLent(func(c *core) { s.box.withdraw(c, p, s.flow) }) {
 		s.ask(message{verb: withdraw, place: p})
 	}
 	p.TakeBack() // whatever the ticket was told, nobody listens
@@ -172,8 +172,9 @@ func (s *Scheduler) Enqueue(weight int) (ticket.Ticket, error) {
 		return ticket.Ticket{}, s.invalid
 	}
 	p, r := ticket.NewPlace(), request{weight: weight, deadline: never, flow: s.flow}
-	a, ok := s.box.enqueueNow(p, r)
-	if !ok {
+	var a answer
+	if !s.box.whileLent(func(c *core) { a = s.box.enqueue(c, p, r) }) {
+		var ok bool
 		if a, ok = s.ask(message{verb: enqueue, place: p, request: r}); !ok {
 			return ticket.Ticket{}, ErrClosed
 		}
@@ -216,8 +217,11 @@ func (s *Scheduler) WaitTime() time.Duration { return s.WaitTimeN(1) }
 // other than by growing. Of a [Scheduler.Flow] it is what a ticket would wait if nobody else came, and a
 // pass each time others wait too.
 func (s *Scheduler) WaitTimeN(weight int) time.Duration {
+	if s.invalid != nil {
+		return forEver
+	}
 	a, ok := s.ask(message{verb: wait, request: request{weight: weight}})
-	if !ok || s.invalid != nil {
+	if !ok {
 		return forEver
 	}
 	return a.wait
@@ -277,7 +281,7 @@ func (d *desk) Release(p *ticket.Place, n ticket.Number) {
 // Cancel implements [ticket.Desk]. It waits until it is done, or its caller could still receive a
 // grant that is about to be undone.
 func (d *desk) Cancel(p *ticket.Place, n ticket.Number) {
-	if !d.box.cancelNow(p, n, d.flow) {
+	if !d.box.whileLent(func(c *core) { d.box.cancel(c, p, n, d.flow) }) {
 		(*Scheduler)(d).ask(message{verb: cancel, place: p, number: n})
 	}
 }

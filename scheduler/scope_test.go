@@ -75,7 +75,7 @@ func TestSmallScope(t *testing.T) {
 	}
 	for _, s := range scopes {
 		for _, l := range s.limits {
-			tryAll(t, length, s.ops, func() *twin { return newTwin(l, unlimited, false, twinFlows) })
+			tryAll(t, length, s.ops, func() *twin { return newTwin(l, unlimited, false, false, twinFlows) })
 		}
 	}
 }

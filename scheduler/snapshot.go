@@ -90,7 +90,9 @@ func (snap *Snapshot) damage() error {
 		return &InvalidError{"Snapshot.Taken", "no time", "when it was taken"}
 	}
 	if err := snap.Limits.Validate(); err != nil {
-		return fmt.Errorf("scheduler: Snapshot.Limits: %w", err)
+		invalid := *err.(*InvalidError) // there is no other
+		invalid.What = "Snapshot." + invalid.What
+		return &invalid
 	}
 	if got, want := len(snap.Windows), len(snap.Limits.Windows); got != want {
 		return &InvalidError{"Snapshot.Windows", fmt.Sprint(got, " windows"), fmt.Sprintf("as many as in Snapshot.Limits, %d", want)}
@@ -125,7 +127,7 @@ func (c *core) snapshot(epoch time.Time) Snapshot {
 		Limits:  c.limits.clone(),
 		Windows: make([]WindowSnapshot, len(c.windows)),
 	}
-	if c.paused() && !c.halted {
+	if c.now < c.pausedUntil {
 		snap.PausedUntil = at(c.pausedUntil)
 	}
 	for i := range c.windows {
@@ -140,7 +142,7 @@ func (c *core) snapshot(epoch time.Time) Snapshot {
 
 // coarse returns a copy that tells no more than about 1,024 instants apart.
 func (h *history) coarse() history {
-	c := history{per: h.per, since: never}
+	c := history{per: h.per}
 	if h.size > finest {
 		c.quantum = instant(h.per) / finest
 	}
@@ -160,40 +162,35 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 	for i := range c.windows {
 		w := newWindow(c.windows[i].Window)
 		w.inherit(old, c.now, 0)
-		c.windows[i].past.merge(&w.past)
+		c.windows[i].past.merge(&w.past, c.now)
 	}
 	if !snap.PausedUntil.IsZero() {
-		until := min(instant(snap.PausedUntil.Sub(epoch)), horizon)
+		// Not longer than it was to last when the snapshot was taken, should a clock have been set back.
+		left := instant(snap.PausedUntil.Sub(snap.Taken))
+		until := min(instant(snap.PausedUntil.Sub(epoch)), c.now+min(left, horizon), horizon)
 		c.pausedUntil = max(c.pausedUntil, until)
 	}
 	c.forecast.forget()
 }
 
 // refill charges an empty window with what a snapshot says of it. When those who held permits gave them
-// back is not known, but not later than now. Of more than the window's permits the latest are enough:
-// the others are free again before they are.
+// back is not known, but not later than now.
 func (w *window) refill(s WindowSnapshot, now instant, at func(time.Time) instant) {
-	held := min(s.Held, w.Permits)
-	room := w.Permits - held
-	var latest []charge // the last first; total is of each by itself
-	for _, spent := range slices.Backward(s.Spent) {
-		t, n := min(at(spent.At), now), min(spent.Permits, room)
-		if n == 0 || t <= now-instant(w.Per) {
-			break
+	for _, spent := range s.Spent {
+		if t := min(at(spent.At), now); t > now-instant(w.Per) {
+			w.past.add(t, spent.Permits)
 		}
-		latest = append(latest, charge{t, uint64(n)})
-		room -= n
 	}
-	for _, c := range slices.Backward(latest) {
-		w.past.add(c.at, int(c.total))
-	}
-	if held > 0 {
-		w.past.add(now, held)
+	if s.Held > 0 {
+		w.past.add(now, s.Held)
 	}
 }
 
 // merge adds what another history of the same window remembers.
-func (h *history) merge(other *history) {
+func (h *history) merge(other *history, now instant) {
+	if other.size == 0 {
+		return
+	}
 	type spent struct {
 		at instant
 		n  int
@@ -208,5 +205,8 @@ func (h *history) merge(other *history) {
 	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, since: h.since}
 	for _, s := range all {
 		h.add(s.at, s.n)
+	}
+	if h.quantum > 0 || h.size > exactly {
+		h.since = now // entries are shared, and none of h's own can be told apart any more
 	}
 }

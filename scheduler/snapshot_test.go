@@ -126,10 +126,63 @@ func TestPauseSurvivesARestart(t *testing.T) {
 		if got := s.Stats(); !got.Paused || !got.Resumes.Equal(s.began.Add(time.Hour)) {
 			t.Errorf("stats %+v", got)
 		}
+		s.Pause() // hides when the other ends, and does not survive
+		s.restart("5/min", time.Minute)
+		if got := s.Stats(); !got.Resumes.Equal(s.began.Add(time.Hour)) {
+			t.Errorf("stats %+v", got)
+		}
+		s.Resume()
 		s.Pause()
 		s.restart("5/min", 0)
 		if s.Stats().Paused {
 			t.Error("a pause without an end survived")
+		}
+	})
+}
+
+// Limits that were lowered leave a window with more than its permits.
+func TestRestartAfterLimitsWereLowered(t *testing.T) {
+	control(t, "10/min", func(s *story) {
+		for range 10 {
+			s.acquire()
+		}
+		s.setLimits("5/min")
+		s.restart("10/min", time.Second)
+		s.wantUsed(10)
+	})
+}
+
+// A large window shares entries among grants. One that is undone after a Restore stays charged, which
+// is late and never early.
+func TestUndoAfterRestore(t *testing.T) {
+	control(t, "100000/65536us", func(s *story) {
+		time.Sleep(10 * time.Microsecond)
+		snap := s.Snapshot()
+		for i := range 8 {
+			at := snap.Taken.Add(time.Duration(i-8) * 300)
+			snap.Windows[0].Spent = append(snap.Windows[0].Spent, scheduler.Spent{At: at, Permits: 1})
+		}
+		time.Sleep(1050)
+		first := s.enqueue(6)
+		time.Sleep(950)
+		s.enqueue(1)
+		snap.Taken = snap.Taken.Add(1500)
+		snap.Windows[0].Spent = append(snap.Windows[0].Spent, scheduler.Spent{At: snap.Taken, Permits: 1})
+		if err := s.Restore(snap); err != nil {
+			t.Fatal(err)
+		}
+		first.Cancel()
+		if got := s.used()[0]; got < 10 || got > 16 {
+			t.Errorf("%d count", got)
+		}
+		again := s.Snapshot()
+		for _, spent := range again.Windows[0].Spent {
+			if spent.Permits < 1 {
+				t.Errorf("snapshot %+v", again)
+			}
+		}
+		if err := s.Restore(again); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -231,17 +284,19 @@ func TestSnapshotAfterTheClockWasSet(t *testing.T) {
 	}
 }
 
-// A clock that was set back makes a snapshot one from the future. What it tells counts as of now.
+// A clock that was set back makes a snapshot one from the future. What it tells counts as of now, and a
+// pause lasts no longer than it was to.
 func TestSnapshotFromTheFuture(t *testing.T) {
 	mock := clock.NewMock()
 	mock.Set(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	s := start(t, limits(t, "3/h"), scheduler.WithClock(mock))
 	s.TryAcquireN(2)
+	s.PauseFor(time.Minute)
 	snap := s.Snapshot()
 	mock.Set(mock.Now().Add(-24 * time.Hour))
 	next := start(t, limits(t, "3/h"), scheduler.WithClock(mock))
-	if err := next.Restore(snap); err != nil || next.WaitTime() != 0 || next.WaitTimeN(2) != time.Hour {
-		t.Errorf("wait %v, %v", next.WaitTimeN(2), err)
+	if err := next.Restore(snap); err != nil || next.WaitTime() != time.Minute || next.WaitTimeN(2) != time.Hour {
+		t.Errorf("wait %v and %v, %v", next.WaitTime(), next.WaitTimeN(2), err)
 	}
 }
 

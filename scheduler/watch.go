@@ -24,14 +24,15 @@ const (
 )
 
 const (
-	EventRefused EventKind = iota + EventUndone + 1 // a ticket was not accepted, Err says why; it has no number
-	EventPaused                                     // until Until; zero: until somebody resumes
-	EventResumed                                    // by Resume. A pause that ends by itself is no event
-	EventLimits                                     // SetLimits; Limits are the new ones
-	EventCharged                                    // Weight permits of Window were used elsewhere
+	EventRefused  EventKind = iota + EventUndone + 1 // a ticket was not accepted, Err says why; it has no number
+	EventPaused                                      // until Until; zero: until somebody resumes
+	EventResumed                                     // by Resume. A pause that ends by itself is no event
+	EventLimits                                      // SetLimits; Limits are the new ones
+	EventCharged                                     // Weight permits of Window were used elsewhere
+	EventRestored                                    // a snapshot was charged to the windows
 )
 
-var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged"}
+var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored"}
 
 // String returns a word or two, such as "granted" or "given up".
 func (k EventKind) String() string {
@@ -53,7 +54,7 @@ type Event struct {
 	Err    error         // why it was refused, or what it was told when it was given up
 	Until  time.Time     // when a pause ends by itself
 	Window Window        // what was charged
-	Limits *Limits       // the new ones
+	Limits Limits        // the new ones
 }
 
 // String says in a line what happened, such as "ticket 7 granted after 2s".
@@ -76,8 +77,8 @@ func (e Event) String() string {
 		text += fmt.Sprintf(" %d to %v", e.Weight, e.Window)
 	case e.Kind == EventPaused && !e.Until.IsZero():
 		text += fmt.Sprintf(" for %v", e.Until.Sub(e.At))
-	case e.Limits != nil:
-		text += fmt.Sprintf(": %v", *e.Limits)
+	case e.Kind == EventLimits:
+		text += fmt.Sprintf(": %v", e.Limits)
 	case e.Err != nil:
 		text += fmt.Sprintf(": %v", e.Err)
 	}
@@ -107,7 +108,8 @@ type feed struct {
 // no event. It returns an [*InvalidError], or [ErrClosed].
 //
 // Nobody who does not watch pays for it. With a watcher, each event costs about as much as sending it
-// over a channel.
+// over a channel, until Stop: one that is dropped without it goes on missing events for as long as the
+// scheduler lives.
 func (s *Scheduler) Watch(room int) (*Watcher, error) {
 	if room < 1 {
 		return nil, &InvalidError{"the room of Watch", room, "1 or more"}
@@ -131,7 +133,7 @@ func (w *Watcher) Stop() { w.s.ask(message{verb: unwatch, feed: w.feed}) }
 
 // send never blocks.
 func (f *feed) send(e Event) {
-	e.Missed = f.lost
+	e.Missed, e.Limits = f.lost, e.Limits.clone() // readers may do with it what they like
 	select {
 	case f.events <- e:
 		f.lost = 0
@@ -143,10 +145,7 @@ func (f *feed) send(e Event) {
 
 // observe begins or ends a subscription.
 func (o *owner) observe(c *core, m *message) {
-	a := answer{}
 	switch i := slices.Index(c.feeds, m.feed); {
-	case m.verb == watch && c.shut:
-		a.err = ErrClosed
 	case m.verb == watch:
 		c.feeds = append(c.feeds, m.feed)
 	case i >= 0:
@@ -154,7 +153,7 @@ func (o *owner) observe(c *core, m *message) {
 		close(m.feed.events)
 	}
 	c.noted = o.journal != nil || len(c.feeds) > 0
-	o.answer(m, a)
+	o.answer(m, answer{})
 }
 
 // accepted notes that a ticket was accepted, or if there is an error, refused.

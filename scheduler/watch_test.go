@@ -54,6 +54,7 @@ func TestWatchTellsWhatHappens(t *testing.T) {
 		s.Pause()
 		s.Resume()
 		s.Charge(scheduler.PerSecond(2), 1)
+		s.Restore(s.Snapshot())
 		s.enqueue(2)
 		s.setLimits("burst 1")
 		s.enqueue(1)
@@ -74,6 +75,7 @@ func TestWatchTellsWhatHappens(t *testing.T) {
 			"scheduler paused",
 			"scheduler resumed",
 			"scheduler charged 1 to 2/s",
+			"scheduler restored",
 			"ticket 4 enqueued",
 			"scheduler limits: burst 1",
 			"ticket 4 given up: scheduler: weight too large: 2 permits asked for, limit burst 1 allows at most 1; ask for less or split the work",
@@ -183,7 +185,7 @@ func TestEventKinds(t *testing.T) {
 		scheduler.EventEnqueued: "enqueued", scheduler.EventGranted: "granted", scheduler.EventReleased: "released",
 		scheduler.EventGivenUp: "given up", scheduler.EventUndone: "undone", scheduler.EventRefused: "refused",
 		scheduler.EventPaused: "paused", scheduler.EventResumed: "resumed", scheduler.EventLimits: "limits",
-		scheduler.EventCharged: "charged", 99: "EventKind(99)",
+		scheduler.EventCharged: "charged", scheduler.EventRestored: "restored", 99: "EventKind(99)",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("%d is %q, want %q", kind, got, want)

@@ -46,8 +46,9 @@ func (f *Flow) share() int {
 // when its last ticket has gone nothing is left of it: what it was served last ends at the present
 // virtual time or before.
 //
-// Serving costs the same however many flows wait, and grows with the logarithm of the number of
-// different ratios of weight to share among the tickets at their heads.
+// Serving costs the same however many flows wait. It grows with the logarithm of the number of different
+// ratios of weight to share among the tickets at their heads; a flow whose first ticket gave up before
+// one of another weight, or whose share changed, counts by itself until it is served.
 //
 // The zero Lines is empty and ready for use. It is plain data: one goroutine owns it.
 type Lines struct {
@@ -56,6 +57,7 @@ type Lines struct {
 
 	plain queue             // of those who name no flow
 	keyed map[string]*queue // the others that wait
+	peak  int               // the most there were since keyed was made
 
 	// Where one flow waits, there is nothing to decide.
 	alone   *queue
@@ -64,6 +66,9 @@ type Lines struct {
 	present tag    // the virtual time
 	turns   uint64 // how often a flow began or was served
 }
+
+// few flows do not take enough memory to be given back when nobody waits. Maps do not shrink.
+const few = 100
 
 // queue is the line of a flow that waits.
 type queue struct {
@@ -191,6 +196,7 @@ func (l *Lines) begin(q *queue, p *Place, f *Flow) {
 			l.keyed = make(map[string]*queue)
 		}
 		l.keyed[f.Key] = q
+		l.peak = max(l.peak, len(l.keyed))
 	}
 	q.Share = f.share()
 	q.Push(p)
@@ -252,6 +258,9 @@ func (l *Lines) end(q *queue) {
 	}
 	if l.alone == q {
 		l.alone = nil
+		if l.peak > few {
+			l.keyed, l.shared, l.ranks, l.peak = nil, nil, nil, 0
+		}
 		return
 	}
 	l.leave(q)
@@ -270,9 +279,9 @@ func (l *Lines) rerank(q *queue) {
 	if r := q.rank; takes == r.takes {
 		finish := q.start.plus(takes)
 		if finish == q.finish {
-			return
+			return // the one that gave up was no different
 		}
-		if r.shared && r.first == r.last {
+		if r.shared && r.first == r.last { // as when all other flows have other ratios
 			q.finish = finish
 			heap.Fix(&l.ranks, r.index)
 			return

@@ -224,12 +224,39 @@ func TestNewFlowsDoNotStarveAHeavyTicket(t *testing.T) {
 // equal shares make one of them.
 func TestManyFlowsAreOneDecision(t *testing.T) {
 	var lines Lines
-	for range 3 {
+	flow := func(i int) *Flow { return &Flow{fmt.Sprint(i), 1 + i%2} }
+	var light, heavy []*Place // the first two of each flow
+	for round := range 5 {
 		for i := range 1_000 {
-			lines.Push(NewPlace(), 1, &Flow{fmt.Sprint(i), 1 + i%2})
+			p := NewPlace()
+			lines.Push(p, 1+round%2, flow(i))
+			switch round {
+			case 0:
+				light = append(light, p)
+			case 1:
+				heavy = append(heavy, p)
+			}
 		}
 	}
-	for lines.Flows() > 2 {
+	for i := range 1_000 {
+		lines.Remove(heavy[i], flow(i))
+		lines.Push(heavy[i], 1, flow(i))
+		lines.Remove(light[i], flow(i)) // and the next in line is as light
+		if n := len(lines.ranks); n > 2 {
+			t.Fatalf("%d ranks when the heads of %d flows have gone", n, i+1)
+		}
+	}
+	for range 1_000 {
+		lines.Serve() // brings a heavier one to the head
+	}
+	for i := range 500 { // those go, and for some time their flows are each their own
+		p := lines.keyed[fmt.Sprint(i)].first
+		lines.Remove(p, flow(i))
+	}
+	for range 2_000 {
+		lines.Serve()
+	}
+	for lines.Flows() > 4 {
 		if n := len(lines.ranks); n > 2 {
 			t.Fatalf("%d ranks", n)
 		}
@@ -237,6 +264,9 @@ func TestManyFlowsAreOneDecision(t *testing.T) {
 	}
 	for lines.Len() > 0 {
 		lines.Serve()
+	}
+	if lines.keyed != nil || lines.shared != nil { // maps do not shrink
+		t.Error("the memory of many flows is kept")
 	}
 	if len(lines.ranks) > 0 || len(lines.shared) > 0 || len(lines.keyed) > 0 || lines.alone != nil {
 		t.Error("something is left")

@@ -105,6 +105,14 @@ func (l *Lines) LenOf(key string) int {
 	return 0
 }
 
+// FlowOf returns the flow in which a ticket waits.
+func (l *Lines) FlowOf(id int) string {
+	i := slices.IndexFunc(l.flows, func(f *flow) bool {
+		return slices.ContainsFunc(f.tickets, func(t Ticket) bool { return t.ID == id })
+	})
+	return l.flows[i].key
+}
+
 // Flows returns how many flows wait.
 func (l *Lines) Flows() int { return len(l.flows) }
 
