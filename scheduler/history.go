@@ -113,11 +113,12 @@ func (h *history) charges() iter.Seq2[instant, int] {
 // add charges n permits at now, which is not before any earlier charge. What would be more than can be
 // counted makes those counted last longer.
 func (h *history) add(now instant, n int) {
-	if n = min(n, math.MaxInt-h.sum()); n == 0 {
+	total := h.total()
+	if n = min(n, math.MaxInt-int(total-h.gone)); n == 0 {
 		h.entry(h.size - 1).at = now
 		return
 	}
-	total := h.total() + uint64(n)
+	total += uint64(n)
 	if h.size > 0 && (now-h.opened <= h.quantum || h.size >= exactly+2) {
 		*h.entry(h.size - 1) = charge{now, total}
 		return

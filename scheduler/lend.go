@@ -117,20 +117,27 @@ func (b *mailbox) tryNow(r request) (p *ticket.Place, answered bool) {
 // acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. A ticket in
 // line is told later how that ends. Running through the line for a deadline is left to the owner.
 func (b *mailbox) acquireNow(r request) (p *ticket.Place, granted bool, err error) {
-	b.whileLent(func(c *core) {
-		switch {
-		case c.takes(r.weight) && c.now <= r.deadline:
-			p, granted = b.grantNow(c, r), true
-		case c.foresees(r):
-			p = b.place()
-			err = c.acquire(p, r)
-			b.accepted(c, p, r, err)
-		}
-	})
+	c := b.borrow()
+	if c == nil {
+		return nil, false, nil
+	}
+	defer b.giveBack(c) // whatever the clock does
+	b.catchUp(c)
+	if c.takes(r.weight) && c.now <= r.deadline {
+		return b.grantNow(c, r), true, nil
+	}
+	if !c.foresees(r) {
+		return nil, false, nil
+	}
+	p = b.place()
+	err = c.acquire(p, r)
+	b.accepted(c, p, r, err)
 	if err != nil {
 		b.places.Put(p)
+		return nil, false, err
 	}
-	return p, granted, err
+	b.grant(c)
+	return p, false, nil
 }
 
 // whileLent does something with the core without the owner, if it can.
@@ -155,9 +162,11 @@ func (b *mailbox) grantNow(c *core, r request) *ticket.Place {
 		p = b.place()
 	}
 	c.line.Issue(p, r.weight)
-	b.note(c, EventEnqueued, p, r.flow, nil)
 	c.spend(p)
-	b.note(c, EventGranted, p, r.flow, nil)
+	if c.noted {
+		b.note(c, EventEnqueued, p, r.flow, nil)
+		b.note(c, EventGranted, p, r.flow, nil)
+	}
 	return p
 }
 

@@ -205,8 +205,14 @@ func (b *mailbox) instant(t time.Time) instant { return max(instant(t.Sub(b.epoc
 // time returns t as the world counts time.
 func (b *mailbox) time(t instant) time.Time { return b.epoch.Add(time.Duration(t)) }
 
-// grant grants all that fits.
+// grant grants all that fits. Most often nobody waits.
 func (b *mailbox) grant(c *core) {
+	if c.line.Len() > 0 {
+		b.grantLine(c)
+	}
+}
+
+func (b *mailbox) grantLine(c *core) {
 	for p, f, since := c.grant(); p != nil; p, f, since = c.grant() {
 		if c.noted {
 			b.emit(c, Event{Kind: EventGranted, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Wait: since.until(c.now)})
@@ -324,7 +330,9 @@ func (b *mailbox) release(c *core, p *ticket.Place, n ticket.Number, f *ticket.F
 	if p.Number != n || p.State != ticket.Holding {
 		return
 	}
-	b.note(c, EventReleased, p, f, nil)
+	if c.noted {
+		b.note(c, EventReleased, p, f, nil)
+	}
 	c.release(p)
 	switch {
 	case !p.Reused:

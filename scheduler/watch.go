@@ -158,24 +158,23 @@ func (o *owner) observe(c *core, m *message) {
 
 // accepted notes that a ticket was accepted, or if there is an error, refused.
 func (b *mailbox) accepted(c *core, p *ticket.Place, r request, err error) {
-	switch {
-	case !c.noted:
-	case err == nil:
+	if !c.noted {
+		return
+	}
+	if err == nil {
 		b.note(c, EventEnqueued, p, r.flow, nil)
-	default:
+	} else {
 		b.emit(c, Event{Kind: EventRefused, Weight: r.weight, Flow: r.flow.Name(), Err: err})
 	}
 }
 
-// note notes what happened to the ticket at p.
+// note tells what happened to the ticket at p.
 func (b *mailbox) note(c *core, what EventKind, p *ticket.Place, f *ticket.Flow, err error) {
-	if c.noted {
-		b.emit(c, Event{Kind: what, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Err: err})
-	}
+	b.emit(c, Event{Kind: what, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Err: err})
 }
 
-// emit tells all who watch, and the journal. It is called only if there is somebody, so that nobody
-// else pays for it.
+// emit tells all who watch, and the journal. Where every call passes, c.noted is looked at first, so
+// that nobody who does not watch pays for it.
 func (b *mailbox) emit(c *core, e Event) {
 	e.At = b.time(c.now)
 	if b.journal != nil && e.Number > 0 {

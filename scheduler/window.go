@@ -11,7 +11,13 @@ type window struct {
 
 func newWindow(w Window) window { return window{Window: w, past: newHistory(w)} }
 
-func (w *window) used() int { return w.past.sum() + min(w.held, math.MaxInt-w.past.sum()) }
+func (w *window) used() int {
+	used := w.past.sum()
+	if w.held > 0 {
+		used += min(w.held, math.MaxInt-used)
+	}
+	return used
+}
 
 func (w *window) fits(n int) bool { return n <= w.Permits-w.used() }
 
