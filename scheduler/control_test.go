@@ -69,6 +69,18 @@ func TestSetLimitsKeepsHistory(t *testing.T) {
 	})
 }
 
+// Of several windows of one length each keeps its own history, and a new one takes the fullest.
+func TestSetLimitsOfEqualLength(t *testing.T) {
+	control(t, "5/min 3/min 9/min", func(s *story) {
+		s.Charge(scheduler.PerMinute(5), 4)
+		s.Charge(scheduler.PerMinute(9), 1)
+		s.setLimits("9/min 3/min 5/min burst 9")
+		s.wantUsed(1, 0, 4)
+		s.setLimits("8/min 1/min")
+		s.wantUsed(4, 4)
+	})
+}
+
 // Where a window has no predecessor that counts alike, it starts late and never early.
 func TestSetLimitsAcrossKinds(t *testing.T) {
 	control(t, "2/min", func(s *story) {

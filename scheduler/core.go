@@ -68,6 +68,9 @@ func (c *core) advance(now instant) {
 	}
 }
 
+// timeless reports whether it makes no difference what time it is.
+func (c *core) timeless() bool { return len(c.windows) == 0 && c.pausedUntil <= c.now && !c.noted }
+
 // grant grants the ticket whose turn it is if it fits, and returns its place and flow and since when
 // it has waited; else nil.
 func (c *core) grant() (p *ticket.Place, f *ticket.Flow, since instant) {
@@ -197,10 +200,7 @@ func (c *core) atOnce(n int) bool { return c.line.Len() == 0 && c.fits(n) }
 func (c *core) takes(n int) bool { return n >= 1 && n <= c.most && !c.draining && c.atOnce(n) }
 
 func (c *core) push(p *ticket.Place, r request) {
-	switch {
-	case !c.line.Alone(r.flow):
-		c.forecast.forget()
-	case c.forecast.current(c.now, c.windows):
+	if c.line.Alone(r.flow) && c.forecast.current(c.now, c.windows) {
 		c.forecast.join(r.weight)
 	}
 	p.At = int64(c.now)

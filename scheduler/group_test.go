@@ -20,7 +20,7 @@ var errJob = errors.New("the job failed")
 
 func TestGroupStartsJobsAsTheyAreGranted(t *testing.T) {
 	bubble(t, "2/s burst 3", func(s *story) {
-		g, _ := s.Group(background)
+		g, ctx := s.Group(background)
 		var mu sync.Mutex
 		var began []string
 		for i := range 5 {
@@ -41,6 +41,9 @@ func TestGroupStartsJobsAsTheyAreGranted(t *testing.T) {
 		}
 		// The burst is full from 1 s on until the first two end.
 		s.wantGrants("[1@0s 2@0s 3@1s 4@1.5s 5@2s]")
+		if context.Cause(ctx) != context.Canceled {
+			t.Errorf("after Wait the cause is %v", context.Cause(ctx))
+		}
 		if len(began) != 5 || g.Withdrawn() != 0 || s.Stats().InUse != 0 {
 			t.Errorf("began %v, %d withdrawn", began, g.Withdrawn())
 		}
@@ -115,6 +118,11 @@ func TestGroupContextEnds(t *testing.T) {
 		if got := time.Since(s.began); got != 1500*time.Millisecond {
 			t.Errorf("Wait returned after %v", got)
 		}
+		late, _ := s.Group(parent)
+		late.Go(func() error { t.Error("ran"); return nil })
+		if err := late.Wait(); !errors.Is(err, errJob) || late.Withdrawn() != 1 {
+			t.Errorf("%d withdrawn, %v", late.Withdrawn(), err)
+		}
 	})
 }
 
@@ -153,6 +161,22 @@ func TestGroupPanicReachesWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of several panics the first reaches Wait.
+func TestGroupPanics(t *testing.T) {
+	bubble(t, "burst 2", func(s *story) {
+		g, ctx := s.Group(background)
+		for i := range 2 {
+			g.Go(func() error { time.Sleep(time.Duration(i) * time.Second); panic(i) })
+		}
+		defer func() {
+			if p, _ := recover().(*scheduler.PanicError); p == nil || p.Value != 0 || context.Cause(ctx) != p {
+				t.Errorf("recovered %v", p)
+			}
+		}()
+		g.Wait()
+	})
 }
 
 func TestGroupJobExits(t *testing.T) {

@@ -799,6 +799,30 @@ func TestClockThatStepsBackStandsStill(t *testing.T) {
 	}
 }
 
+// A burst alone does not depend on time, but what is told of it does, and so do deadlines.
+func TestBurstAloneTellsTheTime(t *testing.T) {
+	bubble(t, "burst 1", func(s *story) {
+		held := s.acquire()
+		s.until(time.Second)
+		held.Release()
+		s.until(2 * time.Second)
+		s.acquire().Release()
+		s.wantGrants("[1@0s 2@2s]")
+		if got := s.rec.Tickets()[0].Released; !got.Equal(s.began.Add(time.Second)) {
+			t.Errorf("released at %v", got)
+		}
+	})
+	mock := clock.NewMock()
+	s := start(t, limits(t, "burst 2"), scheduler.WithClock(mock))
+	ctx, cancel := context.WithTimeout(background, time.Hour)
+	defer cancel()
+	mock.Set(time.Now().Add(2 * time.Hour))
+	var late *scheduler.DeadlineError
+	if _, err := s.Acquire(ctx); !errors.As(err, &late) || late.Left >= 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestClockFarAhead(t *testing.T) {
 	mock := clock.NewMock()
 	s := start(t, limits(t, "1/876000h"), scheduler.WithClock(mock))

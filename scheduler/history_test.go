@@ -193,3 +193,36 @@ func TestEntriesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// What was merged may stand between a charge and the instant that its entry counts from, so none is
+// taken back any more.
+func TestMergedHistoryTakesNothingBack(t *testing.T) {
+	w := Per(100_000, exactly*1_000) // a quantum of 1,000
+	own, other := newHistory(w), newHistory(w)
+	own.add(1_050, 6)
+	own.add(2_001, 1)
+	own.merge(&history{}, 2_100) // changes nothing
+	own.add(2_002, 1)
+	own.remove(2_100, 2_002, 1)
+	other.add(150, 1)
+	other.add(1_102, 1)
+	own.merge(&other, 2_500)
+	own.remove(2_500, 1_050, 6)
+	if own.sum() != 9 {
+		t.Errorf("%d count", own.sum())
+	}
+	for at, n := range own.charges() {
+		if n < 1 {
+			t.Errorf("%d at %d", n, at)
+		}
+	}
+
+	exact, none := newHistory(Per(9, 1_000)), newHistory(Per(9, 1_000))
+	exact.since = 5
+	exact.merge(&none, 7)
+	none.add(6, 1)
+	exact.merge(&none, 7)
+	if exact.since != 5 {
+		t.Errorf("since %d", exact.since)
+	}
+}

@@ -92,8 +92,12 @@ func (b *mailbox) giveBack(c *core) {
 	}
 }
 
-// catchUp brings the core to the present, as the owner does at the beginning of a turn.
+// catchUp brings the core to the present, as the owner does at the beginning of a turn. Where nobody
+// would see a difference it saves reading the clock, which is a third of a call.
 func (b *mailbox) catchUp(c *core) {
+	if c.timeless() {
+		return
+	}
 	c.advance(b.now())
 	b.grant(c)
 }
@@ -123,6 +127,9 @@ func (b *mailbox) acquireNow(r request) (p *ticket.Place, granted bool, err erro
 	}
 	defer b.giveBack(c) // whatever the clock does
 	b.catchUp(c)
+	if r.deadline != never && c.timeless() {
+		c.advance(b.now())
+	}
 	if c.takes(r.weight) && c.now <= r.deadline {
 		return b.grantNow(c, r), true, nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 	"github.com/flowguard-go/flowguard/internal/settings"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Whoever has the core has it alone, and the owner gets it back from wherever it is.
@@ -248,6 +249,52 @@ func TestClockMovesWhileTheTimerIsSet(t *testing.T) {
 			}
 			o.timer.Stop()
 		})
+	}
+}
+
+// A job may come into line when its group has been disbanded, and may be granted when its scheduler has
+// ended: either way it counts as withdrawn.
+func TestJobsThatComeLate(t *testing.T) {
+	for _, late := range []func(g *Group, j *job) error{
+		func(g *Group, j *job) error {
+			g.withdrawAll()
+			err := errors.New("not lent")
+			g.s.box.whileLent(func(c *core) { err = g.s.box.enlist(c, j, request{weight: 1, deadline: never}) })
+			if err == nil {
+				t.Error("enlisted")
+			}
+			if err != errGivenUp {
+				return err
+			}
+			g.unfinished.Done()
+			return nil
+		},
+		func(g *Group, j *job) error {
+			g.s.Close()
+			g.cancel(nil)
+			j.run()
+			if g.Withdrawn() != 1 {
+				t.Errorf("%d withdrawn", g.Withdrawn())
+			}
+			return nil
+		},
+	} {
+		s, err := New(Limits{MaxBurst: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Stats() // the owner has begun to lend
+		g, _ := s.Group(context.Background())
+		j := &job{do: func() error { t.Error("ran"); return nil }, group: g}
+		j.Place = ticket.PlaceFor(j)
+		g.unfinished.Add(1)
+		if err := late(g, j); err != nil {
+			t.Error(err)
+		}
+		g.unfinished.Wait()
+		g.stop()
+		g.cancel(nil)
+		s.Close()
 	}
 }
 

@@ -69,6 +69,34 @@ func TestAfterCloseInTheSameTurn(t *testing.T) {
 	}
 }
 
+// hookedClock does something when it is first read.
+type hookedClock struct {
+	*clock.Mock
+	hook func()
+}
+
+func (c *hookedClock) Since(t time.Time) time.Duration {
+	if hook := c.hook; hook != nil {
+		c.hook = nil
+		hook()
+	}
+	return c.Mock.Since(t)
+}
+
+// What comes in the turn in which a drain ends comes too late.
+func TestAfterTheEndOfADrain(t *testing.T) {
+	limits := Limits{MaxBurst: 1}
+	hooked := &hookedClock{Mock: clock.NewMock()}
+	box := newMailbox(settings.Settings{Clock: hooked})
+	answers, drained := make(chan answer, 1), make(chan answer, 1)
+	hooked.hook = func() { box.send(message{verb: configure, limits: &Limits{MaxBurst: 2}, answer: answers}) }
+	box.send(message{verb: drain, answer: drained})
+	newOwner(box).run(newCore(limits, unlimited, false))
+	if a := <-answers; a.err != ErrClosed || !box.remains.served() {
+		t.Errorf("answered with %v", a.err)
+	}
+}
+
 // slowClock takes its time to be read.
 type slowClock struct {
 	*clock.Mock

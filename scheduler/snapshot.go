@@ -157,7 +157,7 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 	old := make([]window, len(snap.Windows))
 	for i, s := range snap.Windows {
 		old[i] = newWindow(snap.Limits.Windows[i])
-		old[i].refill(s, c.now, func(t time.Time) instant { return max(instant(t.Sub(epoch)), -horizon) })
+		old[i].refill(s, c.now, func(t time.Time) instant { return instant(t.Sub(epoch)) })
 	}
 	for i := range c.windows {
 		w := newWindow(c.windows[i].Window)

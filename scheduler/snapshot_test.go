@@ -52,6 +52,21 @@ func (s *story) wantUsed(want ...int) {
 	}
 }
 
+// A few grants are told apart however close they are.
+func TestSnapshotsOfFewGrantsAreExact(t *testing.T) {
+	control(t, "3/day", func(s *story) {
+		for range 3 {
+			s.acquire()
+			time.Sleep(time.Second)
+		}
+		s.restart("3/day", time.Hour)
+		for i := range 3 {
+			s.until(24*time.Hour + time.Duration(i)*time.Second)
+			s.wantUsed(2 - i)
+		}
+	})
+}
+
 func TestWindowsSurviveARestart(t *testing.T) {
 	control(t, "2/min 10/day", func(s *story) {
 		for i := range 5 {
@@ -117,6 +132,13 @@ func TestRestartWithOtherLimits(t *testing.T) {
 		s.until(2 * time.Hour)
 		s.wantUsed(0, 1, 0)
 	})
+	control(t, "3/h", func(s *story) {
+		s.acquire()
+		s.until(time.Minute)
+		s.acquire()
+		s.restart("9/h from release", time.Hour-1) // when the first was old
+		s.wantUsed(1)
+	})
 }
 
 func TestPauseSurvivesARestart(t *testing.T) {
@@ -137,6 +159,13 @@ func TestPauseSurvivesARestart(t *testing.T) {
 		if s.Stats().Paused {
 			t.Error("a pause without an end survived")
 		}
+		s.PauseFor(time.Minute)
+		snap := s.Snapshot()
+		s.PauseFor(time.Hour) // is longer
+		s.Restore(snap)
+		if got := s.Stats(); !got.Resumes.Equal(time.Now().Add(time.Hour)) {
+			t.Errorf("stats %+v", got)
+		}
 	})
 }
 
@@ -152,63 +181,21 @@ func TestRestartAfterLimitsWereLowered(t *testing.T) {
 	})
 }
 
-// A large window shares entries among grants. One that is undone after a Restore stays charged, which
-// is late and never early.
-func TestUndoAfterRestore(t *testing.T) {
-	control(t, "100000/65536us", func(s *story) {
-		time.Sleep(10 * time.Microsecond)
+// Who waits when a snapshot is restored waits for it, and so do those behind.
+func TestRestoreWithALine(t *testing.T) {
+	control(t, "3/min", func(s *story) {
+		s.acquire()
 		snap := s.Snapshot()
-		for i := range 8 {
-			at := snap.Taken.Add(time.Duration(i-8) * 300)
-			snap.Windows[0].Spent = append(snap.Windows[0].Spent, scheduler.Spent{At: at, Permits: 1})
-		}
-		time.Sleep(1050)
-		first := s.enqueue(6)
-		time.Sleep(950)
+		s.Pause()
 		s.enqueue(1)
-		snap.Taken = snap.Taken.Add(1500)
-		snap.Windows[0].Spent = append(snap.Windows[0].Spent, scheduler.Spent{At: snap.Taken, Permits: 1})
+		if got := s.WaitTime(); got != 0 {
+			t.Errorf("wait %v", got)
+		}
 		if err := s.Restore(snap); err != nil {
 			t.Fatal(err)
 		}
-		first.Cancel()
-		if got := s.used()[0]; got < 10 || got > 16 {
-			t.Errorf("%d count", got)
-		}
-		again := s.Snapshot()
-		for _, spent := range again.Windows[0].Spent {
-			if spent.Permits < 1 {
-				t.Errorf("snapshot %+v", again)
-			}
-		}
-		if err := s.Restore(again); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// The scheduler had grants of its own before it was restored.
-func TestRestoreAddsToWhatIsThere(t *testing.T) {
-	control(t, "9/min", func(s *story) {
-		s.acquire()
-		s.until(20 * time.Second)
-		s.acquire()
-		snap := s.Snapshot()
-		s.until(30 * time.Second)
-		held := s.enqueue(1)
-		if err := s.Restore(snap); err != nil {
-			t.Fatal(err)
-		}
-		s.wantUsed(5)
-		held.Cancel() // is undone
-		s.wantUsed(4)
-		s.until(time.Minute)
-		s.wantUsed(2)
-		s.until(80 * time.Second)
-		s.wantUsed(0)
-		s.Close()
-		if err := s.Restore(snap); !errors.Is(err, scheduler.ErrClosed) {
-			t.Error(err)
+		if got := s.WaitTime(); got != time.Minute {
+			t.Errorf("restored, wait %v", got)
 		}
 	})
 }

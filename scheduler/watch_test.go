@@ -142,6 +142,28 @@ func TestWatchEnds(t *testing.T) {
 	})
 }
 
+// What one reader does with an event is nobody else's concern.
+func TestWatchersShareNothing(t *testing.T) {
+	control(t, "burst 1", func(s *story) {
+		a, b := s.watch(1), s.watch(1)
+		s.setLimits("5/s")
+		e := <-a.Events()
+		e.Limits.Windows[0].Permits = 99
+		if got := (<-b.Events()).Limits.String(); got != "5/s" || s.Limits().String() != "5/s" {
+			t.Errorf("limits %v and %v", got, s.Limits())
+		}
+	})
+}
+
+// A recorder goes on when the last watcher has stopped.
+func TestRecorderBesideAWatcher(t *testing.T) {
+	control(t, "burst 1", func(s *story) {
+		s.watch(1).Stop()
+		s.acquire()
+		s.wantGrants("[1@0s]")
+	})
+}
+
 func TestWatchOfADrainEnds(t *testing.T) {
 	control(t, "burst 1", func(s *story) {
 		w := s.watch(10)
