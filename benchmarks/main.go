@@ -32,7 +32,7 @@ type section struct {
 var sections = []section{
 	{"1. One caller, permits free", "Free", "100ms", 99},
 	{"2. Many callers, permits free", "Callers", "100ms", 99},
-	{"3. Contended hand-off", "HandOff", "200ms", 99},
+	{"3. Contended hand-off", "HandOff", "1s", 99},
 	{"4. A pipeline's item", "Pipeline", "200ms", 99},
 	{"5. Jobs in line", "Line", once, 3},
 	{"6. Lateness", "Lateness", once, 6},

@@ -113,7 +113,7 @@ func (c *core) charge(w Window, n int) error {
 	return nil
 }
 
-// configure replaces the limits. Tickets in line may then be too large; see tooLarge.
+// configure replaces the limits. Tickets in line may then be too large; see waiters.
 func (c *core) configure(l Limits) {
 	old := c.windows
 	c.setLimits(l)

@@ -29,6 +29,8 @@ type core struct {
 	unserved bool // closed while somebody waited
 	forecast forecast
 
+	crowds
+
 	idle []*ticket.Place // a few places that can serve again
 
 	feeds []*feed // to those who watch
@@ -80,6 +82,7 @@ func (c *core) grant() (p *ticket.Place, f *ticket.Flow, since instant) {
 	}
 	since = instant(p.At)
 	c.line.Serve()
+	c.depart(p)
 	c.spend(p)
 	return p, f, since
 }
@@ -229,6 +232,7 @@ func (c *core) undo(p *ticket.Place) {
 // leave takes a waiting place out of the line of its flow.
 func (c *core) leave(p *ticket.Place, f *ticket.Flow) {
 	c.line.Remove(p, f)
+	c.depart(p)
 	c.end(p)
 }
 
@@ -244,10 +248,10 @@ type waiter struct {
 	flow  *ticket.Flow
 }
 
-// tooLarge returns the tickets in line that can never fit, in the order of their numbers.
-func (c *core) tooLarge() (those []waiter) {
+// waiters returns the tickets in line that are meant, in the order of their numbers.
+func (c *core) waiters(meant func(*ticket.Place) bool) (those []waiter) {
 	for p, f := range c.line.All() {
-		if p.Weight > c.most {
+		if meant(p) {
 			those = append(those, waiter{p, f})
 		}
 	}

@@ -118,12 +118,24 @@ func (b *mailbox) tryNow(r request) (p *ticket.Place, answered bool) {
 	return p, true
 }
 
+// outcome is what acquireNow came to.
+type outcome uint8
+
+const (
+	unanswered outcome = iota // the owner must be asked
+	refused
+	granted
+	waiting
+	attended  // waiting, and the end of the context will be told
+	gathering // waiting, with a context that is worth a crowd
+)
+
 // acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. A ticket in
 // line is told later how that ends. Running through the line for a deadline is left to the owner.
-func (b *mailbox) acquireNow(r request) (p *ticket.Place, granted bool, err error) {
+func (b *mailbox) acquireNow(r request, done <-chan struct{}) (p *ticket.Place, how outcome, err error) {
 	c := b.borrow()
 	if c == nil {
-		return nil, false, nil
+		return nil, unanswered, nil
 	}
 	defer b.giveBack(c) // whatever the clock does
 	b.catchUp(c)
@@ -131,20 +143,28 @@ func (b *mailbox) acquireNow(r request) (p *ticket.Place, granted bool, err erro
 		c.advance(b.now())
 	}
 	if c.takes(r.weight) && c.now <= r.deadline {
-		return b.grantNow(c, r), true, nil
+		return b.grantNow(c, r), granted, nil
 	}
 	if !c.foresees(r) {
-		return nil, false, nil
+		return nil, unanswered, nil
 	}
 	p = b.place()
 	err = c.acquire(p, r)
 	b.accepted(c, p, r, err)
 	if err != nil {
 		b.places.Put(p)
-		return nil, false, err
+		return nil, refused, err
+	}
+	how = waiting
+	if done == nil {
+		how = attended
+	} else if told, worthwhile := c.attend(p, done); told {
+		how = attended
+	} else if worthwhile {
+		how = gathering
 	}
 	b.grant(c)
-	return p, false, nil
+	return p, how, nil
 }
 
 // whileLent does something with the core without the owner, if it can.

@@ -129,8 +129,8 @@ func TestTurnSetsTheTimerABorrowerAskedFor(t *testing.T) {
 	o := newOwner(newMailbox(settings.Settings{Clock: mock}))
 	c := newCore(Limits{Windows: []Window{PerSecond(1)}}, unlimited, false)
 	o.lend(c)
-	o.acquireNow(request{weight: 1, deadline: never})
-	o.acquireNow(request{weight: 1, deadline: never})
+	o.acquireNow(request{weight: 1, deadline: never}, nil)
+	o.acquireNow(request{weight: 1, deadline: never}, nil)
 	<-o.tick // the hint, which this turn has not seen
 	o.arm(o.callIn())
 	mock.Add(time.Second)
@@ -155,18 +155,18 @@ func TestBorrowerHasTheTimerSet(t *testing.T) {
 			return false
 		}
 	}
-	held, granted, _ := box.acquireNow(request{weight: 1, deadline: never})
-	if !granted || hinted() {
+	held, how, _ := box.acquireNow(request{weight: 1, deadline: never}, nil)
+	if how != granted || hinted() {
 		t.Error("a ticket that is granted at once needs no timer")
 	}
-	if _, granted, _ := box.acquireNow(request{weight: 1, deadline: never}); granted || hinted() {
+	if _, how, _ := box.acquireNow(request{weight: 1, deadline: never}, nil); how == granted || hinted() {
 		t.Error("a head that waits for a release needs no timer")
 	}
 	box.releaseNow(held, held.Number, nil)
 	if !hinted() {
 		t.Error("the head waits for the window now, and nobody sets the timer")
 	}
-	if box.acquireNow(request{weight: 1, deadline: never}); hinted() {
+	if box.acquireNow(request{weight: 1, deadline: never}, nil); hinted() {
 		t.Error("the timer is set for the head already")
 	}
 }
@@ -304,10 +304,10 @@ func TestPanickingClock(t *testing.T) {
 	box := newMailbox(settings.Settings{Clock: clk})
 	c := newCore(Limits{Windows: []Window{{1, 1, FromRelease}}}, unlimited, false)
 	box.lend(c)
-	held, _, _ := box.acquireNow(request{weight: 1, deadline: never})
+	held, _, _ := box.acquireNow(request{weight: 1, deadline: never}, nil)
 	for name, f := range map[string]func(){
 		"try":     func() { box.tryNow(request{weight: 1}) },
-		"acquire": func() { box.acquireNow(request{weight: 1, deadline: never}) },
+		"acquire": func() { box.acquireNow(request{weight: 1, deadline: never}, nil) },
 		"release": func() { box.releaseNow(held, held.Number, nil) },
 	} {
 		clk.panics = true

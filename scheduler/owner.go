@@ -74,6 +74,7 @@ const (
 	watch                 // send events to feed; answer
 	unwatch               // send no more; answer
 	enlist                // put a job's ticket in line; answer
+	dispel                // the context of a crowd has ended
 	disband               // withdraw some of the jobs of a group; answer whether any are left
 	drain                 // take no newcomers, end when all is done
 	shut                  // end now
@@ -101,6 +102,7 @@ type message struct {
 
 	job    *job          // enlist
 	group  *Group        // disband
+	crowd  *crowd        // dispel
 	answer chan<- answer // for those that are answered; has a slot free
 }
 
@@ -257,6 +259,8 @@ func (o *owner) apply(c *core, m *message) {
 		o.observe(c, m)
 	case enlist:
 		o.answer(m, answer{err: o.enlist(c, m.job, m.request)})
+	case dispel:
+		o.dispel(c, m.crowd)
 	case disband:
 		o.answer(m, answer{more: o.disband(c, m.group)})
 	case drain:
@@ -396,7 +400,7 @@ func (o *owner) configure(c *core, m *message) {
 		o.emit(c, Event{Kind: EventLimits, Limits: *m.limits})
 	}
 	_, limit := c.limits.tightest()
-	for _, w := range c.tooLarge() {
+	for _, w := range c.waiters(func(p *ticket.Place) bool { return p.Weight > c.most }) {
 		o.dismiss(c, w.place, w.flow, &TooLargeError{Weight: w.place.Weight, Most: c.most, Limit: limit})
 	}
 	o.answer(m, answer{})
@@ -450,6 +454,9 @@ func (o *owner) end(c *core) {
 		default:
 			runtime.Gosched() // a sender is between counting itself and sending
 		}
+	}
+	if c.crowd != nil {
+		c.crowd.stop()
 	}
 	for _, f := range c.feeds {
 		close(f.events)

@@ -92,15 +92,20 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	if d, ok := ctx.Deadline(); ok {
 		r.deadline = s.box.instant(d)
 	}
-	sent := false // to the owner
-	p, granted, err := s.box.acquireNow(r)
-	switch {
-	case err != nil:
+	p, how, err := s.box.acquireNow(r, ctx.Done())
+	switch how {
+	case refused:
 		return ticket.Ticket{}, err
 	case granted:
 		return ticket.Granted((*desk)(s), p), nil
-	case p == nil:
-		sent = true
+	case attended:
+		if err = <-p.Ready(); err == errGivenUp {
+			err = gaveUp(ctx)
+		}
+		return s.issue(p, err)
+	case gathering:
+		s.box.gather(ctx)
+	case unanswered:
 		p = s.box.place()
 		if !s.box.send(message{verb: acquire, place: p, request: r}) {
 			return ticket.Ticket{}, ErrClosed
@@ -110,7 +115,7 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	case err := <-p.Ready():
 		return s.issue(p, err)
 	case <-ctx.Done():
-		s.withdraw(p, sent)
+		s.withdraw(p, how == unanswered)
 		return ticket.Ticket{}, gaveUp(ctx)
 	}
 }

@@ -25,7 +25,8 @@ type twin struct {
 	flows  []ticket.Flow // that tickets name
 	lends  bool          // callers do for themselves what they can
 	clock  twinClock
-	deaf   bool // nobody watches
+	ends   [2]chan struct{} // of the contexts that tickets come with
+	deaf   bool             // nobody watches
 
 	tickets []*twinTicket
 	feed    *feed
@@ -40,6 +41,7 @@ type twinTicket struct {
 	place  *ticket.Place
 	number ticket.Number
 	flow   *ticket.Flow
+	with   *crowd // that it belongs to
 	since  instant
 	state  ticket.State
 	told   bool // the caller has received the grant
@@ -54,6 +56,10 @@ func newTwin(l Limits, maxQueue int, nonBlocking, lends bool, flows []ticket.Flo
 		feed:   &feed{events: make(chan Event, 50)},
 	}
 	w.owner = &owner{mailbox: &mailbox{clock: &w.clock}}
+	for i := range w.ends {
+		w.ends[i] = make(chan struct{})
+	}
+	w.core.replace(&crowd{done: w.ends[0]})
 	if w.deaf = nonBlocking != lends; !w.deaf {
 		w.send(message{verb: watch, feed: w.feed})
 	}
@@ -90,6 +96,7 @@ const (
 	opResume
 	opConfigure // the limits change as a and b say
 	opCharge    // to window a, of b permits
+	opCrowd     // gathers with context a, or the crowd's context ends, as b says
 	opKinds
 )
 
@@ -149,6 +156,12 @@ func (w *twin) apply(o op) error {
 		return w.pump()
 	case opConfigure:
 		return w.configure(o.a, o.b)
+	case opCrowd:
+		if o.b%2 == 0 {
+			w.core.replace(&crowd{done: w.ends[o.a%2]})
+			return nil
+		}
+		return w.dispel()
 	case opCharge:
 		if n := len(w.oracle.limits.Windows); n > 0 {
 			win := w.oracle.limits.Windows[o.a%n]
@@ -276,10 +289,15 @@ func (w *twin) take(v verb, t *twinTicket, r request) (err error) {
 			switch v {
 			case acquire:
 				var p *ticket.Place
-				if p, t.told, err = b.acquireNow(r); p != nil {
+				var how outcome
+				done := w.ends[t.id/3%2]
+				if p, how, err = b.acquireNow(r, done); p != nil {
 					t.place = p
 				}
-				asked = p != nil || err != nil
+				if how == attended {
+					t.with = w.core.crowd
+				}
+				asked, t.told = how != unanswered, how == granted
 			case try:
 				if t.place, asked = b.tryNow(r); t.place == nil {
 					err = ErrNoPermit
@@ -519,6 +537,31 @@ func (w *twin) pause(a, b int) error {
 	return errors.Join(err, w.pump())
 }
 
+// dispel ends the context of the crowd, which ends all who belong to it and wait, and nobody else.
+func (w *twin) dispel() error {
+	cr := w.core.crowd
+	if cr == nil {
+		return nil
+	}
+	w.logf("dispel")
+	var gone []*twinTicket
+	for _, t := range w.tickets {
+		if t.with == cr && t.state == ticket.Queued {
+			gone = append(gone, t)
+			w.oracle.line.Remove(t.id)
+			w.expect(EventGivenUp, t)
+		}
+	}
+	w.send(message{verb: dispel, crowd: cr})
+	for _, t := range gone {
+		t.state = ticket.Idle
+		if err := w.answer(t.place); err != errGivenUp {
+			return fmt.Errorf("ticket %d of the crowd was told %v", t.id, err)
+		}
+	}
+	return w.pump()
+}
+
 // configure changes the limits: the burst, the permits and lengths of windows, their number.
 func (w *twin) configure(a, b int) error {
 	l := w.oracle.limits.clone()
@@ -572,6 +615,15 @@ func (w *twin) compare(salt int) error {
 		if t.state != t.stateOf() {
 			return fmt.Errorf("ticket %d is in state %d, want %d", t.id, t.stateOf(), t.state)
 		}
+	}
+	marked := 0
+	for _, t := range w.tickets {
+		if t.state == ticket.Queued && t.with != nil && t.with == w.core.crowd {
+			marked++
+		}
+	}
+	if w.core.crowd != nil && w.core.marked != marked {
+		return fmt.Errorf("%d of the crowd in line, want %d", w.core.marked, marked)
 	}
 	for i, n := range []int{1, salt%o.most() + 1} {
 		want, f := forEver, w.flow(salt+i)
@@ -657,6 +709,8 @@ func randomOp(r *rand.Rand) op {
 		o.kind = opConfigure
 	case 7, 8:
 		o.kind = opCharge
+	case 9, 10, 11, 12:
+		o.kind = opCrowd
 	}
 	return o
 }

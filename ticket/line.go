@@ -22,6 +22,7 @@ type Place struct {
 	Weight int
 	State  State
 	Reused bool  // it serves again when its ticket has ended; set by whoever made it
+	Marked bool  // for its owner to tell some from others
 	At     int64 // since when it waits; once granted, since when it holds; as its owner counts time
 
 	listener   Listener

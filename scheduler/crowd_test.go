@@ -1,0 +1,305 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// crowded is a scheduler in a bubble with one permit, which is held, and n calls that wait with a
+// context.
+type crowded struct {
+	*testing.T
+	*Scheduler
+	held ticket.Ticket
+}
+
+func withCrowds(t *testing.T, tell func(c *crowded)) {
+	t.Helper()
+	for _, opts := range [][]Option{nil, {KeepCore()}} {
+		synctest.Test(t, func(t *testing.T) {
+			s, err := New(Limits{MaxBurst: 1}, opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, err := s.Acquire(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tell(&crowded{t, s, held})
+			s.Close()
+		})
+	}
+}
+
+// wait lets n calls wait with a context, and returns what will have become of them.
+func (c *crowded) wait(ctx context.Context, n int) (granted *atomic.Int32, errs chan error) {
+	granted, errs = new(atomic.Int32), make(chan error, n)
+	for range n {
+		go func() {
+			t, err := c.Acquire(ctx)
+			if err == nil {
+				granted.Add(1)
+				t.Release()
+			}
+			errs <- err
+		}()
+		synctest.Wait()
+	}
+	return granted, errs
+}
+
+var errCrowd = errors.New("the context's cause")
+
+// The end of a context ends all who wait with it and nobody else, with an error that says why.
+func TestCrowdIsDispelled(t *testing.T) {
+	withCrowds(t, func(c *crowded) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		gone, errs := c.wait(ctx, 3*many)
+		other, othersErrs := c.wait(context.Background(), 3)
+		third, cancelThird := context.WithCancel(context.Background())
+		defer cancelThird()
+		thirds, thirdErrs := c.wait(third, 3*many)
+		cancel(errCrowd)
+		for range 3 * many {
+			if err := <-errs; !errors.Is(err, context.Canceled) || !errors.Is(err, errCrowd) {
+				c.Fatal(err)
+			}
+		}
+		if got := c.Stats(); got.Waiting != 3+3*many || got.Granted != 1 {
+			c.Errorf("stats %+v", got)
+		}
+		c.held.Release()
+		synctest.Wait()
+		if len(othersErrs) != 3 || len(thirdErrs) != 3*many || gone.Load() != 0 || other.Load() != 3 || thirds.Load() != 3*many {
+			c.Errorf("%d, %d and %d granted", gone.Load(), other.Load(), thirds.Load())
+		}
+	})
+}
+
+// Of several contexts one after the other has a crowd, if nobody of the one before is left in line.
+func TestCrowdsFollowOneAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Limits{MaxBurst: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		c := &crowded{t, s, ticket.Ticket{}}
+		marked := func() (n int) {
+			s.Stats()
+			if !s.box.whileLent(func(c *core) { n = c.marked }) {
+				t.Fatal("not lent")
+			}
+			return n
+		}
+		for round := range 3 {
+			c.held, _ = s.TryAcquire()
+			ctx, cancel := context.WithCancel(context.Background())
+			_, errs := c.wait(ctx, many+5)
+			if got := marked(); got != 5 {
+				t.Errorf("round %d: %d of the crowd in line, want 5", round, got)
+			}
+			if round == 1 {
+				cancel()
+			}
+			c.held.Release()
+			for range many + 5 {
+				<-errs
+			}
+			if got := marked(); got != 0 {
+				t.Errorf("round %d: %d left", round, got)
+			}
+			defer cancel() // most of them live on
+		}
+	})
+}
+
+// A context may end while the crowd is being gathered: before it is there to be dispelled.
+func TestCrowdOfAContextThatEnds(t *testing.T) {
+	s, err := New(Limits{MaxBurst: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	cr := &crowd{done: ctx.Done(), stop: func() bool { return false }}
+	s.box.send(message{verb: dispel, crowd: cr})
+	s.Stats()
+	s.box.install(ctx, cr)
+	s.Stats()
+	if !s.box.whileLent(func(c *core) {
+		if c.crowd != nil {
+			t.Error("a crowd that nobody will dispel")
+		}
+	}) {
+		t.Error("not lent")
+	}
+}
+
+// A crowd that another has replaced is heard of no more.
+func TestCrowdThatWasReplaced(t *testing.T) {
+	s, err := New(Limits{MaxBurst: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Stats()
+	stopped := 0
+	stop := func() bool { stopped++; return true }
+	first, second := &crowd{done: make(chan struct{}), stop: stop}, &crowd{done: make(chan struct{}), stop: stop}
+	s.box.install(context.Background(), first)
+	s.box.install(context.Background(), second)
+	if stopped != 1 {
+		t.Errorf("%d stopped", stopped)
+	}
+	s.box.send(message{verb: dispel, crowd: first}) // stop came too late
+	s.Stats()
+	s.box.whileLent(func(c *core) {
+		if c.crowd != second {
+			t.Error("another crowd was dispelled")
+		}
+	})
+}
+
+func TestCloseTellsACrowd(t *testing.T) {
+	withCrowds(t, func(c *crowded) {
+		ctx, cancel := context.WithCancel(context.Background())
+		_, errs := c.wait(ctx, 3*many)
+		c.Close()
+		for range 3 * many {
+			if err := <-errs; err != ErrClosed {
+				c.Error(err)
+			}
+		}
+		cancel() // tells nobody
+	})
+}
+
+// A context that lives on does not keep a scheduler that is forgotten.
+func TestCrowdDoesNotKeepAScheduler(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan struct{})
+	func() {
+		c := &struct {
+			Clock
+			_ [64]byte
+		}{Clock: clock.New()}
+		runtime.AddCleanup(c, func(ended chan struct{}) { close(ended) }, ended)
+		s, err := New(Limits{MaxBurst: 1}, WithClock(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Stats()
+		s.box.gather(ctx)
+		gathered := false
+		s.box.whileLent(func(c *core) { gathered = c.crowd != nil })
+		if !gathered {
+			t.Error("no crowd")
+		}
+	}()
+	for {
+		runtime.GC()
+		select {
+		case <-ended:
+			return
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+// Crowds come and go under load, and nobody waits for ever.
+func TestCrowdStress(t *testing.T) {
+	rounds := 30
+	if raceEnabled || testing.Short() {
+		rounds = 10
+	}
+	for round := range rounds {
+		s, err := New(Limits{MaxBurst: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for g := range 6 {
+			ctx, cancel := context.WithCancel(context.Background())
+			r := rand.New(rand.NewPCG(uint64(round), uint64(g)))
+			var stopAfter atomic.Int32
+			stopAfter.Store(int32(r.IntN(600)))
+			for range 20 {
+				all.Go(func() {
+					for range 50 {
+						t, err := s.Acquire(ctx)
+						if stopAfter.Add(-1) == 0 {
+							cancel()
+						}
+						if err != nil {
+							return
+						}
+						runtime.Gosched()
+						t.Release()
+					}
+				})
+			}
+			defer cancel()
+		}
+		all.Wait()
+		got := s.Stats()
+		marked := 0
+		s.box.whileLent(func(c *core) { marked = c.marked })
+		if got.InUse != 0 || got.Waiting != 0 || marked != 0 {
+			t.Errorf("round %d: %+v, %d marked", round, got, marked)
+		}
+		s.Close()
+	}
+}
+
+// What waits with a shared context allocates nothing.
+func TestCrowdAllocates(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	s, err := New(Limits{MaxBurst: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	const callers = 32
+	run := func(each int) {
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				for range each {
+					t, err := s.Acquire(ctx)
+					if err != nil {
+						return
+					}
+					runtime.Gosched()
+					t.Release()
+				}
+			})
+		}
+		all.Wait()
+	}
+	run(100)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const each = 2_000
+	run(each)
+	runtime.ReadMemStats(&after)
+	if n := after.Mallocs - before.Mallocs; n > callers*each/20 {
+		t.Errorf("%d allocations in %d calls that wait", n, callers*each)
+	}
+}
