@@ -130,11 +130,13 @@ func byEnqueue(tb testing.TB, n int, spent *spending) {
 	all.Release()
 }
 
-// byGroup counts a job's place, and not its function. Running the jobs takes a goroutine each.
+// byGroup counts a job's place, and not its function. Running the jobs takes a goroutine each, some at a
+// time.
 func byGroup(tb testing.TB, n int, spent *spending) {
-	s := start(tb, scheduler.Limits{MaxBurst: n})
+	const atATime = 8
+	s := start(tb, scheduler.Limits{MaxBurst: atATime})
 	defer s.Close()
-	all := acquireAll(tb, s, n)
+	all := acquireAll(tb, s, atATime)
 	var ran atomic.Int64
 	do := func() error { ran.Add(1); return nil }
 	g, _ := s.Group(tb.Context())
@@ -151,7 +153,7 @@ func byGroup(tb testing.TB, n int, spent *spending) {
 			tb.Fatal(err)
 		}
 	})
-	all = acquireAll(tb, s, n)
+	all = acquireAll(tb, s, atATime)
 	defer all.Release()
 	ctx, cancel := context.WithCancel(tb.Context())
 	g, _ = s.Group(ctx)

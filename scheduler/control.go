@@ -3,6 +3,8 @@ package scheduler
 import (
 	"slices"
 	"time"
+
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // SetLimits replaces the limits, for those already waiting too: when it returns, every ticket that
@@ -70,6 +72,46 @@ func (s *Scheduler) tell(m message) error {
 		return ErrClosed
 	}
 	return a.err
+}
+
+// configure replaces the limits and refuses those in line who can never fit any more.
+func (o *owner) configure(c *core, m *message) {
+	c.configure(*m.limits)
+	o.limits.Store(m.limits)
+	if c.noted {
+		o.emit(c, Event{Kind: EventLimits, Limits: *m.limits})
+	}
+	_, limit := c.limits.tightest()
+	for _, w := range c.waiters(func(p *ticket.Place) bool { return p.Weight > c.most }) {
+		o.dismiss(c, w.place, w.flow, &TooLargeError{Weight: w.place.Weight, Most: c.most, Limit: limit})
+	}
+	o.answer(m, answer{})
+}
+
+// control does what the operators and the far side say.
+func (o *owner) control(c *core, m *message) (err error) {
+	e := Event{}
+	switch m.verb {
+	case pause:
+		err, e.Kind = c.pause(m.deadline), EventPaused
+		if !c.halted {
+			e.Until = o.time(c.pausedUntil)
+		}
+	case resume:
+		c.resume()
+		e.Kind = EventResumed
+	case spent:
+		w := m.limits.Windows[0]
+		err = c.charge(w, m.weight)
+		e.Kind, e.Weight, e.Window = EventCharged, m.weight, w
+	case restore:
+		c.restore(m.snapshot, *m.epoch)
+		e.Kind = EventRestored
+	}
+	if err == nil && c.noted {
+		o.emit(c, e)
+	}
+	return err
 }
 
 // paused reports whether there are no grants now whatever the limits say.

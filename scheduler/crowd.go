@@ -29,19 +29,22 @@ type crowds struct {
 // many is how many calls in a row must wait with one context.
 const many = 8
 
-// attend notes that the ticket at p waits with a context. It reports whether the end of that context
-// will be told to it, and if not, whether it is worth a crowd.
-func (c *crowds) attend(p *ticket.Place, done <-chan struct{}) (attended, worthwhile bool) {
+// attend notes that the ticket at p waits with the context that done is of, and says how.
+func (c *crowds) attend(p *ticket.Place, done <-chan struct{}) outcome {
 	switch {
+	case done == nil:
+		return attended // the context never ends
 	case c.crowd != nil && c.crowd.done == done:
 		p.Marked = true
 		c.marked++
-		return true, false
+		return attended
 	case c.last != done:
 		c.last, c.streak = done, 0
 	}
-	c.streak++
-	return false, c.streak >= many && c.marked == 0
+	if c.streak++; c.streak >= many && c.marked == 0 {
+		return gathering
+	}
+	return waiting
 }
 
 // depart notes that the ticket at p has left the line.

@@ -126,12 +126,13 @@ const (
 	refused
 	granted
 	waiting
-	attended  // waiting, and the end of the context will be told
+	attended  // waiting, and nobody need watch the context; see crowd.go
 	gathering // waiting, with a context that is worth a crowd
 )
 
-// acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. A ticket in
-// line is told later how that ends. Running through the line for a deadline is left to the owner.
+// acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can; done is of the
+// context. A ticket in line is told later how that ends. Running through the line for a deadline is left
+// to the owner.
 func (b *mailbox) acquireNow(r request, done <-chan struct{}) (p *ticket.Place, how outcome, err error) {
 	c := b.borrow()
 	if c == nil {
@@ -155,14 +156,7 @@ func (b *mailbox) acquireNow(r request, done <-chan struct{}) (p *ticket.Place, 
 		b.places.Put(p)
 		return nil, refused, err
 	}
-	how = waiting
-	if done == nil {
-		how = attended
-	} else if told, worthwhile := c.attend(p, done); told {
-		how = attended
-	} else if worthwhile {
-		how = gathering
-	}
+	how = c.attend(p, done)
 	b.grant(c)
 	return p, how, nil
 }

@@ -2,123 +2,11 @@ package scheduler
 
 import (
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/benbjohnson/clock"
-	"github.com/flowguard-go/flowguard/internal/settings"
 	"github.com/flowguard-go/flowguard/ticket"
 )
-
-// mailbox is all that the owner and its callers share. Everything that is asked of the owner goes
-// through the one channel, so that it is applied in the order in which it was sent.
-type mailbox struct {
-	in      chan message
-	clock   Clock
-	epoch   time.Time         // instant 0
-	journal *settings.Journal // nil outside tests
-
-	over    atomic.Bool   // the owner takes no more messages
-	ended   chan struct{} // closed when the owner has ended
-	remains *core         // what it left; written before ended is closed, and read only thereafter
-
-	limits atomic.Pointer[Limits] // as they are now; what they point to is never changed
-
-	tick chan struct{} // a hint to the owner: to look at the clock, to set the timer
-
-	underway atomic.Int64 // messages that were sent and not yet applied
-
-	answers sync.Pool // of chan answer, empty
-	places  sync.Pool // of idle *ticket.Place with Reused set
-
-	lends bool // false only in tests
-	lending
-}
-
-func newMailbox(set settings.Settings) *mailbox {
-	return &mailbox{
-		in:      make(chan message, mailboxSize),
-		clock:   set.Clock,
-		epoch:   set.Clock.Now(),
-		journal: set.Journal,
-		tick:    make(chan struct{}, 1),
-		ended:   make(chan struct{}),
-		lends:   !set.KeepCore,
-		lending: lending{home: make(chan *core, 1)},
-	}
-}
-
-// mailboxSize is how many messages may wait while the owner is at work. A longer box would let
-// senders run further ahead, not be served sooner.
-const mailboxSize = 64
-
-// verb says what a message asks for.
-type verb uint8
-
-const (
-	acquire   verb = iota // put place in line, tell it how that ends
-	try                   // the same, but refuse where it would have to wait
-	enqueue               // put place in line, answer whether it stands there, tell it how that ends
-	withdraw              // the caller of acquire has gone and was told nothing; answer when done
-	cancel                // the ticket is given up; answer when done
-	release               // the permits are given back; answer when done
-	wait                  // answer how long a ticket of the weight would wait
-	stats                 // answer with the stats
-	configure             // replace the limits; answer when done
-	pause                 // no grants until the deadline, never for until resume; answer
-	resume                // end all pauses; answer
-	spent                 // permits of a window were used elsewhere; answer
-	snapshot              // fill the snapshot; answer
-	restore               // charge what the snapshot remembers; answer
-	watch                 // send events to feed; answer
-	unwatch               // send no more; answer
-	enlist                // put a job's ticket in line; answer
-	dispel                // the context of a crowd has ended
-	disband               // withdraw some of the jobs of a group; answer whether any are left
-	drain                 // take no newcomers, end when all is done
-	shut                  // end now
-)
-
-// changes reports whether the verb changes how the scheduler works, so that a closed one refuses it.
-func (v verb) changes() bool {
-	switch v {
-	case configure, pause, resume, spent, restore, watch:
-		return true
-	}
-	return false
-}
-
-type message struct {
-	verb    verb
-	place   *ticket.Place
-	number  ticket.Number // cancel, release: the ticket meant
-	request               // acquire, try, enqueue, wait; flow: of the ticket meant; deadline: end of a pause
-	limits  *Limits       // configure; spent: one window
-	feed    *feed         // watch, unwatch
-
-	snapshot *Snapshot  // snapshot, restore
-	epoch    *time.Time // snapshot, restore: when instant 0 was, by the present time of day
-
-	job    *job          // enlist
-	group  *Group        // disband
-	crowd  *crowd        // dispel
-	answer chan<- answer // for those that are answered; has a slot free
-}
-
-// answer is what the owner says at the end of the turn.
-type answer struct {
-	number ticket.Number
-	err    error
-	stats  Stats
-	wait   time.Duration
-	more   bool
-}
-
-type reply struct {
-	to     chan<- answer
-	answer answer
-}
 
 // owner is the goroutine that owns all state, and what it needs to speak with the world. The state
 // itself, the core, is a local of run: nothing else can reach it.
@@ -138,13 +26,6 @@ func newOwner(box *mailbox) *owner {
 	o.timer = box.clock.AfterFunc(maxPer, o.hint)
 	o.timer.Stop()
 	return o
-}
-
-func (b *mailbox) hint() {
-	select {
-	case b.tick <- struct{}{}:
-	default:
-	}
 }
 
 // run is the owner's life, turn after turn: receive, read the clock, advance, grant, arm the timer,
@@ -198,15 +79,6 @@ func (o *owner) receive() (batch []message, ticked bool) {
 	return o.batch, ticked
 }
 
-// now reads the clock. Since is cheaper than Now, which reads the time of day too.
-func (b *mailbox) now() instant { return min(instant(b.clock.Since(b.epoch)), horizon) }
-
-// instant returns t as the core counts time.
-func (b *mailbox) instant(t time.Time) instant { return max(instant(t.Sub(b.epoch)), -horizon) }
-
-// time returns t as the world counts time.
-func (b *mailbox) time(t instant) time.Time { return b.epoch.Add(time.Duration(t)) }
-
 // grant grants all that fits. Most often nobody waits.
 func (b *mailbox) grant(c *core) {
 	if c.line.Len() > 0 {
@@ -217,7 +89,7 @@ func (b *mailbox) grant(c *core) {
 func (b *mailbox) grantLine(c *core) {
 	for p, f, since := c.grant(); p != nil; p, f, since = c.grant() {
 		if c.noted {
-			b.emit(c, Event{Kind: EventGranted, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Wait: since.until(c.now)})
+			b.noteGrant(c, p, f, since.until(c.now))
 		}
 		p.Tell(nil)
 	}
@@ -392,46 +264,6 @@ func (o *owner) reply() {
 	o.replies = o.replies[:0]
 }
 
-// configure replaces the limits and refuses those in line who can never fit any more.
-func (o *owner) configure(c *core, m *message) {
-	c.configure(*m.limits)
-	o.limits.Store(m.limits)
-	if c.noted {
-		o.emit(c, Event{Kind: EventLimits, Limits: *m.limits})
-	}
-	_, limit := c.limits.tightest()
-	for _, w := range c.waiters(func(p *ticket.Place) bool { return p.Weight > c.most }) {
-		o.dismiss(c, w.place, w.flow, &TooLargeError{Weight: w.place.Weight, Most: c.most, Limit: limit})
-	}
-	o.answer(m, answer{})
-}
-
-// control does what the operators and the far side say.
-func (o *owner) control(c *core, m *message) (err error) {
-	e := Event{}
-	switch m.verb {
-	case pause:
-		err, e.Kind = c.pause(m.deadline), EventPaused
-		if !c.halted {
-			e.Until = o.time(c.pausedUntil)
-		}
-	case resume:
-		c.resume()
-		e.Kind = EventResumed
-	case spent:
-		w := m.limits.Windows[0]
-		err = c.charge(w, m.weight)
-		e.Kind, e.Weight, e.Window = EventCharged, m.weight, w
-	case restore:
-		c.restore(m.snapshot, *m.epoch)
-		e.Kind = EventRestored
-	}
-	if err == nil && c.noted {
-		o.emit(c, e)
-	}
-	return err
-}
-
 // shut tells all who wait that there is nothing to wait for. From then on the core refuses everybody.
 func (o *owner) shut(c *core) {
 	c.draining, c.shut, c.unserved = true, true, c.unserved || c.line.Len() > 0
@@ -464,30 +296,4 @@ func (o *owner) end(c *core) {
 	o.remains = c
 	close(o.ended)
 	o.reply()
-}
-
-// send gives the owner a message and reports whether it was taken: it is refused after the end. The
-// owner never waits for anything but messages and its timer, so send waits no longer than a turn, and
-// a message that was taken is answered.
-func (b *mailbox) send(m message) bool {
-	if b.over.Load() {
-		return false
-	}
-	b.underway.Add(1)
-	if b.over.Load() {
-		b.underway.Add(-1)
-		return false
-	}
-	b.in <- m
-	return true
-}
-
-// place returns an idle place that serves again.
-func (b *mailbox) place() *ticket.Place {
-	if p, ok := b.places.Get().(*ticket.Place); ok {
-		return p
-	}
-	p := ticket.NewPlace()
-	p.Reused = true
-	return p
 }

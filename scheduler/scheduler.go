@@ -106,8 +106,7 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, er
 	case gathering:
 		s.box.gather(ctx)
 	case unanswered:
-		p = s.box.place()
-		if !s.box.send(message{verb: acquire, place: p, request: r}) {
+		if p = s.box.acquireByMessage(r); p == nil {
 			return ticket.Ticket{}, ErrClosed
 		}
 	}

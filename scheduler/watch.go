@@ -158,17 +158,31 @@ func (o *owner) observe(c *core, m *message) {
 
 // accepted notes that a ticket was accepted, or if there is an error, refused.
 func (b *mailbox) accepted(c *core, p *ticket.Place, r request, err error) {
-	if !c.noted {
-		return
-	}
-	if err == nil {
+	switch {
+	case !c.noted:
+	case err == nil:
 		b.note(c, EventEnqueued, p, r.flow, nil)
-	} else {
-		b.emit(c, Event{Kind: EventRefused, Weight: r.weight, Flow: r.flow.Name(), Err: err})
+	default:
+		b.noteRefusal(c, r, err)
 	}
 }
 
+// The three that follow are not inlined, or their events would be on the stack of every call that waits
+// and make it twice as large.
+
+//go:noinline
+func (b *mailbox) noteRefusal(c *core, r request, err error) {
+	b.emit(c, Event{Kind: EventRefused, Weight: r.weight, Flow: r.flow.Name(), Err: err})
+}
+
+//go:noinline
+func (b *mailbox) noteGrant(c *core, p *ticket.Place, f *ticket.Flow, wait time.Duration) {
+	b.emit(c, Event{Kind: EventGranted, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Wait: wait})
+}
+
 // note tells what happened to the ticket at p.
+//
+//go:noinline
 func (b *mailbox) note(c *core, what EventKind, p *ticket.Place, f *ticket.Flow, err error) {
 	b.emit(c, Event{Kind: what, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Err: err})
 }
