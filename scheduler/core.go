@@ -293,7 +293,8 @@ func (c *core) earliest(r request) (at instant, limit int) {
 // foresees reports whether it needs no pass over the line to tell when a ticket can be granted, or
 // nobody wants to know.
 func (c *core) foresees(r request) bool {
-	return r.deadline == never || c.line.Len() == 0 || c.line.Alone(r.flow) && c.forecast.current(c.now, c.windows)
+	return r.deadline == never && !c.nonBlocking || c.line.Len() == 0 ||
+		c.line.Alone(r.flow) && c.forecast.current(c.now, c.windows)
 }
 
 // wait returns how long a ticket taken now would wait at least; for ever if it is never granted.

@@ -79,10 +79,14 @@
 //
 // A scheduler is one goroutine, the owner, and one timer. Between its turns the owner lends its state
 // to callers, one at a time, for the moment that a call takes. On a 2-core cloud VM, Acquire and
-// Release together cost about 0.12 µs while permits are free, and 0.7 µs where 128 goroutines share 4
-// permits. They allocate nothing. A waiting Acquire costs no
-// timer and no goroutine of the scheduler's. A decision costs the same however many permits a window
-// holds or flows wait, and grows with the number of windows. WaitTime, and an Acquire with a deadline
-// that must wait, take one pass over the line where it has changed other than by growing, and always
-// where several flows wait.
+// Release together cost about 0.1 µs while permits are free, and 0.6 µs where 128 goroutines share 4
+// permits. They allocate nothing. A waiting Acquire costs no timer and no goroutine of the scheduler's;
+// where many in a row wait with one context, the scheduler asks that context once, with
+// [context.AfterFunc], to be told of its end.
+//
+// A decision takes the same steps however many permits a window holds or flows wait, and grows with the
+// number of windows. WaitTime, and an Acquire with a deadline that must wait, take one pass over the
+// line where it has changed other than by growing, and always where several flows wait. A job of a
+// [Group] that waits takes about 100 bytes, a ticket of Enqueue 200, and a goroutine in Acquire the
+// 2,500 of its stack.
 package scheduler
