@@ -46,8 +46,8 @@ func WithClock(c Clock) Option {
 
 // WithMaxQueue bounds the line: a ticket that would have to wait behind n others is refused with
 // [ErrQueueFull]. With 0 nobody waits. Lest one [Scheduler.Flow] with a long line keep the others out, a
-// flow that has less than its part of n in line, which is n by the number of flows, may join until 2n
-// wait in all. Without this option the line may grow as long as memory lasts.
+// flow may join a full line while it has less than its part in it, n divided by the number of flows that
+// wait, until 2n wait in all. Without this option the line may grow as long as memory lasts.
 func WithMaxQueue(n int) Option {
 	return optionFunc(func(set *settings.Settings) error {
 		if n < 0 {

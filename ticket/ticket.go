@@ -1,9 +1,10 @@
 // Package ticket holds what a caller of a scheduler takes, a [Ticket], and what the scheduler keeps
-// for it: a [Place] in a [Line].
+// for it: a [Place] in a [Line], of which there is one for each [Flow] that waits, and in [Lines] the
+// decision whose turn it is.
 //
 // Most programs meet only Ticket, as the result of Acquire, TryAcquire or Enqueue of package
-// scheduler. Place, Line and Desk are for those who build schedulers. The package knows nothing of
-// limits, windows or clocks.
+// scheduler. All else is for those who build schedulers. The package knows nothing of limits, windows
+// or clocks.
 package ticket
 
 import "errors"
