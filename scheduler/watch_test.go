@@ -142,6 +142,37 @@ func TestWatchEnds(t *testing.T) {
 	})
 }
 
+// Tickets that came before anybody watched have waited since they came, also where a burst alone, which
+// does not depend on time, decides.
+func TestWatchBegunWhileSomebodyWaits(t *testing.T) {
+	for _, text := range []string{"burst 1", "burst 1 100/s"} {
+		control(t, text, func(s *story) {
+			held := s.acquire()
+			s.until(100 * time.Second)
+			go func() {
+				if second, err := s.Acquire(background); err == nil {
+					second.Release()
+				}
+			}()
+			synctest.Wait()
+			last := s.enqueue(1)
+			w := s.watch(10)
+			s.until(101 * time.Second)
+			held.Release()
+			synctest.Wait()
+			last.Release()
+			for e := range w.Events() {
+				if e.Kind == scheduler.EventGranted && e.Wait != time.Second {
+					t.Errorf("%s: %v", text, e)
+				}
+				if e.Kind == scheduler.EventReleased && e.Number == 3 {
+					break
+				}
+			}
+		})
+	}
+}
+
 // What one reader does with an event is nobody else's concern.
 func TestWatchersShareNothing(t *testing.T) {
 	control(t, "burst 1", func(s *story) {
