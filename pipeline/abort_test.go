@@ -58,15 +58,15 @@ func (c slow) Value(key any) any {
 // The context has ended when the output closes, not just soon after.
 func TestFaultComesBeforeTheOutputCloses(t *testing.T) {
 	boom := errors.New("boom")
-	for name, stage := range map[string]func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) <-chan int{
+	for name, stage := range map[string]func(ctx context.Context, s scheduler.Source, in <-chan int) <-chan int{
 		"Throttle": pipeline.Throttle[int],
-		"Map": func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) <-chan int {
+		"Map": func(ctx context.Context, s scheduler.Source, in <-chan int) <-chan int {
 			return values2(pipeline.Map(ctx, s, in, same[int]))
 		},
-		"OrderedMap": func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) <-chan int {
+		"OrderedMap": func(ctx context.Context, s scheduler.Source, in <-chan int) <-chan int {
 			return values2(pipeline.OrderedMap(ctx, s, in, same[int]))
 		},
-		"Values": func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) <-chan int {
+		"Values": func(ctx context.Context, s scheduler.Source, in <-chan int) <-chan int {
 			return pipeline.Values(ctx, filled(pipeline.Result[int]{Err: boom}))
 		},
 	} {
@@ -152,17 +152,17 @@ func (c fuse) Err() error {
 // Wherever a stage is when the context ends, its permit goes back and its ticket is withdrawn.
 func TestAbortAtEveryStep(t *testing.T) {
 	for n := range int32(60) {
-		for name, stage := range map[string]func(ctx context.Context, s *scheduler.Scheduler, in <-chan int){
-			"Throttle": func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+		for name, stage := range map[string]func(ctx context.Context, s scheduler.Source, in <-chan int){
+			"Throttle": func(ctx context.Context, s scheduler.Source, in <-chan int) {
 				all(pipeline.Throttle(ctx, s, in))
 			},
-			"Map": func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+			"Map": func(ctx context.Context, s scheduler.Source, in <-chan int) {
 				all(pipeline.Map(ctx, s, in, same[int], pipeline.Concurrency(2)))
 			},
-			"OrderedMap": func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+			"OrderedMap": func(ctx context.Context, s scheduler.Source, in <-chan int) {
 				all(pipeline.OrderedMap(ctx, s, in, same[int], pipeline.Concurrency(2)))
 			},
-			"ForEach": func(ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+			"ForEach": func(ctx context.Context, s scheduler.Source, in <-chan int) {
 				pipeline.ForEach(ctx, s, in, nothing[int], pipeline.Concurrency(2))
 			},
 		} {
@@ -371,7 +371,7 @@ func TestGoexit(t *testing.T) {
 		}
 		return 1
 	}
-	run := func(name string, f func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int)) {
+	run := func(name string, f func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int)) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := start(t, "burst 1")
@@ -383,31 +383,31 @@ func TestGoexit(t *testing.T) {
 		})
 	}
 	const twoAndExit = "[{0 <nil>} {0 pipeline: the function ended its goroutine instead of returning} {2 <nil>}]"
-	run("Map", func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+	run("Map", func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int) {
 		equal(t, "results", all(pipeline.Map(ctx, s, in, exit)), twoAndExit)
 	})
-	run("OrderedMap", func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+	run("OrderedMap", func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int) {
 		equal(t, "results", all(pipeline.OrderedMap(ctx, s, in, exit)), twoAndExit)
 	})
-	run("ForEach", func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+	run("ForEach", func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int) {
 		equal(t, "error", pipeline.ForEach(ctx, s, in, func(ctx context.Context, i int) error {
 			_, err := exit(ctx, i)
 			return err
 		}), pipeline.ErrExited)
 	})
-	run("MapN", func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+	run("MapN", func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int) {
 		all(pipeline.MapN(ctx, s, in, exitWeight, same[int]))
 		equal(t, "cause", context.Cause(ctx), pipeline.ErrExited)
 	})
-	run("OrderedMapN", func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+	run("OrderedMapN", func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int) {
 		all(pipeline.OrderedMapN(ctx, s, in, exitWeight, same[int]))
 		equal(t, "cause", context.Cause(ctx), pipeline.ErrExited)
 	})
-	run("ThrottleN", func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+	run("ThrottleN", func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int) {
 		equal(t, "items", all(pipeline.ThrottleN(ctx, s, in, exitWeight)), "[0]")
 		equal(t, "cause", context.Cause(ctx), pipeline.ErrExited)
 	})
-	run("FromSeq", func(t *testing.T, ctx context.Context, s *scheduler.Scheduler, in <-chan int) {
+	run("FromSeq", func(t *testing.T, ctx context.Context, s scheduler.Source, in <-chan int) {
 		out := pipeline.FromSeq(ctx, func(yield func(int) bool) {
 			yield(0)
 			runtime.Goexit()

@@ -20,8 +20,8 @@ import (
 // When the input closes, what has been collected is the last batch. When ctx ends, it is dropped.
 //
 // Batch is ordered and not concurrent.
-func Batch[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T, size int, wait time.Duration) <-chan []T {
-	must(s != nil, "Batch", "a scheduler, for its clock")
+func Batch[T any](ctx context.Context, s scheduler.Source, in <-chan T, size int, wait time.Duration) <-chan []T {
+	h := handleOf(s, "Batch", "a scheduler, for its clock")
 	if size < 1 {
 		panic(fmt.Sprintf("pipeline: the size of Batch must be 1 or more, got %d", size))
 	}
@@ -29,22 +29,22 @@ func Batch[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T, size
 		return nil
 	}
 	out := make(chan []T)
-	a := newAlarm(s.Clock())
+	t := newTimeout(h.Clock())
 	go func() {
 		defer close(out)
-		defer a.off()
-		collect(ctx, a, in, size, wait, out)
+		defer t.off()
+		collect(ctx, t, in, size, wait, out)
 	}()
 	return out
 }
 
 // collect is the life of a Batch stage.
-func collect[T any](ctx context.Context, a *alarm, in <-chan T, size int, wait time.Duration, out chan<- []T) {
+func collect[T any](ctx context.Context, t *timeout, in <-chan T, size int, wait time.Duration, out chan<- []T) {
 	var batch []T
 	due := false
 	handedOn := func() {
 		batch, due = nil, false
-		a.off()
+		t.off()
 	}
 	for ctx.Err() == nil {
 		more := in
@@ -72,12 +72,12 @@ func collect[T any](ctx context.Context, a *alarm, in <-chan T, size int, wait t
 			batch = append(batch, item)
 			due = due || len(batch) == size
 			if len(batch) == 1 && !due && wait > 0 {
-				a.set(wait)
+				t.set(wait)
 			}
 		case ready <- batch:
 			handedOn()
-		case <-a.rings:
-			due = due || a.passed()
+		case <-t.rings:
+			due = due || t.passed()
 		case <-ctx.Done():
 		}
 	}

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -172,6 +173,65 @@ func TestBatchOnMockClock(t *testing.T) {
 		if c.timer.Load().Stop() {
 			t.Error("the timer was left armed")
 		}
+	})
+}
+
+// slowClock moves on at each reading.
+type slowClock struct {
+	*clock.Mock
+	each     time.Duration
+	readings atomic.Int64
+}
+
+func (c *slowClock) Now() time.Time {
+	return c.Mock.Now().Add(time.Duration(c.readings.Add(1)) * c.each)
+}
+
+func (c *slowClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// A clock that is slow to read is not read again and again until a batch is due.
+func TestBatchOnSlowClock(t *testing.T) {
+	for _, each := range []time.Duration{2 * time.Microsecond, 50 * time.Microsecond, time.Millisecond} {
+		bubble(t, func(t *testing.T) {
+			c := &slowClock{Mock: clock.NewMock(), each: each}
+			s := start(t, "burst 1", scheduler.WithClock(c))
+			in := make(chan int)
+			out := pipeline.Batch(t.Context(), s, in, 100, 20*time.Millisecond)
+			synctest.Wait()
+			before := c.readings.Load()
+			in <- 1
+			synctest.Wait()
+			c.Add(20 * time.Millisecond)
+			equal(t, "batch", <-out, []int{1})
+			if n := c.readings.Load() - before; n >= 40 {
+				t.Errorf("a clock that takes %v a reading was read %d times for one batch", each, n)
+			}
+			close(in)
+			synctest.Wait()
+		})
+	}
+}
+
+// A wait that is longer than all of time leaves the batch to its size.
+func TestBatchWaitsForEver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := clock.NewMock()
+		s := start(t, "burst 1", scheduler.WithClock(c))
+		in := make(chan int)
+		out := pipeline.Batch(t.Context(), s, in, 2, math.MaxInt64)
+		c.Add(time.Second)
+		in <- 1
+		c.Add(200 * 365 * 24 * time.Hour)
+		synctest.Wait()
+		select {
+		case b := <-out:
+			t.Error("got", b)
+		default:
+		}
+		in <- 2
+		equal(t, "batch", <-out, []int{1, 2})
+		close(in)
+		synctest.Wait()
 	})
 }
 

@@ -17,33 +17,32 @@ import (
 type crew[A, B any] struct {
 	stage  string
 	ctx    context.Context
-	s      *scheduler.Scheduler
+	h      *scheduler.Handle
 	weight func(A) int
 	work   func(context.Context, A) (B, error)
 
-	slots   chan struct{}  // holds one for each item in work
-	places  chan struct{}  // holds one for each item accepted and not yet handed on; nil: no bound
+	room    *room
 	running sync.WaitGroup // the items in work
 }
 
-func newCrew[A, B any](ctx context.Context, stage string, s *scheduler.Scheduler, weight func(A) int,
-	work func(context.Context, A) (B, error), n int) *crew[A, B] {
-	return &crew[A, B]{stage: stage, ctx: ctx, s: s, weight: weight, work: work, slots: make(chan struct{}, n)}
+func newCrew[A, B any](ctx context.Context, stage string, h *scheduler.Handle, weight func(A) int,
+	work func(context.Context, A) (B, error), r *room) *crew[A, B] {
+	return &crew[A, B]{stage: stage, ctx: ctx, h: h, weight: weight, work: work, room: r}
 }
 
 // run works on the items of in until there are no more, and returns the fault that made it stop. When
 // it returns, work may still be running.
 //
 // For each item, in the order of the input, it calls place, which returns where the item's result
-// goes. The result is put there from another goroutine.
+// goes. The result is put there from another goroutine. It leaves the stage's room when it is handed on.
 func (c *crew[A, B]) run(in <-chan A, place func() (put func(Result[B]))) (fault error) {
 	var waiting context.Context = patient{c.ctx} // once, or it would be boxed for each item
-	for c.ready() {
+	for c.room.wait(c.ctx) {
 		item, ok := receive(c.ctx, in)
 		if !ok {
 			return nil
 		}
-		t, err := c.s.AcquireN(waiting, c.weight(item))
+		t, err := c.h.AcquireN(waiting, c.weight(item))
 		switch {
 		case c.ctx.Err() != nil:
 			t.Release()
@@ -51,9 +50,12 @@ func (c *crew[A, B]) run(in <-chan A, place func() (put func(Result[B]))) (fault
 		case errors.Is(err, scheduler.ErrClosed):
 			return refused(c.stage, err)
 		case err != nil:
-			place()(Result[B]{Err: refused(c.stage, err)})
-			<-c.slots
+			c.room.take()
+			put := place()
+			c.room.finish()
+			put(Result[B]{Err: refused(c.stage, err)})
 		default:
+			c.room.take()
 			c.running.Add(1)
 			go c.do(t, item, place())
 		}
@@ -61,22 +63,12 @@ func (c *crew[A, B]) run(in <-chan A, place func() (put func(Result[B]))) (fault
 	return nil
 }
 
-// ready waits until there is room for one more item, and returns false if ctx ends before. This is
-// done before an item is taken: a permit must not wait for room.
-func (c *crew[A, B]) ready() bool {
-	if c.places != nil && !send(c.ctx, c.places, struct{}{}) {
-		return false
-	}
-	return send(c.ctx, c.slots, struct{}{})
-}
-
-// do works on one item. The slot is free when the result has been put, so where that waits for the
-// reader, a slow reader holds up the work.
+// do works on one item.
 func (c *crew[A, B]) do(t ticket.Ticket, item A, put func(Result[B])) {
 	r := Result[B]{Err: ErrExited}
 	settle(func() { c.call(t, item, &r) }, func(bool) {
+		c.room.finish()
 		put(r)
-		<-c.slots
 		c.running.Done()
 	})
 }

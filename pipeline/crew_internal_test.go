@@ -14,12 +14,14 @@ func TestPanicGivesThePermitBackAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	c := newCrew(t.Context(), "Map", s, one[int], func(context.Context, int) (int, error) { panic("boom") }, 1)
+	h := handleOf(s, "Map", "a scheduler")
+	c := newCrew(t.Context(), "Map", h, one[int], func(context.Context, int) (int, error) { panic("boom") },
+		newRoom(newBounds(nil), false, h.MaxBurst))
 	p, err := s.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.slots <- struct{}{}
+	c.room.take()
 	c.running.Add(1)
 	results := make(chan Result[int], 1)
 	func() {

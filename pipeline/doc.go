@@ -6,7 +6,7 @@
 //	defer abort(nil)
 //
 //	urls := pipeline.FromSlice(ctx, list)
-//	pages := pipeline.Map(ctx, s, urls, fetch, pipeline.Concurrency(8))
+//	pages := pipeline.Map(ctx, s, urls, fetch)
 //	for page, err := range pipeline.ToSeq2(ctx, pages) {
 //		// …
 //	}
@@ -23,7 +23,8 @@
 // no output: they work until they return, in the caller's goroutine.
 //
 // A stage is ordered if items leave it in the order in which they came. It is concurrent if it runs
-// several calls of the work it was given at a time; all others handle one item after the other.
+// several calls of the work it was given at a time; all others handle one item after the other. The
+// limits of the scheduler decide how many calls run, and so does [Concurrency] where it is given.
 //
 // The functions whose names end in N ask, for each item, a function for its weight. The others take
 // 1 for every item.
@@ -70,9 +71,10 @@
 // A stage whose output is not read waits, holds no permit, and takes no more items; so do the stages
 // before it. They wait until the reader comes back or the context ends. Whoever stops reading early
 // must therefore end the context; "defer abort(nil)" does that. Whoever wants to wait until all work
-// has returned then reads the last output to its end: "abort(nil); for range out {}". Memory does not grow meanwhile: a
-// stage holds one item, a concurrent one as many as its [Concurrency] and [Buffer] say, a batch its
-// size.
+// has returned then reads the last output to its end: "abort(nil); for range out {}". Memory stops growing: a
+// stage holds one item, a batch its size, and a concurrent stage as many as the burst or [Concurrency],
+// and [Buffer], allow. A concurrent stage that has neither burst nor Concurrency holds as many finished
+// results as Buffer says, 1,000 by default, and those of the calls that were running when it stopped.
 //
 // # Faults
 //

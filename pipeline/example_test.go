@@ -138,7 +138,7 @@ func ExampleMapN() {
 	texts := pipeline.FromSlice(ctx, []string{"hello", "hello world"})
 	upper := func(_ context.Context, text string) (string, error) { return strings.ToUpper(text), nil }
 	weight := func(text string) int { return len(text) }
-	for r := range pipeline.MapN(ctx, s, texts, weight, upper) {
+	for r := range pipeline.MapN(ctx, s, texts, weight, upper, pipeline.Concurrency(1)) {
 		fmt.Printf("%q, too large: %v\n", r.Value, errors.Is(r.Err, scheduler.ErrTooLarge))
 	}
 	// Output:
@@ -232,7 +232,7 @@ func ExampleForEachN() {
 	err := pipeline.ForEachN(ctx, s, words, func(w string) int { return len(w) }, func(_ context.Context, w string) error {
 		fmt.Println(w)
 		return nil
-	})
+	}, pipeline.Concurrency(1))
 	fmt.Println("error:", err, "permits used:", s.Stats().Windows[0].Used)
 	// Output:
 	// three
@@ -241,29 +241,27 @@ func ExampleForEachN() {
 	// error: <nil> permits used: 15
 }
 
-// Without a burst, the caller says how many may be in work.
+// Calls that are hard on this machine run two at a time, although the limits allow more.
 func ExampleConcurrency() {
 	s := limited("1000/s")
 	defer s.Close()
 	ctx, abort := pipeline.WithAbort(context.Background())
 	defer abort(nil)
 
-	// Each call waits for the other: with one at a time this would not end.
-	meet := make(chan int)
-	exchange := func(_ context.Context, i int) (int, error) {
-		select {
-		case meet <- i:
-			return i, nil
-		case other := <-meet:
-			return other, nil
+	var running, most atomic.Int32
+	work := func(_ context.Context, i int) (int, error) {
+		n := running.Add(1)
+		defer running.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
+		return i, nil
 	}
-	n := 0
-	for range pipeline.Map(ctx, s, pipeline.FromSlice(ctx, []int{1, 2, 3, 4}), exchange, pipeline.Concurrency(2)) {
-		n++
+	results := 0
+	for range pipeline.Map(ctx, s, pipeline.FromSlice(ctx, []int{1, 2, 3, 4}), work, pipeline.Concurrency(2)) {
+		results++
 	}
-	fmt.Println(n)
-	// Output: 4
+	fmt.Println(results, "results, two calls at a time at most:", most.Load() <= 2)
+	// Output: 4 results, two calls at a time at most: true
 }
 
 // Nine items are finished while the first is still in work.
@@ -367,7 +365,7 @@ func ExampleToSeq2() {
 		}
 		return i / 2, nil
 	}
-	for v, err := range pipeline.ToSeq2(ctx, pipeline.Map(ctx, s, pipeline.FromSlice(ctx, []int{2, 4, 5, 6}), half)) {
+	for v, err := range pipeline.ToSeq2(ctx, pipeline.OrderedMap(ctx, s, pipeline.FromSlice(ctx, []int{2, 4, 5, 6}), half)) {
 		if err != nil {
 			fmt.Println("error:", err)
 			break
@@ -389,7 +387,7 @@ func ExampleValues() {
 
 	parse := func(_ context.Context, text string) (time.Duration, error) { return time.ParseDuration(text) }
 	texts := pipeline.FromSlice(ctx, []string{"1s", "2m", "soon", "3h"})
-	for d := range pipeline.Values(ctx, pipeline.Map(ctx, s, texts, parse)) {
+	for d := range pipeline.Values(ctx, pipeline.OrderedMap(ctx, s, texts, parse)) {
 		fmt.Println(d)
 	}
 	fmt.Println("error:", context.Cause(ctx))

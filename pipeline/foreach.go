@@ -6,9 +6,12 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// ForEach calls work for each item, at the end of a pipeline, and returns when all calls have
-// returned. Like [Map] it waits for a permit before each call and holds it until the call returns,
-// and runs at most [Concurrency] calls at a time.
+// ForEach calls work for each item, as many calls at a time as the limits of s and [Concurrency] allow,
+// and returns when all calls have returned. It stands at the end of a pipeline. Like [Map] it waits for a
+// permit before each call and holds it until the call returns.
+//
+// If s has no burst and Concurrency is not given, only the windows and the length of the calls bound how
+// many run, so calls that hang add up.
 //
 // It returns nil if the input has closed and work returned nil for every item of it. Otherwise it
 // returns the first error: of work, of s when it refused an item, or the cause of the end of ctx. It
@@ -19,7 +22,7 @@ import (
 // When ctx ends, the item in line is dropped.
 //
 // ForEach is concurrent, and ordered only where calls run one at a time.
-func ForEach[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T,
+func ForEach[T any](ctx context.Context, s scheduler.Source, in <-chan T,
 	work func(context.Context, T) error, opts ...Option) error {
 	return forEach(ctx, "ForEach", s, in, one, work, opts)
 }
@@ -28,30 +31,33 @@ func ForEach[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T,
 // can hold, is an error.
 //
 // ForEachN is concurrent, and ordered only where calls run one at a time.
-func ForEachN[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T, weight func(T) int,
+func ForEachN[T any](ctx context.Context, s scheduler.Source, in <-chan T, weight func(T) int,
 	work func(context.Context, T) error, opts ...Option) error {
 	return forEach(ctx, "ForEachN", s, in, weight, work, opts)
 }
 
-func forEach[T any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan T, weight func(T) int,
+func forEach[T any](ctx context.Context, stage string, s scheduler.Source, in <-chan T, weight func(T) int,
 	work func(context.Context, T) error, opts []Option) error {
-	must(s != nil, stage, "a scheduler")
+	h := handleOf(s, stage, "a scheduler")
 	must(weight != nil && work != nil, stage, "functions to call")
 	if in == nil {
 		return nil
 	}
 	calls, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	b := newBounds(s, opts)
-	c := newCrew(calls, stage, s, weight, func(ctx context.Context, item T) (struct{}, error) {
+	c := newCrew(calls, stage, h, weight, func(ctx context.Context, item T) (struct{}, error) {
 		return struct{}{}, work(ctx, item)
-	}, b.concurrency)
-	put := func(r Result[struct{}]) {
-		if r.Err != nil {
-			stop(r.Err) // only the first counts
+	}, newRoom(newBounds(opts), false, h.MaxBurst))
+	fail := func(err error) {
+		if err != nil {
+			stop(err) // only the first counts
 		}
 	}
-	put(Result[struct{}]{Err: c.run(in, func() func(Result[struct{}]) { return put })})
+	put := func(r Result[struct{}]) {
+		fail(r.Err)
+		c.room.handOn()
+	}
+	fail(c.run(in, func() func(Result[struct{}]) { return put }))
 	c.running.Wait()
 	if err := context.Cause(calls); err != nil {
 		abort(ctx, err) // does nothing if ctx was the first to end

@@ -6,11 +6,15 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Map calls work for each item and hands its results on as they come. It waits for a permit before
-// each call and holds it until the call returns, so windows and burst hold for the work itself.
+// Map calls work for each item, as many calls at a time as the limits of s and [Concurrency] allow, and
+// hands the results on as they come. It waits for a permit before each call and holds it until the call
+// returns, so windows and burst hold for the work itself.
 //
-// At most [Concurrency] calls run at a time, and at most as many as the burst of s allows. A call
-// whose result has not been taken yet counts, though its permit has been given back.
+// If s has a burst or Concurrency is given, a result that waits for the reader counts as a call, though
+// its permit has been given back. With neither, only the windows and the length of the calls bound how
+// many run: at 10 in a second, calls of 30 seconds run 300 at a time, and calls that hang add up. The
+// stage then takes no item while more than 1,000 results wait for the reader; [Buffer] changes that
+// number.
 //
 // An error of work goes on in its [Result], and the stage goes on. So it does when s refuses an item
 // for its weight, because it is NonBlocking or because its line is full. Only [scheduler.ErrClosed] is
@@ -21,7 +25,7 @@ import (
 // had not been taken. The output closes when all calls have returned.
 //
 // Map is concurrent and not ordered.
-func Map[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A,
+func Map[A, B any](ctx context.Context, s scheduler.Source, in <-chan A,
 	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
 	return unordered(ctx, "Map", s, in, one, work, opts)
 }
@@ -30,22 +34,24 @@ func Map[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A,
 // below 1, or above what a limit can hold, is not worked on: its result is the refusal.
 //
 // MapN is concurrent and not ordered.
-func MapN[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+func MapN[A, B any](ctx context.Context, s scheduler.Source, in <-chan A, weight func(A) int,
 	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
 	return unordered(ctx, "MapN", s, in, weight, work, opts)
 }
 
-func unordered[A, B any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+func unordered[A, B any](ctx context.Context, stage string, s scheduler.Source, in <-chan A, weight func(A) int,
 	work func(context.Context, A) (B, error), opts []Option) <-chan Result[B] {
-	must(s != nil, stage, "a scheduler")
+	h := handleOf(s, stage, "a scheduler")
 	must(weight != nil && work != nil, stage, "functions to call")
 	if in == nil {
 		return nil
 	}
-	b := newBounds(s, opts)
-	c := newCrew(ctx, stage, s, weight, work, b.concurrency)
+	c := newCrew(ctx, stage, h, weight, work, newRoom(newBounds(opts), false, h.MaxBurst))
 	out := make(chan Result[B])
-	put := func(r Result[B]) { send(ctx, out, r) }
+	put := func(r Result[B]) {
+		send(ctx, out, r)
+		c.room.handOn()
+	}
 	go func() {
 		fault := ErrExited
 		settle(func() { fault = c.run(in, func() func(Result[B]) { return put }) }, func(bool) {
@@ -65,14 +71,18 @@ func (c *crew[A, B]) finish(out chan<- Result[B], fault error) {
 	close(out)
 }
 
-// OrderedMap is [Map] with the results in the order of the input. It holds up results that are
-// finished before an earlier one: as many as [Buffer] says besides those in calls. While the oldest
-// item is in work or its result is not taken, the stage takes Concurrency−1+Buffer later ones, no more.
+// OrderedMap is [Map] with the results in the order of the input. The limits of s and [Concurrency] bound
+// the calls that run at a time. OrderedMap keeps a result that is finished before an earlier one: as many
+// as [Buffer] says, 1,000 if neither Buffer nor Concurrency is given.
+//
+// Let C be the number of calls that the burst of s and Concurrency allow at a time. While the oldest item
+// is in work or its result is not taken, the stage takes C−1+Buffer later ones. If s has no burst and
+// Concurrency is not given, it takes later ones until more than Buffer of them have finished.
 //
 // When ctx ends, results that were held up are dropped too.
 //
 // OrderedMap is concurrent and ordered.
-func OrderedMap[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A,
+func OrderedMap[A, B any](ctx context.Context, s scheduler.Source, in <-chan A,
 	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
 	return ordered(ctx, "OrderedMap", s, in, one, work, opts)
 }
@@ -80,22 +90,20 @@ func OrderedMap[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan
 // OrderedMapN is [OrderedMap] with a weight for each item, as [MapN] takes it.
 //
 // OrderedMapN is concurrent and ordered.
-func OrderedMapN[A, B any](ctx context.Context, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+func OrderedMapN[A, B any](ctx context.Context, s scheduler.Source, in <-chan A, weight func(A) int,
 	work func(context.Context, A) (B, error), opts ...Option) <-chan Result[B] {
 	return ordered(ctx, "OrderedMapN", s, in, weight, work, opts)
 }
 
-func ordered[A, B any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan A, weight func(A) int,
+func ordered[A, B any](ctx context.Context, stage string, s scheduler.Source, in <-chan A, weight func(A) int,
 	work func(context.Context, A) (B, error), opts []Option) <-chan Result[B] {
-	must(s != nil, stage, "a scheduler")
+	h := handleOf(s, stage, "a scheduler")
 	must(weight != nil && work != nil, stage, "functions to call")
 	if in == nil {
 		return nil
 	}
-	b := newBounds(s, opts)
-	c := newCrew(ctx, stage, s, weight, work, b.concurrency)
+	c := newCrew(ctx, stage, h, weight, work, newRoom(newBounds(opts), true, h.MaxBurst))
 	out := make(chan Result[B])
-	c.places = make(chan struct{}, b.concurrency+b.buffer)
 	// The results wait in a list of places in the order of the input; tail is the place of the item
 	// to come. A result never waits for the reader there, so it holds up no work but its own share.
 	head := newPlace[B]()
@@ -120,7 +128,7 @@ func ordered[A, B any](ctx context.Context, stage string, s *scheduler.Scheduler
 			if !ok || !send(ctx, out, r) {
 				break
 			}
-			<-c.places
+			c.room.handOn()
 		}
 		<-ended
 		c.finish(out, fault)

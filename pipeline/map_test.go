@@ -15,7 +15,7 @@ import (
 )
 
 // mapper is Map or OrderedMap.
-type mapper func(ctx context.Context, s *scheduler.Scheduler, in <-chan int,
+type mapper func(ctx context.Context, s scheduler.Source, in <-chan int,
 	work func(context.Context, int) (int, error), opts ...pipeline.Option) <-chan pipeline.Result[int]
 
 // bothMaps runs a test for Map and for OrderedMap.
@@ -100,7 +100,7 @@ func TestMapNTakesTheWeight(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t, "3/s")
 		for name, out := range map[string]<-chan pipeline.Result[int]{
-			"MapN":        pipeline.MapN(t.Context(), s, filled(3, 1, 4, 2, 0, 3), weight, same[int]),
+			"MapN":        pipeline.MapN(t.Context(), s, filled(3, 1, 4, 2, 0, 3), weight, same[int], pipeline.Concurrency(1)),
 			"OrderedMapN": pipeline.OrderedMapN(t.Context(), s, filled(3, 1, 4, 2, 0, 3), weight, same[int]),
 		} {
 			var got []int

@@ -24,7 +24,8 @@ func TestConcurrency(t *testing.T) {
 		{"1000/s burst 4", []pipeline.Option{pipeline.Concurrency(2)}, 2},
 		{"1000/s burst 4", []pipeline.Option{pipeline.Concurrency(9)}, 4},
 		{"1000/s", []pipeline.Option{pipeline.Concurrency(9)}, 9},
-		{"1000/s", nil, 1},
+		{"1000/s", nil, 20},
+		{"1000/s", []pipeline.Option{pipeline.Concurrency(1)}, 1},
 		{"1000/s", []pipeline.Option{pipeline.Concurrency(math.MaxInt)}, 20},
 		{"1000/s burst 1000000000", nil, 20}, // what is allowed and not used costs no memory
 	} {

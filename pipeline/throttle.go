@@ -22,7 +22,7 @@ import (
 // refusal as its cause if it was made by [WithAbort], and the output closes.
 //
 // Throttle is ordered and not concurrent.
-func Throttle[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T) <-chan T {
+func Throttle[T any](ctx context.Context, s scheduler.Source, in <-chan T) <-chan T {
 	return throttle(ctx, "Throttle", s, in, one)
 }
 
@@ -31,13 +31,13 @@ func Throttle[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T) <
 // items before.
 //
 // ThrottleN is ordered and not concurrent.
-func ThrottleN[T any](ctx context.Context, s *scheduler.Scheduler, in <-chan T, weight func(T) int) <-chan T {
+func ThrottleN[T any](ctx context.Context, s scheduler.Source, in <-chan T, weight func(T) int) <-chan T {
 	must(weight != nil, "ThrottleN", "a weight function")
 	return throttle(ctx, "ThrottleN", s, in, weight)
 }
 
-func throttle[T any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan T, weight func(T) int) <-chan T {
-	must(s != nil, stage, "a scheduler")
+func throttle[T any](ctx context.Context, stage string, s scheduler.Source, in <-chan T, weight func(T) int) <-chan T {
+	h := handleOf(s, stage, "a scheduler")
 	if in == nil {
 		return nil
 	}
@@ -46,20 +46,20 @@ func throttle[T any](ctx context.Context, stage string, s *scheduler.Scheduler, 
 		defer close(out)
 		fault := ErrExited
 		defer func() { abort(ctx, fault) }() // before the output closes, so that its reader knows
-		fault = pass(ctx, stage, s, in, weight, out)
+		fault = pass(ctx, stage, h, in, weight, out)
 	}()
 	return out
 }
 
 // pass hands items on until there are no more, and returns the fault that made it stop.
-func pass[T any](ctx context.Context, stage string, s *scheduler.Scheduler, in <-chan T, weight func(T) int, out chan<- T) error {
+func pass[T any](ctx context.Context, stage string, h *scheduler.Handle, in <-chan T, weight func(T) int, out chan<- T) error {
 	var waiting context.Context = patient{ctx} // once, or it would be boxed for each item
 	for {
 		item, ok := receive(ctx, in)
 		if !ok {
 			return nil
 		}
-		t, err := s.AcquireN(waiting, weight(item))
+		t, err := h.AcquireN(waiting, weight(item))
 		if ctx.Err() != nil {
 			t.Release()
 			return nil

@@ -58,8 +58,14 @@ func (p *topology) work(ctx context.Context, item int) (int, error) {
 	}
 }
 
-// options returns a random concurrency and buffer.
+// options returns a random concurrency and buffer, or none.
 func (p *topology) options() []pipeline.Option {
+	switch p.rnd.IntN(4) {
+	case 0:
+		return nil
+	case 1:
+		return []pipeline.Option{pipeline.Buffer(p.rnd.IntN(5))}
+	}
 	return []pipeline.Option{pipeline.Concurrency(1 + p.rnd.IntN(5)), pipeline.Buffer(p.rnd.IntN(5))}
 }
 

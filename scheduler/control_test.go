@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,6 +108,143 @@ func TestSetLimitsAcrossKinds(t *testing.T) {
 			t.Errorf("window %v", got)
 		}
 	})
+}
+
+// keptWindow is a window as TestEachWindowInherits knows it.
+type keptWindow struct {
+	scheduler.Window
+	spent []keptCharge
+}
+
+type keptCharge struct {
+	at time.Duration
+	n  int
+}
+
+func (w *keptWindow) used(now time.Duration) (sum int) {
+	for _, c := range w.spent {
+		if c.at > now-w.Per {
+			sum += c.n
+		}
+	}
+	return sum
+}
+
+// heirs returns what a new window may be: with the history of the same window; else of the fullest with
+// its Per and From; else of the fullest of the longest with its From; else with what counts in the fullest,
+// as of now. Where there are equals there are several.
+func heirs(w scheduler.Window, old []keptWindow, now time.Duration) (all []keptWindow) {
+	for _, alike := range []func(o *keptWindow) (bool, time.Duration){
+		func(o *keptWindow) (bool, time.Duration) { return o.Window == w, 0 },
+		func(o *keptWindow) (bool, time.Duration) { return o.Per == w.Per && o.From == w.From, 0 },
+		func(o *keptWindow) (bool, time.Duration) { return o.From == w.From, o.Per },
+	} {
+		longest, fullest := time.Duration(-1), 0
+		for i := range old {
+			o := &old[i]
+			fits, long := alike(o)
+			if !fits || long < longest || long == longest && o.used(now) < fullest {
+				continue
+			}
+			if long > longest || o.used(now) > fullest {
+				all = nil
+			}
+			longest, fullest = long, o.used(now)
+			heir := keptWindow{Window: w}
+			for _, c := range o.spent {
+				if c.at > now-o.Per {
+					heir.spent = append(heir.spent, c)
+				}
+			}
+			all = append(all, heir)
+		}
+		if len(all) > 0 {
+			return all
+		}
+	}
+	heir := keptWindow{w, []keptCharge{{now, 0}}}
+	for i := range old {
+		heir.spent[0].n = max(heir.spent[0].n, old[i].used(now))
+	}
+	return []keptWindow{heir}
+}
+
+// Each new window goes on from the right one before it, however many there are.
+func TestEachWindowInherits(t *testing.T) {
+	for seed := range uint64(60) {
+		count := 12
+		if seed == 0 {
+			count = 1000
+		}
+		control(t, "burst 9", func(s *story) {
+			r := rand.New(rand.NewPCG(seed, 23))
+			some := func(n int) (l scheduler.Limits) {
+				from := r.IntN(4) // 0 and 1: of one kind
+				for range n {
+					w := scheduler.Window{Permits: 1000 + r.IntN(3), Per: time.Duration(1+r.IntN(n)) * time.Second}
+					if from == 1 || from > 1 && r.IntN(2) == 0 {
+						w.From = scheduler.FromRelease
+					}
+					l.Windows = append(l.Windows, w)
+				}
+				return l
+			}
+			old := some(1 + r.IntN(count))
+			if seed == 0 {
+				old = some(count)
+			}
+			if err := s.SetLimits(old); err != nil {
+				s.Fatal(err)
+			}
+			kept := make([]keptWindow, len(old.Windows))
+			for i, w := range old.Windows {
+				kept[i].Window = w
+			}
+			for range 3 {
+				time.Sleep(time.Duration(r.IntN(3*count)) * time.Second / 4)
+				for _, w := range old.Windows {
+					n := 1 + r.IntN(300)
+					if err := s.Charge(w, n); err != nil {
+						s.Fatal(err)
+					}
+					for i := range kept {
+						if kept[i].Window == w {
+							kept[i].spent = append(kept[i].spent, keptCharge{time.Since(s.began), n})
+						}
+					}
+				}
+			}
+			time.Sleep(time.Duration(r.IntN(count)) * time.Second / 2)
+			next := some(1 + r.IntN(count))
+			if seed == 0 {
+				next = some(count)
+			}
+			for i := range next.Windows {
+				if r.IntN(3) == 0 { // often one stays
+					next.Windows[i] = old.Windows[r.IntN(len(old.Windows))]
+				}
+			}
+			if err := s.SetLimits(next); err != nil {
+				s.Fatal(err)
+			}
+			set := time.Since(s.began)
+			those := make([][]keptWindow, len(next.Windows))
+			for i, w := range next.Windows {
+				those[i] = heirs(w, kept, set)
+			}
+			for range 8 { // now, and as it expires
+				now := time.Since(s.began)
+				for i, got := range s.Stats().Windows {
+					wanted := those[i][0].used(now)
+					those[i] = slices.DeleteFunc(those[i], func(w keptWindow) bool { return w.used(now) != got.Used })
+					if len(those[i]) == 0 {
+						s.Fatalf("seed %d: %v after SetLimits %v counts %d, want %d", seed, now-set, got.Window, got.Used, wanted)
+					}
+				}
+				time.Sleep(time.Duration(r.IntN(count)) * time.Second / 4)
+			}
+		})
+	}
 }
 
 func TestLoweringTheBurstRevokesNothing(t *testing.T) {
@@ -211,16 +351,101 @@ func TestPauseAndResume(t *testing.T) {
 	})
 }
 
-func TestPauseIntoThePast(t *testing.T) {
-	control(t, "1/s", func(s *story) {
-		var invalid *scheduler.InvalidError
-		for _, err := range []error{s.PauseUntil(s.began), s.PauseUntil(s.began.Add(-time.Hour)), s.PauseFor(0), s.PauseFor(-1)} {
-			if !errors.As(err, &invalid) {
-				t.Error(err)
-			}
+// A pause that is over as it begins is what the far side means by "retry after 0 seconds": no pause, and
+// nothing to complain of.
+func TestPauseThatIsOver(t *testing.T) {
+	over := map[string]func(s *story) error{
+		"for 0":             func(s *story) error { return s.PauseFor(0) },
+		"for less than 0":   func(s *story) error { return s.PauseFor(-time.Second) },
+		"for the least":     func(s *story) error { return s.PauseFor(math.MinInt64) },
+		"until now":         func(s *story) error { return s.PauseUntil(time.Now()) },
+		"until an hour ago": func(s *story) error { return s.PauseUntil(time.Now().Add(-time.Hour)) },
+		"until year 1":      func(s *story) error { return s.PauseUntil(time.Time{}) },
+		"of a flow":         func(s *story) error { return s.Flow("key", 1).PauseFor(0) },
+	}
+	for name, pause := range over {
+		t.Run(name, func(t *testing.T) {
+			control(t, "9/s", func(s *story) {
+				w := s.watch(10)
+				if err := pause(s); err != nil || s.Stats().Paused {
+					s.Errorf("%v, stats %+v", err, s.Stats())
+				}
+				if got := heard(w); len(got) != 0 {
+					s.Errorf("heard %q", got)
+				}
+				s.acquire()
+				// One that lasts stays as it is.
+				s.PauseFor(time.Minute)
+				waiting := s.enqueue(1)
+				heard(w)
+				if err := pause(s); err != nil || s.WaitTime() != time.Minute {
+					s.Errorf("%v, wait %v", err, s.WaitTime())
+				}
+				s.Pause()
+				heard(w)
+				if err := pause(s); err != nil || s.granted(waiting) {
+					s.Errorf("%v, stats %+v", err, s.Stats())
+				}
+				if got := heard(w); len(got) != 0 {
+					s.Errorf("heard %q", got)
+				}
+			})
+		})
+	}
+}
+
+// While it is paused a scheduler that does not wait says what ends the pause: somebody who resumes, or the
+// passing of time. That somebody releases a permit does not.
+func TestNonBlockingWhilePaused(t *testing.T) {
+	for _, text := range []string{"9/s", "1/h", "burst 9", "burst 1", "1/h burst 1", "1/h from release"} {
+		for _, c := range []struct {
+			name  string
+			pause func(s *story)
+			want  string
+			wait  time.Duration
+		}{
+			{"until resumed", func(s *story) { s.Pause() }, "resume", 0},
+			{"for an hour and a half", func(s *story) { s.PauseFor(90 * time.Minute) }, "1h30m0s", 90 * time.Minute},
+			{"both", func(s *story) { s.PauseFor(90 * time.Minute); s.Pause() }, "resume", 0},
+		} {
+			t.Run(text+" "+c.name, func(t *testing.T) {
+				control(t, text, func(s *story) {
+					s.acquire() // after which most have no permit to give
+					c.pause(s)
+					for name, err := range map[string]error{
+						"Acquire": func() error { _, err := s.Acquire(background); return err }(),
+						"Do":      s.Do(background, func(context.Context) error { return nil }),
+						"a flow":  func() error { _, err := s.Flow("key", 2).Acquire(background); return err }(),
+					} {
+						var none *scheduler.NoPermitError
+						if !errors.Is(err, scheduler.ErrNoPermit) || !errors.As(err, &none) {
+							s.Errorf("%s: %v", name, err)
+							continue
+						}
+						if c.wait != 0 && none.Wait != c.wait {
+							s.Errorf("%s: %+v", name, none)
+						}
+						said := strings.ToLower(strings.ReplaceAll(err.Error(), "from release", ""))
+						if !strings.Contains(said, c.want) || strings.Contains(said, "release") {
+							s.Errorf("%s: %q does not say %q alone", name, err, c.want)
+						}
+					}
+				}, scheduler.NonBlocking())
+			})
 		}
+	}
+	// Otherwise it is as ever.
+	control(t, "burst 1", func(s *story) {
 		s.acquire()
-	})
+		if _, err := s.Acquire(background); err == nil || !strings.Contains(err.Error(), "released") {
+			s.Error(err)
+		}
+		s.Pause()
+		s.Resume()
+		if _, err := s.Acquire(background); err == nil || !strings.Contains(err.Error(), "released") {
+			s.Error(err)
+		}
+	}, scheduler.NonBlocking())
 }
 
 func TestCharge(t *testing.T) {

@@ -1,174 +1,241 @@
 package scheduler
 
 import (
-	"cmp"
+	"fmt"
 	"math"
-	"slices"
 	"time"
 
-	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// core decides. It is plain data that is told the time: no goroutine, channel, clock or lock is in
-// it. Its owner calls advance with the time, then any of the operations, and after each of them
-// grant until it returns nil, so that between operations the ticket whose turn it is never fits.
+// core decides. It is plain data that is told the time: it has no goroutine, channel, clock or lock.
+// The holder of the state calls advance with the time, then any of the operations, and after each of
+// them next until it returns nil, so that between operations the ticket whose turn it is never fits.
 type core struct {
 	limits      Limits
-	most        int  // the largest weight that every limit can hold
-	timed       bool // the instant of a release matters
+	maxWeight   int // the largest weight that every limit can hold
 	maxQueue    int
 	nonBlocking bool
 
-	now      instant
-	windows  []window
-	inUse    int // weight granted and not released
-	line     ticket.Lines
+	now    moment
+	behind time.Duration // how far the clock is behind now because it stepped back
+
+	pause   pause
+	burst   burst
+	windows []window
+	inForce []limit // the pause while it lasts, the burst if there is a cap, the windows
+
+	timeless       bool // no limit in force depends on the time
+	countsReleases bool // the instant of a release matters
+
+	line     line.Lines
 	granted  uint64
+	underway underway
+	foreseen foreseen
+
 	draining bool // takes no newcomers
-	shut     bool // closed; draining too
-	unserved bool // closed while somebody waited
-	forecast forecast
-
-	crowds
-
-	idle []*ticket.Place // a few places that can serve again
-
-	feeds []*feed // to those who watch
-	noted bool    // somebody watches, or a journal is kept
-
-	armed instant // what the owner's timer is set to; never if it is not set
-	unset bool    // a borrower changed armed, and the timer is still to be set to it
-
-	pausedUntil instant
-	halted      bool // paused until told otherwise
+	closed   bool // grants nothing; draining too
+	unserved bool // closed while a ticket waited
 }
 
-func newCore(l Limits, maxQueue int, nonBlocking bool) *core {
-	c := &core{maxQueue: maxQueue, nonBlocking: nonBlocking, armed: never, idle: make([]*ticket.Place, 0, 16)}
+// limit is one thing that must have room before a ticket is granted. All limits are plain data that is
+// told the time.
+type limit interface {
+	// fits reports whether there is room for n permits.
+	fits(n int) bool
+	// roomAt returns the earliest instant at which n permits fit behind those foreseen. It takes
+	// permits in use to be released now, and then is a lower bound: sure says that it is exact.
+	roomAt(now moment, ahead *foreseen, n int) (at moment, sure bool)
+	// grant charges n permits that are granted now.
+	grant(now moment, n int)
+	// release notes that n permits are given back now.
+	release(now moment, n int)
+	// undo takes back a grant that was made at the instant at and not released.
+	undo(now, at moment, n int)
+	// String names the limit in errors.
+	String() string
+}
+
+func (c *core) init(l Limits, maxQueue int, nonBlocking bool) {
+	c.maxQueue, c.nonBlocking = maxQueue, nonBlocking
 	c.setLimits(l)
-	return c
 }
 
-// setLimits starts with limits and windows that remember nothing.
+// setLimits starts with windows that remember nothing.
 func (c *core) setLimits(l Limits) {
-	c.limits, c.windows, c.timed = l, nil, false
-	c.most, _ = l.tightest()
-	for _, w := range l.Windows {
-		c.windows = append(c.windows, newWindow(w))
-		c.timed = c.timed || w.From == FromRelease
+	c.limits, c.burst.max = l, l.MaxBurst
+	c.maxWeight, _ = l.tightest()
+	c.windows, c.countsReleases = make([]window, len(l.Windows)), false
+	for i, w := range l.Windows {
+		c.windows[i] = newWindow(w)
+		c.countsReleases = c.countsReleases || w.From == FromRelease
 	}
+	c.enforce()
 }
 
-// advance moves time on. A clock that steps back stands still.
-func (c *core) advance(now instant) {
-	if now <= c.now {
+// enforce lists the limits that are in force.
+func (c *core) enforce() {
+	c.inForce = c.inForce[:0]
+	paused := c.pause.paused(c.now)
+	if paused {
+		c.inForce = append(c.inForce, &c.pause)
+	}
+	if c.burst.max > 0 {
+		c.inForce = append(c.inForce, &c.burst)
+	}
+	for i := range c.windows {
+		c.inForce = append(c.inForce, &c.windows[i])
+	}
+	c.timeless = !paused && len(c.windows) == 0
+}
+
+// advance moves time on to what the clock shows. Time stands still while the clock is behind.
+func (c *core) advance(reading moment) {
+	if reading <= c.now {
+		c.behind = reading.until(c.now)
 		return
 	}
-	c.now = now
+	c.now, c.behind = reading, 0
 	for i := range c.windows {
-		c.windows[i].past.expire(now)
+		c.windows[i].advance(reading)
+	}
+	if c.pause.ends(reading) {
+		c.resume()
 	}
 }
 
-// timeless reports whether it makes no difference what time it is.
-func (c *core) timeless() bool { return len(c.windows) == 0 && c.pausedUntil <= c.now && !c.noted }
+// standing converts what the clock will show to the core's time, which is ahead of the clock if that
+// has stepped back.
+func (c *core) standing(reading moment) moment { return reading.after(c.behind) }
 
-// grant grants the ticket whose turn it is if it fits, and returns its place and flow and since when
-// it has waited; else nil.
-func (c *core) grant() (p *ticket.Place, f *ticket.Flow, since instant) {
+// next grants the ticket whose turn it is if it fits, and returns its place and flow and since when
+// it waited; else nil.
+func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 	p, f = c.line.First()
-	if p == nil || !c.fits(p.Weight) {
+	if p == nil || c.closed || !c.fits(p.Weight) {
 		return nil, nil, 0
 	}
-	since = instant(p.At)
+	since = moment(p.At)
 	c.line.Serve()
-	c.depart(p)
-	c.spend(p)
+	c.charge(p)
 	return p, f, since
 }
 
-// spend charges every limit for the ticket at p, which is granted now.
-func (c *core) spend(p *ticket.Place) {
-	p.State, p.At = ticket.Holding, int64(c.now)
+// charge charges every limit for the ticket at p, which is granted now. A burst counts also where it has
+// no cap, and a pause never does.
+func (c *core) charge(p *line.Place) {
+	p.State, p.At = line.Holding, int64(c.now)
+	c.burst.grant(c.now, p.Weight)
 	for i := range c.windows {
 		c.windows[i].grant(c.now, p.Weight)
 	}
-	c.inUse += p.Weight
+	if c.underway.counting {
+		c.underway.grant(p)
+	}
 	c.granted++
-	c.forecast.forget()
 }
 
-// fits reports whether n permits fit into every limit at once and there is no pause.
+// fits reports whether n permits fit into every limit at once.
 func (c *core) fits(n int) bool {
-	if c.paused() || !c.burstFits(n) {
-		return false
-	}
-	for i := range c.windows {
-		if !c.windows[i].fits(n) {
+	for _, l := range c.inForce {
+		if !l.fits(n) {
 			return false
 		}
 	}
 	return true
 }
 
-func (c *core) burstFits(n int) bool {
-	return c.limits.MaxBurst == 0 || n <= c.limits.MaxBurst-c.inUse
-}
-
 // request is what a caller asks for.
 type request struct {
 	weight   int
-	deadline instant      // never: none
-	flow     *ticket.Flow // nil: the plain line
+	deadline moment     // what the clock then shows; never: none
+	flow     *line.Flow // nil: the plain line
 }
 
-// enqueue puts a place in line for a ticket that can wait until its deadline, or returns why not.
-func (c *core) enqueue(p *ticket.Place, r request) error {
+// call says what a caller wants if the ticket cannot be granted at once.
+type call uint8
+
+const (
+	callAcquire call = iota // to wait until the deadline, or as NonBlocking says
+	callEnqueue             // to wait
+	callTry                 // to be refused, without a reason
+)
+
+// verdict is what the core decides about a new ticket.
+type verdict uint8
+
+const (
+	verdictRefused verdict = iota
+	verdictGranted         // at once
+	verdictQueued
+)
+
+// decide decides about a new ticket and charges nothing: the caller goes on with grantAtOnce or join.
+func (c *core) decide(k call, r *request) (verdict, error) {
+	late := r.deadline != never && c.standing(r.deadline) < c.now
+	if c.takes(r.weight) && !late {
+		return verdictGranted, nil
+	}
+	if k == callTry {
+		return verdictRefused, ErrNoPermit
+	}
 	if err := c.admits(r.weight); err != nil {
-		return err
+		return verdictRefused, err
+	}
+	if k == callAcquire && c.nonBlocking {
+		return verdictRefused, c.refuseToWait(r, late)
 	}
 	if c.full(r.flow) && !c.atOnce(r.weight) {
-		return &QueueFullError{Max: c.maxQueue}
+		return verdictRefused, &QueueFullError{Max: c.maxQueue, Wait: c.waitForHead(r)}
 	}
 	if r.deadline != never {
-		if at, limit := c.earliest(r); at > r.deadline {
-			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(r.deadline), Limit: c.name(limit)}
+		if at, l := c.earliest(r); at > c.standing(r.deadline) {
+			return verdictRefused, c.deadlineError(r, at, l)
 		}
 	}
-	c.push(p, r)
-	return nil
+	return verdictQueued, nil
 }
 
-// try puts a place in line if the ticket is granted at once, else it refuses without a reason.
-func (c *core) try(p *ticket.Place, r request) error {
-	if !c.takes(r.weight) {
-		return ErrNoPermit
+// refuseToWait returns why a ticket that would have to wait, or comes late, is refused by a
+// non-blocking scheduler.
+func (c *core) refuseToWait(r *request, late bool) error {
+	at, by := c.earliest(r)
+	if late {
+		return c.deadlineError(r, at, by)
 	}
-	c.push(p, r)
-	return nil
+	wait, limit := c.advice(r, at, by)
+	return &NoPermitError{Wait: wait, Limit: limit}
 }
 
-// acquire is enqueue, or for a non-blocking scheduler try with a reason.
-func (c *core) acquire(p *ticket.Place, r request) error {
-	if !c.nonBlocking {
-		return c.enqueue(p, r)
-	}
-	if err := c.admits(r.weight); err != nil {
-		return err
-	}
-	if late := r.deadline < c.now; late || !c.atOnce(r.weight) {
-		at, limit := c.earliest(r)
-		if late {
-			return &DeadlineError{Wait: c.now.until(at), Left: c.now.until(r.deadline), Limit: c.name(limit)}
-		}
-		return &NoPermitError{Wait: c.now.until(at), Limit: c.name(limit)}
-	}
-	c.push(p, r)
-	return nil
+func (c *core) deadlineError(r *request, at moment, by limit) error {
+	wait, limit := c.advice(r, at, by)
+	return &DeadlineError{Wait: wait, Left: c.now.until(c.standing(r.deadline)), Limit: limit}
 }
 
-// full reports whether the line is too long for one more of the flow. See WithMaxQueue.
-func (c *core) full(f *ticket.Flow) bool {
+// advice returns when to come back for a ticket that the limit keeps until the given instant at least,
+// and the name of the limit.
+func (c *core) advice(r *request, at moment, by limit) (wait time.Duration, limit string) {
+	switch {
+	case c.atOnce(r.weight):
+		return 0, name(by)
+	case c.pause.halted:
+		return Forever, c.pause.String()
+	case at <= c.now: // a permit must first be released
+		return Forever, name(by)
+	}
+	return c.now.wait(at), name(by)
+}
+
+// name returns the name of the limit that makes a ticket wait, if one does.
+func name(l limit) string {
+	if l == nil {
+		return ""
+	}
+	return l.String()
+}
+
+// full reports whether the line is too long for one more ticket of the flow. See WithMaxQueue.
+func (c *core) full(f *line.Flow) bool {
 	length := c.line.Len()
 	if length < c.maxQueue {
 		return false
@@ -185,9 +252,8 @@ func (c *core) admits(n int) error {
 	if n < 1 {
 		return &InvalidError{"weight", n, "1 or more"}
 	}
-	if n > c.most {
-		_, limit := c.limits.tightest()
-		return &TooLargeError{Weight: n, Most: c.most, Limit: limit}
+	if n > c.maxWeight {
+		return c.tooLarge(n)
 	}
 	if c.draining {
 		return ErrClosed
@@ -195,24 +261,37 @@ func (c *core) admits(n int) error {
 	return nil
 }
 
+// tooLarge returns the error for a weight above maxWeight.
+func (c *core) tooLarge(n int) error {
+	_, limit := c.limits.tightest()
+	return &TooLargeError{Weight: n, Most: c.maxWeight, Limit: limit}
+}
+
 // atOnce reports whether a ticket of weight n taken now is granted now.
 func (c *core) atOnce(n int) bool { return c.line.Len() == 0 && c.fits(n) }
 
 // takes reports the same of a weight that may be one no limit can hold, and of a core that may be
 // draining.
-func (c *core) takes(n int) bool { return n >= 1 && n <= c.most && !c.draining && c.atOnce(n) }
+func (c *core) takes(n int) bool { return n >= 1 && n <= c.maxWeight && !c.draining && c.atOnce(n) }
 
-func (c *core) push(p *ticket.Place, r request) {
-	if c.line.Alone(r.flow) && c.forecast.current(c.now, c.windows) {
-		c.forecast.join(r.weight)
-	}
+// grantAtOnce grants a ticket for which decide said so.
+func (c *core) grantAtOnce(p *line.Place, r *request) {
+	c.line.Issue(p, r.weight)
+	c.charge(p)
+}
+
+// join puts a ticket in line.
+func (c *core) join(p *line.Place, r *request) {
 	p.At = int64(c.now)
 	c.line.Push(p, r.weight, r.flow)
 }
 
+// leave takes a waiting ticket out of the line of its flow.
+func (c *core) leave(p *line.Place, f *line.Flow) { c.line.Remove(p, f) }
+
 // release gives back what the ticket at p holds.
-func (c *core) release(p *ticket.Place) {
-	c.inUse -= p.Weight
+func (c *core) release(p *line.Place) {
+	c.burst.release(c.now, p.Weight)
 	for i := range c.windows {
 		c.windows[i].release(c.now, p.Weight)
 	}
@@ -220,117 +299,114 @@ func (c *core) release(p *ticket.Place) {
 }
 
 // undo makes the grant to p as if it had never been.
-func (c *core) undo(p *ticket.Place) {
-	c.inUse -= p.Weight
+func (c *core) undo(p *line.Place) {
+	c.burst.undo(c.now, moment(p.At), p.Weight)
 	for i := range c.windows {
-		c.windows[i].undo(c.now, instant(p.At), p.Weight)
+		c.windows[i].undo(c.now, moment(p.At), p.Weight)
 	}
 	c.granted--
 	c.end(p)
 }
 
-// leave takes a waiting place out of the line of its flow.
-func (c *core) leave(p *ticket.Place, f *ticket.Flow) {
-	c.line.Remove(p, f)
-	c.depart(p)
-	c.end(p)
-}
-
-// end makes the place idle: the ticket is over.
-func (c *core) end(p *ticket.Place) {
-	p.State = ticket.Idle
-	c.forecast.forget()
-}
-
-// waiter is a ticket in line.
-type waiter struct {
-	place *ticket.Place
-	flow  *ticket.Flow
-}
-
-// waiters returns the tickets in line that are meant, in the order of their numbers.
-func (c *core) waiters(meant func(*ticket.Place) bool) (those []waiter) {
-	for p, f := range c.line.All() {
-		if meant(p) {
-			those = append(those, waiter{p, f})
-		}
+func (c *core) end(p *line.Place) {
+	if c.underway.counting {
+		c.underway.end(p)
 	}
-	slices.SortFunc(those, func(a, b waiter) int { return cmp.Compare(a.place.Number, b.place.Number) })
-	return those
+	p.State = line.Idle
 }
 
 // wake returns the instant at which the head of the line fits by the passing of time alone, or
-// never: with nobody in line, or when somebody must first release or resume.
-func (c *core) wake() instant {
+// never: if no ticket waits, or a permit must first be released, or the pause ended.
+func (c *core) wake() moment {
 	p, _ := c.line.First()
-	if p == nil || c.halted || !c.burstFits(p.Weight) {
+	if p == nil {
 		return never
 	}
-	at, _, release := roomAt(c.windows, c.now, p.Weight)
-	if release {
-		return never
-	}
-	return max(at, c.pausedUntil)
+	return c.roomAt(p.Weight)
 }
 
-// earliest returns the earliest instant at which a ticket taken now could be granted, and the index of
-// the window that decides it: -1 if none does.
-func (c *core) earliest(r request) (at instant, limit int) {
-	if c.line.Len() == 0 {
-		if at, limit, _ = roomAt(c.windows, c.now, r.weight); at < c.pausedUntil {
-			at, limit = c.pausedUntil, -1
+// roomAt returns the instant at which n permits fit by the passing of time alone, or never.
+func (c *core) roomAt(n int) moment {
+	at := c.now
+	for _, l := range c.inForce {
+		room, sure := l.roomAt(c.now, nil, n)
+		if !sure {
+			return never
 		}
-		return at, limit
+		at = max(at, room)
 	}
-	last := c.line.Alone(r.flow) // else somebody may come between
-	if !last || !c.forecast.current(c.now, c.windows) {
-		c.forecast.run(c.now, max(c.now, c.pausedUntil), c.windows, c.line.Ahead(r.weight, r.flow))
-		c.forecast.made = last
-	}
-	return c.forecast.next(r.weight)
+	return at
 }
 
-// foresees reports whether it needs no pass over the line to tell when a ticket can be granted, or
-// nobody wants to know.
-func (c *core) foresees(r request) bool {
-	return r.deadline == never && !c.nonBlocking || c.line.Len() == 0 ||
-		c.line.Alone(r.flow) && c.forecast.current(c.now, c.windows)
-}
-
-// wait returns how long a ticket taken now would wait at least; for ever if it is never granted.
-func (c *core) wait(r request) time.Duration {
-	if c.admits(r.weight) != nil {
-		return forEver
+// waitForHead returns how long it takes until the line is shorter by the passing of time alone; if it is
+// empty, until a ticket fits.
+func (c *core) waitForHead(r *request) time.Duration {
+	n := r.weight
+	if p, _ := c.line.First(); p != nil {
+		n = p.Weight
 	}
-	at, _ := c.earliest(r)
-	return c.now.until(at)
+	return c.now.wait(c.roomAt(n))
 }
 
-// name returns the limit with the index that earliest gave. Where no window decides, only a pause or
-// the burst can make a ticket wait.
-func (c *core) name(limit int) string {
-	switch {
-	case limit >= 0:
-		return c.windows[limit].String()
-	case c.paused():
-		return "pause"
-	case c.limits.MaxBurst > 0:
-		return c.limits.burst()
+// setPause stops grants until an instant, or if that is never, until resume. It reports whether there
+// is anything to wait for.
+func (c *core) setPause(until moment) bool {
+	if until <= c.now {
+		return false
 	}
-	return ""
+	c.pause.extend(until)
+	c.enforce()
+	return true
 }
 
-// finished reports whether all is over: after Close at once, else when a drain has nobody waiting
-// and nothing held.
+func (c *core) resume() {
+	c.pause = pause{}
+	c.enforce()
+}
+
+// spend notes that n permits of the window were used elsewhere.
+func (c *core) spend(w Window, n int) error {
+	if n < 1 || n > w.Permits {
+		return &InvalidError{"the permits of Charge", n, fmt.Sprintf("from 1 to %d, the Permits of the window", w.Permits)}
+	}
+	return c.eachWindow("Charge", w, func(w *window) { w.spend(c.now, n) })
+}
+
+// observe notes that the far side grants at most left more permits of the window until an instant.
+func (c *core) observe(w Window, left int, until moment) error {
+	if left < 0 {
+		return &InvalidError{"the permits left of Observe", left, "0 or more"}
+	}
+	if !c.underway.counting {
+		c.underway.start(c.burst.held)
+	}
+	left = c.underway.deductFrom(left)
+	return c.eachWindow("Observe", w, func(w *window) { w.observe(c.now, left, until) })
+}
+
+// eachWindow calls do for each window that is as w says.
+func (c *core) eachWindow(of string, w Window, do func(*window)) error {
+	found := false
+	for i := range c.windows {
+		if c.windows[i].Window == w {
+			do(&c.windows[i])
+			found = true
+		}
+	}
+	if !found {
+		return &InvalidError{"the window of " + of, w, fmt.Sprintf("one of the scheduler's (%v)", c.limits)}
+	}
+	return nil
+}
+
+// finished reports whether all is over: after Close when every ticket has left the line, else when a
+// drain has no ticket waiting and nothing held.
 func (c *core) finished() bool {
-	return c.shut || c.draining && c.served()
+	return c.draining && c.line.Len() == 0 && (c.closed || c.served())
 }
 
-// served reports whether nobody waits, or was sent away waiting, and nothing is held.
-func (c *core) served() bool { return c.line.Len() == 0 && !c.unserved && c.inUse == 0 }
-
-// forEver is the wait of what never comes.
-const forEver = time.Duration(math.MaxInt64)
+// served reports whether no ticket waits, or was sent away waiting, and nothing is held.
+func (c *core) served() bool { return c.line.Len() == 0 && !c.unserved && c.burst.held.zero() }
 
 // unlimited is the maxQueue of a scheduler without WithMaxQueue.
 const unlimited = math.MaxInt

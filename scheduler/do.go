@@ -6,10 +6,15 @@ import "context"
 // f returns or panics; a panic goes on up. It returns the error of Acquire, in which case f was not
 // called, or that of f.
 func (s *Scheduler) Do(ctx context.Context, f func(context.Context) error) error {
+	return s.handle.Do(ctx, f)
+}
+
+// Do is [Scheduler.Do].
+func (h *Handle) Do(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
 		return errNilFunc("Do")
 	}
-	t, err := s.Acquire(ctx)
+	t, err := h.AcquireN(ctx, 1)
 	if err != nil {
 		return err
 	}
@@ -21,12 +26,13 @@ func (s *Scheduler) Do(ctx context.Context, f func(context.Context) error) error
 // f, and releases the permit when f returns or panics. Where Acquire fails, the wrapped function
 // returns that error and the zero R, and f is not called. For a function of several arguments, or of
 // none, make A a struct.
-func Wrap[A, R any](s *Scheduler, f func(context.Context, A) (R, error)) func(context.Context, A) (R, error) {
+func Wrap[A, R any](s Source, f func(context.Context, A) (R, error)) func(context.Context, A) (R, error) {
+	h := s.Handle()
 	return func(ctx context.Context, a A) (r R, err error) {
 		if f == nil {
 			return r, errNilFunc("Wrap")
 		}
-		err = s.Do(ctx, func(ctx context.Context) error {
+		err = h.Do(ctx, func(ctx context.Context) error {
 			r, err = f(ctx, a)
 			return err
 		})

@@ -4,8 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 )
+
+// Forever is the longest wait. As the Wait of a refusal it means that no time can be given, because a
+// permit must first be released, or [Scheduler.Resume] called. [Scheduler.WaitTime] returns it
+// for a ticket that would never be granted.
+const Forever time.Duration = math.MaxInt64
 
 // The reasons for which a ticket is not granted that a caller may want to tell apart with
 // [errors.Is]. A context's end is told by [context.Canceled] and [context.DeadlineExceeded].
@@ -15,7 +22,7 @@ var (
 
 	// ErrNoPermit: no permit was free at once and the scheduler is [NonBlocking]. The error that
 	// wraps it is a [*NoPermitError], which says when to come back.
-	ErrNoPermit = errors.New("scheduler: no permit free now")
+	ErrNoPermit = errors.New("scheduler: no permit is free now")
 
 	// ErrQueueFull: the ticket would have to wait and the line is as long as [WithMaxQueue]
 	// allows. The error that wraps it is a [*QueueFullError].
@@ -23,36 +30,46 @@ var (
 
 	// ErrTooLarge: the weight is above what a limit can ever hold, so waiting would not help. The
 	// error that wraps it is a [*TooLargeError].
-	ErrTooLarge = errors.New("scheduler: weight too large")
+	ErrTooLarge = errors.New("scheduler: the weight is too large")
 )
 
 // InvalidError says which value cannot work and what was expected.
 type InvalidError struct {
 	What string // the value's name, such as "Limits.MaxBurst" or "weight"
 	Got  any
-	Want string
+	Want string // what it must be, such as "1 or more", or must have, such as "have a window"
 }
 
 // Error names the value, what it must be and what it was.
-func (e *InvalidError) Error() string {
-	return fmt.Sprintf("scheduler: %s must be %s, got %v", e.What, e.Want, e.Got)
+func (e *InvalidError) Error() string { return "scheduler: " + e.sentence() }
+
+// sentence is Error without the package's name.
+func (e *InvalidError) sentence() string {
+	must, got := "must be", e.Got
+	if strings.HasPrefix(e.Want, "have ") {
+		must = "must"
+	}
+	if got == nil {
+		got = "nil"
+	}
+	return fmt.Sprintf("%s %s %s, got %v", e.What, must, e.Want, got)
 }
 
-// ParseError says where a text does not read as limits.
+// ParseError says where a text does not read as limits, and what was expected there.
 type ParseError struct {
 	Text   string
-	Offset int // in bytes, where the trouble begins
-	Reason string
-	Err    error // an *InvalidError if the text reads well but the value cannot work
+	Offset int    // in bytes, where the trouble begins
+	Reason string // what was expected at Offset, what is there, and how to write it
+	Err    error  // an *InvalidError if the text reads well but the value cannot work
 }
 
-// Error quotes the text from where it stops making sense.
+// Error quotes what comes before Offset, or the end of it if it is long, and gives the reason.
 func (e *ParseError) Error() string {
-	near := e.Text[e.Offset:]
-	if near == "" {
-		return fmt.Sprintf("scheduler: limits %q end too early: %s", e.Text, e.Reason)
+	before := strings.TrimSpace(e.Text[:e.Offset])
+	if before == "" {
+		return "scheduler: limits: " + e.Reason
 	}
-	return fmt.Sprintf("scheduler: limits %q, at byte %d (%q): %s", e.Text, e.Offset, near, e.Reason)
+	return fmt.Sprintf("scheduler: limits: after %q: %s", lastOf(before), e.Reason)
 }
 
 // Unwrap returns Err.
@@ -61,18 +78,22 @@ func (e *ParseError) Unwrap() error { return e.Err }
 // DeadlineError refuses a ticket at once because its context's deadline comes before the earliest
 // instant at which it could be granted. It unwraps to [context.DeadlineExceeded].
 type DeadlineError struct {
-	Wait  time.Duration // from now to the earliest possible grant
-	Left  time.Duration // from now to the deadline, negative if it is past
-	Limit string        // the limit that binds, such as "3/2s"
+	Wait  time.Duration // until the earliest grant; Forever if that depends on a release or Resume alone
+	Left  time.Duration // until the deadline; negative if it has passed
+	Limit string        // the limit that binds, such as "3/2s", or "pause"
 }
 
-// Error says how long the wait would have been and which limit binds.
+// Error compares the wait with the deadline and says which limit binds.
 func (e *DeadlineError) Error() string {
-	if e.Left < 0 {
+	switch {
+	case e.Left < 0:
 		return fmt.Sprintf("scheduler: the deadline passed %v ago: %v", -e.Left, context.DeadlineExceeded)
+	case e.Wait == Forever:
+		return fmt.Sprintf("scheduler: no permit can be granted before the deadline in %v (%s): %v; %s",
+			e.Left, because(e.Limit), context.DeadlineExceeded, comeBack(e.Wait, e.Limit))
 	}
-	return fmt.Sprintf("scheduler: the earliest grant is in %v (limit %s) but the deadline is in %v: %v; allow more time",
-		e.Wait, e.Limit, e.Left, context.DeadlineExceeded)
+	return fmt.Sprintf("scheduler: the earliest grant is in %v (%s) but the deadline is in %v: %v; allow more time",
+		e.Wait, because(e.Limit), e.Left, context.DeadlineExceeded)
 }
 
 // Unwrap returns [context.DeadlineExceeded].
@@ -81,16 +102,19 @@ func (e *DeadlineError) Unwrap() error { return context.DeadlineExceeded }
 // NoPermitError is what a [NonBlocking] scheduler returns instead of waiting. It unwraps to
 // [ErrNoPermit].
 type NoPermitError struct {
-	Wait  time.Duration // until a ticket taken now could be granted, as [Scheduler.WaitTime] counts
-	Limit string        // the limit that binds, such as "3/2s" or "burst 2"
+	// Wait is how long it takes at least until a ticket can be granted, as [Scheduler.WaitTimeN] counts,
+	// but never 0: it is [Forever] if that depends on nothing but a release or [Scheduler.Resume],
+	// because then no time can be given.
+	Wait time.Duration
+
+	// Limit is the limit that binds, such as "3/2s" or "burst 2". During a pause it is "pause",
+	// unless a window needs longer than the pause lasts.
+	Limit string
 }
 
 // Error says which limit binds and when to come back.
 func (e *NoPermitError) Error() string {
-	if e.Wait == 0 {
-		return fmt.Sprintf("%v (limit %s); come back when a permit has been released", ErrNoPermit, e.Limit)
-	}
-	return fmt.Sprintf("%v (limit %s); come back in %v", ErrNoPermit, e.Limit, e.Wait)
+	return fmt.Sprintf("%v (%s); %s", ErrNoPermit, because(e.Limit), comeBack(e.Wait, e.Limit))
 }
 
 // Unwrap returns [ErrNoPermit].
@@ -105,8 +129,7 @@ type TooLargeError struct {
 
 // Error says what the most is and which limit says so.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%v: %d permits asked for, limit %s allows at most %d; ask for less or split the work",
-		ErrTooLarge, e.Weight, e.Limit, e.Most)
+	return fmt.Sprintf("scheduler: weight %d exceeds limit %s; ask for at most %d", e.Weight, e.Limit, e.Most)
 }
 
 // Unwrap returns [ErrTooLarge].
@@ -116,15 +139,85 @@ func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 // [ErrQueueFull].
 type QueueFullError struct {
 	Max int // what WithMaxQueue was given
+
+	// Wait is how long it takes until the head of the line can be granted, so that the line becomes
+	// shorter. Where Max is 0, so that no line forms, it is how long until the ticket itself could be
+	// granted. It is more than 0, and [Forever] if a permit must first be released, or
+	// [Scheduler.Resume] called.
+	Wait time.Duration
 }
 
-// Error says how long the line may be.
+// Error says how long the line may be and when to come back.
 func (e *QueueFullError) Error() string {
-	return fmt.Sprintf("%v: %d may wait; come back later or allow more with WithMaxQueue", ErrQueueFull, e.Max)
+	room, wait := fmt.Sprintf("at most %d may wait", e.Max), e.Wait
+	if e.Max == 0 {
+		room = "no ticket may wait"
+	}
+	if wait == Forever {
+		wait = 0 // not only a release helps: a ticket may give up its place
+	}
+	return fmt.Sprintf("%v: %s; %s, or allow more with WithMaxQueue", ErrQueueFull, room, comeBack(wait, ""))
 }
 
 // Unwrap returns [ErrQueueFull].
 func (e *QueueFullError) Unwrap() error { return ErrQueueFull }
+
+// because names the limit that binds.
+func because(limit string) string {
+	if limit == pauseLimit {
+		return "paused"
+	}
+	return "limit " + limit
+}
+
+// comeBack says when to ask again.
+func comeBack(wait time.Duration, limit string) string {
+	switch {
+	case wait <= 0:
+		return "come back later"
+	case wait < Forever:
+		return fmt.Sprintf("come back in %v", wait)
+	case limit == pauseLimit:
+		return "come back when it is resumed"
+	}
+	return "come back when a permit has been released"
+}
+
+// pauseLimit is the Limit of a refusal that is due to a pause.
+const pauseLimit = "pause"
+
+// RetryAfter returns how long to wait before asking again for the permit that err refused. It looks
+// through wrapped errors.
+//
+// A [*NoPermitError] and a [*QueueFullError] give their Wait, and so does a [*DeadlineError], after
+// which a new context is needed. If ok is true, d is more than 0, so a loop that sleeps for d does not
+// spin. Asking earlier is pointless. Asking then may fail again, because others ask too.
+//
+// It returns false if waiting does not help: the weight is too large or a value invalid, the scheduler
+// is closed, a context has ended, or err is nil or of another kind. It also returns false if no time
+// can be given, because somebody must first release a permit or call [Scheduler.Resume]; a scheduler
+// that is not [NonBlocking] waits for that too.
+func RetryAfter(err error) (d time.Duration, ok bool) {
+	var advice interface{ retryAfter() time.Duration }
+	if !errors.As(err, &advice) {
+		return 0, false
+	}
+	d = advice.retryAfter()
+	if d <= 0 || d == Forever {
+		return 0, false
+	}
+	return d, true
+}
+
+func (e *NoPermitError) retryAfter() time.Duration  { return e.Wait }
+func (e *QueueFullError) retryAfter() time.Duration { return e.Wait }
+
+func (e *DeadlineError) retryAfter() time.Duration {
+	if e.Left < 0 {
+		return Forever // the context has ended
+	}
+	return e.Wait
+}
 
 // errGivenUp is what a ticket is told that its caller gave up.
 var errGivenUp = fmt.Errorf("scheduler: the ticket was given up: %w", context.Canceled)
@@ -140,7 +233,14 @@ func drainCut(ctx context.Context) error {
 func ended(ctx context.Context, what string) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause != err {
-		return fmt.Errorf("scheduler: %s: %w: %w", what, err, cause)
+		return &endedError{fmt.Errorf("scheduler: %s: %w: %w", what, err, cause)}
 	}
-	return fmt.Errorf("scheduler: %s: %w", what, err)
+	return &endedError{fmt.Errorf("scheduler: %s: %w", what, err)}
 }
+
+// endedError says that a context has ended. Its cause may be a refusal with a Wait, but waiting does
+// not help a context that has ended: RetryAfter must find this error first.
+type endedError struct{ error }
+
+func (e *endedError) Unwrap() error             { return e.error }
+func (e *endedError) retryAfter() time.Duration { return Forever }

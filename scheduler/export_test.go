@@ -1,12 +1,10 @@
 package scheduler
 
-import "github.com/flowguard-go/flowguard/internal/settings"
-
 // KeepCore makes the owner lend nothing, so that every call is a message. All tests must pass
 // either way.
 func KeepCore() Option {
-	return optionFunc(func(set *settings.Settings) error {
-		set.KeepCore = true
+	return optionFunc(func(cfg *config) error {
+		cfg.keepsState = true
 		return nil
 	})
 }

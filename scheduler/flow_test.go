@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -189,7 +190,7 @@ func TestBadShares(t *testing.T) {
 	bubble(t, "burst 1", func(s *story) {
 		s.Flow("full", 1).AcquireN(background, 1)
 		s.join("waiting", 1, 1)
-		for _, share := range []int{0, -1, ticket.MaxShare + 1} {
+		for _, share := range []int{0, -1, line.MaxShare + 1} {
 			flow := s.Flow("key", share)
 			var invalid *scheduler.InvalidError
 			if _, err := flow.Acquire(background); !errors.As(err, &invalid) || invalid.Got != share {
@@ -236,6 +237,97 @@ func TestFullLinesOfFlows(t *testing.T) {
 			}
 		}
 	}, scheduler.WithMaxQueue(12))
+}
+
+// room asks for up to n places in the line of a flow, and returns how many there were.
+func (s *story) room(key string, n int) (got int) {
+	s.Helper()
+	for range n {
+		_, err := s.Flow(key, 1).Enqueue(1)
+		var full *scheduler.QueueFullError
+		if err != nil && !errors.As(err, &full) {
+			s.Fatal(err)
+		}
+		if err != nil {
+			return got
+		}
+		got++
+	}
+	return got
+}
+
+// A full line takes a ticket of a flow that has less than its part, n divided by the flows that would wait,
+// until 2n wait in all. Keys cost nothing to make up, so that is no promise to a newcomer: somebody who
+// makes up enough of them keeps all others out, of flows of their own too.
+func TestFullLinesOfManyFlows(t *testing.T) {
+	for _, c := range []struct {
+		max, each int // the length of WithMaxQueue; so many places does each of 100 flows ask for
+		waiting   int // so many they get
+		newcomer  int // so many does a flow that comes then
+	}{
+		{max: 100, each: 1, waiting: 100, newcomer: 0}, // its part would be 100/101
+		{max: 200, each: 2, waiting: 200, newcomer: 1},
+		{max: 1000, each: 10, waiting: 1000, newcomer: 9},
+		{max: 100, each: 100, waiting: 200, newcomer: 0}, // 100, 50, 33 and 17 of them
+		{max: 1000, each: 1000, waiting: 2000, newcomer: 0},
+	} {
+		bubble(t, "1/h", func(s *story) {
+			s.acquire()
+			for i := range 100 {
+				s.room(fmt.Sprint("made up ", i), c.each)
+			}
+			if got := s.Stats().Waiting; got != c.waiting {
+				s.Errorf("%+v: %d wait", c, got)
+			}
+			if got := s.room("newcomer", 2*c.max+1); got != c.newcomer {
+				s.Errorf("%+v: a newcomer got %d places", c, got)
+			}
+			if got := s.Stats().Waiting; got > 2*c.max {
+				s.Errorf("%+v: %d wait", c, got)
+			}
+		}, scheduler.WithMaxQueue(c.max))
+	}
+}
+
+// Random flows that come and go against the rule itself.
+func TestLinesOfFlowsAreBounded(t *testing.T) {
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 31))
+		n := []int{0, 1, 2, 5, 12, 30}[r.IntN(6)]
+		bubble(t, "1/h", func(s *story) {
+			s.acquire()
+			waiting := map[string][]ticket.Ticket{}
+			all := 0
+			for step := range 200 {
+				key := fmt.Sprint(r.IntN(1 + n/2 + int(seed)%5))
+				if own := waiting[key]; r.IntN(4) == 0 && len(own) > 0 {
+					own[0].Cancel()
+					if waiting[key] = own[1:]; len(own) == 1 {
+						delete(waiting, key)
+					}
+					all--
+					continue
+				}
+				flows := len(waiting)
+				if len(waiting[key]) == 0 {
+					flows++
+				}
+				want := all < n || all < 2*n && len(waiting[key]) < n/flows
+				next, err := s.Flow(key, 1+r.IntN(3)).Enqueue(1)
+				if (err == nil) != want || err != nil && !errors.Is(err, scheduler.ErrQueueFull) {
+					s.Fatalf("seed %d, step %d: %d wait, %d of %d flows with it, n is %d: %v",
+						seed, step, all, len(waiting[key]), flows, n, err)
+				}
+				if err == nil {
+					waiting[key] = append(waiting[key], next)
+					all++
+				}
+				if got := s.Stats(); got.Waiting != all || got.Flows != len(waiting) {
+					s.Fatalf("seed %d, step %d: stats %+v, want %d waiting in %d flows", seed, step, got, all, len(waiting))
+				}
+			}
+		}, scheduler.WithMaxQueue(n))
+	}
 }
 
 // A view is the scheduler in all that is not a flow's.

@@ -1,106 +1,135 @@
 package scheduler
 
-import "iter"
+import (
+	"math"
+	"sort"
+	"time"
+)
 
-// forecast answers when a ticket taken now could be granted: it lets copies of the windows run ahead
-// through the line as it stands. Grants depend on windows alone there: whoever must release first is
-// taken to release at once, so where the burst or a window that counts from release decides, the
-// answer is a lower bound. Where windows that count from grant decide, it is exact.
+// foreseen is when the tickets ahead of a newcomer will be granted, as far as that is known: each is
+// granted as soon as all limits have room, and its permits are taken to be released at once. So where
+// windows that count from grant decide the forecast is exact, and elsewhere it is a lower bound.
 //
-// Running ahead costs one pass over the line. Where one flow waits, the result is kept and extended as
-// tickets join its line, until anything else happens.
-type forecast struct {
-	ahead []window // as they will be when the last in line has been granted
-	made  bool     // ahead is up to date with the line
-	asOf  instant  // when it was made
-	first instant  // when the head of the line is granted
-	last  instant  // when the tail of the line is granted
-	limit int      // index of the window that decides last; -1 if none
+// It looks at up to lookAhead tickets one by one. A longer line would take the owner's time from those
+// who are to be granted, so of that only the weight counts, as if it could be granted permit by permit:
+// a lower bound, which is exact for one window and tickets of weight 1.
+//
+// A nil *foreseen is an empty line.
+type foreseen struct {
+	at    []moment // of each ticket's grant
+	total []tally  // the weight of all up to each
+	last  moment   // the last of them
+	by    limit    // what made the last of them wait
+
+	bulk  int    // the weight of a long line
+	first moment // when its head is granted
 }
 
-// forget makes the next question run through the line again.
-func (f *forecast) forget() { f.made = false }
+// lookAhead is how many tickets a forecast looks at one by one.
+const lookAhead = 256
 
-// current reports whether what was found out still holds at now.
-func (f *forecast) current(now instant, windows []window) bool {
-	if !f.made {
-		return false
+// earliest returns the earliest instant at which a ticket taken now could be granted, and the limit that
+// decides it: nil if it need not wait.
+func (c *core) earliest(r *request) (at moment, by limit) {
+	waiting := c.line.Len()
+	if waiting == 0 {
+		return c.foresee(nil, r.weight)
 	}
-	if f.asOf == now {
-		return true
+	f := &c.foreseen
+	f.reset(c.now)
+	if waiting <= lookAhead {
+		c.line.Ahead(r.weight, r.flow, func(n int) {
+			at, by := c.foresee(f, n)
+			f.add(at, by, n)
+		})
+		return c.foresee(f, r.weight)
 	}
-	// While the head of the line need not have moved, only the permits that could be released "at
-	// once" make the answer depend on the present.
-	if f.first <= now {
-		return false
+	head, _ := c.line.First()
+	f.first, f.by = c.foresee(nil, head.Weight)
+	f.last = f.first
+	f.bulk = c.line.WeightAhead(r.weight, r.flow)
+	return c.foresee(f, r.weight)
+}
+
+// foresee returns when a ticket of weight n is granted behind those ahead, and what decides that.
+func (c *core) foresee(ahead *foreseen, n int) (at moment, by limit) {
+	at = c.now
+	if ahead != nil {
+		at, by = ahead.last, ahead.by
 	}
-	for i := range windows {
-		if windows[i].held > 0 {
-			return false
+	for _, l := range c.inForce {
+		room, sure := l.roomAt(c.now, ahead, n)
+		if room > at || by == nil && !sure {
+			at, by = max(at, room), l
 		}
 	}
-	return true
+	return at, by
 }
 
-// run lets the windows run ahead through a line of tickets of the given weights, of which none is
-// granted before start.
-func (f *forecast) run(now, start instant, windows []window, line iter.Seq[int]) {
-	if f.ahead == nil {
-		f.ahead = make([]window, len(windows))
+// wait returns how long a ticket taken now would wait at least; Forever if it is never granted.
+func (c *core) wait(r *request) time.Duration {
+	if c.admits(r.weight) != nil {
+		return Forever
 	}
-	for i := range windows {
-		w := &f.ahead[i]
-		past := w.past
-		*w = windows[i]
-		past.copyFrom(&windows[i].past)
-		w.past = past
-		if w.held > 0 {
-			w.past.add(now, w.held)
-			w.held = 0
-		}
-	}
-	f.made, f.asOf, f.first, f.last, f.limit = true, now, never, start, -1
-	for n := range line {
-		f.join(n)
-	}
+	at, _ := c.earliest(r)
+	return c.now.wait(at)
 }
 
-// join lets a ticket of weight n join the line.
-func (f *forecast) join(n int) {
-	f.last, f.limit = f.next(n)
-	f.first = min(f.first, f.last)
-	if f.last == never {
-		return // so far off that nothing behind it can be told apart
-	}
-	for i := range f.ahead {
-		f.ahead[i].past.expire(f.last)
-		f.ahead[i].past.add(f.last, n)
-	}
+func (f *foreseen) reset(now moment) {
+	*f = foreseen{at: f.at[:0], total: f.total[:0], last: now}
 }
 
-// next returns when a ticket of weight n behind all others would be granted, and which window
-// decides that.
-func (f *forecast) next(n int) (at instant, limit int) {
-	if f.last == never {
-		return never, f.limit
+func (f *foreseen) add(at moment, by limit, n int) {
+	var total tally
+	if i := len(f.total); i > 0 {
+		total = f.total[i-1]
 	}
-	at, limit, _ = roomAt(f.ahead, f.last, n)
-	if limit < 0 {
-		limit = f.limit
-	}
-	return at, limit
+	total.add(n)
+	f.at, f.total = append(f.at, at), append(f.total, total)
+	f.last, f.by = at, by
 }
 
-// roomAt returns the earliest instant, not before now, at which n permits fit into all windows, the
-// window that decides it (-1 if they fit now), and whether somebody must first release.
-func roomAt(windows []window, now instant, n int) (at instant, limit int, release bool) {
-	at, limit = now, -1
-	for i := range windows {
-		room, held := windows[i].roomAt(now, n)
-		release = release || held
-		if room > at {
-			at, limit = room, i
-		}
+func (f *foreseen) empty() bool { return f == nil || len(f.at) == 0 && f.bulk == 0 }
+
+// weight returns the weight of all tickets ahead.
+func (f *foreseen) weight() tally {
+	if f.empty() {
+		return tally{}
 	}
-	return at, limit, release
+	if f.bulk > 0 {
+		return tally{low: uint64(f.bulk)}
+	}
+	return f.total[len(f.total)-1]
+}
+
+// roomAt returns when n permits fit into the window behind the tickets ahead.
+func (f *foreseen) roomAt(w *window, now moment, n int) (at moment, sure bool) {
+	if f.bulk > 0 {
+		return f.roomBehindBulk(w, now, n)
+	}
+	// The permits that must have gone: those that count now go first, then those of the tickets ahead.
+	excess, spare := f.weight(), w.excess(n)
+	if spare > 0 {
+		excess.add(spare)
+	} else if free := (tally{low: uint64(-spare)}); excess.less(free) {
+		return now, true
+	} else {
+		excess.minus(free)
+	}
+	counted := w.held
+	counted.add(w.past.sum())
+	if !counted.less(excess) {
+		return w.freeAt(now, excess.int())
+	}
+	excess.minus(counted)
+	i := sort.Search(len(f.total), func(i int) bool { return !f.total[i].less(excess) })
+	return f.at[i].after(w.Per), true
+}
+
+// roomBehindBulk returns when the last of so many permits fits, if the window grants them one by one.
+// Each is granted Per after the one that is a window's Permits before it, so the first of them decide.
+func (f *foreseen) roomBehindBulk(w *window, now moment, n int) (at moment, sure bool) {
+	before := n - 1 + min(f.bulk, math.MaxInt-n+1)
+	at, sure = w.freeAt(now, w.excess(before%w.Permits+1))
+	return max(at, f.first).afterTimes(w.Per, before/w.Permits), sure
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/internal/line"
 )
 
 // Group runs jobs that belong together, each in a goroutine of its own that is started when its ticket
@@ -21,7 +21,7 @@ import (
 // GoN only before Wait or from within jobs. Call Wait: until then the group keeps its scheduler from being
 // forgotten.
 type Group struct {
-	s      *Scheduler
+	h      *Handle
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	stop   func() bool // stops waiting for the end of ctx
@@ -33,15 +33,19 @@ type Group struct {
 	err      error       // the first
 	panicked *PanicError // the first
 
-	// These belong to whoever has the core.
-	first, last *job // those in line
-	disbanded   bool // takes no more
-	refused     bool // somebody in line was sent away by the scheduler
+	waiting groupLine
+}
+
+// groupLine is the state's part of a group: only the holder of the state touches it.
+type groupLine struct {
+	first, last *job  // those in line
+	ended       error // what jobs are told when they are withdrawn; nil: the group takes jobs
+	refused     bool  // the scheduler sent a job away
 }
 
 // job is a function that waits for its permit, and then runs.
 type job struct {
-	ticket.Place
+	line.Place
 	do         func() error
 	group      *Group
 	prev, next *job // in the group's list
@@ -51,7 +55,12 @@ type job struct {
 // cancelled when a job returns an error or panics, when Wait returns, and with ctx. The cause is the
 // error. Groups of a [Scheduler.Flow] have their jobs in its line.
 func (s *Scheduler) Group(ctx context.Context) (*Group, context.Context) {
-	g := &Group{s: s}
+	return s.handle.Group(ctx)
+}
+
+// Group is [Scheduler.Group].
+func (h *Handle) Group(ctx context.Context) (*Group, context.Context) {
+	g := &Group{h: h}
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
 	g.stop = context.AfterFunc(g.ctx, g.withdrawAll)
 	return g, g.ctx
@@ -71,7 +80,7 @@ func (g *Group) Go(f func() error) { g.GoN(1, f) }
 func (g *Group) GoN(weight int, f func() error) {
 	g.unfinished.Add(1)
 	j := &job{do: f, group: g}
-	j.Place = ticket.PlaceFor(j)
+	j.Place = line.PlaceFor(j)
 	if err := g.join(j, weight); err != nil {
 		if g.ctx.Err() == nil {
 			g.fail(err)
@@ -82,20 +91,16 @@ func (g *Group) GoN(weight int, f func() error) {
 }
 
 // join puts a job in line, or returns why not.
-func (g *Group) join(j *job, weight int) (err error) {
+func (g *Group) join(j *job, weight int) error {
 	switch {
 	case j.do == nil:
 		return errNilFunc("Group.Go")
-	case g.s.invalid != nil:
-		return g.s.invalid
+	case g.h.invalid != nil:
+		return g.h.invalid
 	case g.ctx.Err() != nil:
 		return errGivenUp
 	}
-	r := request{weight: weight, deadline: never, flow: g.s.flow}
-	if !g.s.box.whileLent(func(c *core) { err = g.s.box.enlist(c, j, r) }) {
-		err = g.s.tell(message{verb: enlist, job: j, request: r})
-	}
-	return err
+	return g.h.tell(&message{verb: verbEnqueueJob, job: j, request: request{weight: weight, deadline: never}})
 }
 
 // Wait waits until every job has ended or been withdrawn, and returns the first error. If there was
@@ -147,7 +152,7 @@ func (j *job) run() {
 		return
 	}
 	defer g.unfinished.Done()
-	defer (*desk)(g.s).Release(&j.Place, j.Number)
+	defer (*desk)(g.h).Release(&j.Place, j.Number)
 	returned := false
 	defer func() {
 		if returned {
@@ -155,7 +160,7 @@ func (j *job) run() {
 		}
 		// A panic is recovered even where it is nil; only a goroutine that exits has nothing to recover.
 		if v := recover(); v != nil {
-			g.fell(&PanicError{v, debug.Stack()})
+			g.failWithPanic(&PanicError{v, debug.Stack()})
 		} else {
 			g.fail(errExited)
 		}
@@ -170,11 +175,8 @@ func (j *job) run() {
 // withdraw takes a grant back that came when the group had ended.
 func (j *job) withdraw() {
 	g := j.group
-	if g.s.box.whileLent(func(c *core) { g.s.box.withdraw(c, &j.Place, g.s.flow) }) {
-		return
-	}
-	if _, ok := g.s.ask(message{verb: withdraw, place: &j.Place}); !ok {
-		g.withdrawn.Add(1) // the owner has ended and tells nobody
+	if _, ok := g.h.ask(&message{verb: verbWithdraw, place: &j.Place, err: gaveUp(g.ctx)}); !ok {
+		g.withdrawn.Add(1) // the owner has ended and tells nothing
 		g.unfinished.Done()
 	}
 }
@@ -189,8 +191,8 @@ func (g *Group) fail(err error) {
 	g.cancel(err)
 }
 
-// fell ends the group with a panic.
-func (g *Group) fell(p *PanicError) {
+// failWithPanic ends the group with a panic.
+func (g *Group) failWithPanic(p *PanicError) {
 	g.mu.Lock()
 	if g.panicked == nil {
 		g.panicked = p
@@ -201,86 +203,90 @@ func (g *Group) fell(p *PanicError) {
 
 // withdrawAll withdraws all jobs that are in line, some in each turn so that others get theirs.
 func (g *Group) withdrawAll() {
+	why := gaveUp(g.ctx)
 	for more := true; more; {
-		a, ok := g.s.ask(message{verb: disband, group: g})
+		a, ok := g.h.ask(&message{verb: verbWithdrawGroup, group: g, err: why})
 		more = ok && a.more
 	}
 }
 
-// perTurn is how many jobs are withdrawn in a turn.
-const perTurn = 512
-
-// disband withdraws some of a group's jobs, and reports whether there are more.
-func (o *owner) disband(c *core, g *Group) (more bool) {
-	g.disbanded = true
+// withdrawGroup withdraws some of a group's jobs, and reports whether there are more.
+func (st *state) withdrawGroup(g *Group, why error) (more bool) {
+	g.waiting.ended = why
 	for range perTurn {
-		if g.first == nil {
+		j := g.waiting.first
+		if j == nil {
 			return false
 		}
-		o.giveUp(c, &g.first.Place, g.s.flow, true)
+		st.giveUp(&j.Place, g.h.flow, why, true)
 	}
-	return g.first != nil
+	return g.waiting.first != nil
 }
 
-// enlist puts a job's ticket in line, and the job on its group's list.
-func (b *mailbox) enlist(c *core, j *job, r request) error {
+// enqueueJob puts a job's ticket in line, and the job on its group's list.
+func (st *state) enqueueJob(j *job, r *request) error {
 	g := j.group
-	if g.disbanded {
-		return errGivenUp
+	if g.waiting.ended != nil {
+		return g.waiting.ended
 	}
-	err := c.enqueue(&j.Place, r)
-	b.accepted(c, &j.Place, r, err)
-	if err != nil {
-		return err
+	v, err := st.core.decide(callEnqueue, r)
+	if err == nil {
+		g.waiting.push(j) // before the job is told
 	}
-	if j.prev = g.last; j.prev != nil {
+	st.admit(v, &j.Place, r, err)
+	if v == verdictGranted {
+		j.Tell(nil)
+	}
+	return err
+}
+
+func (l *groupLine) push(j *job) {
+	if j.prev = l.last; j.prev != nil {
 		j.prev.next = j
 	} else {
-		g.first = j
+		l.first = j
 	}
-	g.last = j
-	return nil
+	l.last = j
 }
 
-// unlist takes a job off its group's list, if it is there.
-func (j *job) unlist() {
-	g := j.group
+// remove takes a job off the list, if it is there.
+func (l *groupLine) remove(j *job) {
 	switch {
 	case j.prev != nil:
 		j.prev.next = j.next
-	case g.first == j:
-		g.first = j.next
+	case l.first == j:
+		l.first = j.next
 	default:
 		return
 	}
 	if j.next != nil {
 		j.next.prev = j.prev
 	} else {
-		g.last = j.prev
+		l.last = j.prev
 	}
 	j.prev, j.next = nil, nil
 }
 
-// Told implements [ticket.Listener]. Whoever has the core calls it.
+// Told implements [line.Listener]. The holder of the state calls it.
 func (j *job) Told(err error) {
 	g := j.group
-	j.unlist()
+	g.waiting.remove(j)
 	if err == nil {
 		go j.run()
 		return
 	}
 	g.withdrawn.Add(1)
-	if err == errGivenUp || g.refused {
+	if _, gone := err.(*endedError); gone || g.waiting.refused {
 		g.unfinished.Done()
 		return
 	}
-	// What the end of the group's context sets off must not hold up who has the core.
-	g.refused = true
+	// What the end of the group's context sets off must not hold up the holder of the state.
+	g.waiting.refused = true
 	go func() {
 		defer g.unfinished.Done()
 		g.fail(err)
 	}()
 }
 
-// TakeBack implements [ticket.Listener].
+// TakeBack implements [line.Listener].
 func (j *job) TakeBack() bool { return true }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/scheduler/schedulertest"
 	"github.com/flowguard-go/flowguard/ticket"
@@ -432,6 +434,92 @@ func TestCancelAfterTheGrantIsSeen(t *testing.T) {
 	})
 }
 
+// Thousands share a context that ends, and others with a context of their own stand among them and behind.
+// Each of the thousands is told why, and the others are granted in their order as if nobody else had come.
+func TestThousandsGiveUpTogether(t *testing.T) {
+	crowd, others := 10_000, 200
+	if scheduler.RaceEnabled { // which allows of 8,128 goroutines
+		crowd = 5_000
+	}
+	for name, held := range map[string]bool{"while a permit is held": true, "as one is released": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, "1/s burst 1", func(s *story) {
+				first := s.acquire()
+				why := errors.New("why")
+				shared, end := context.WithCancelCause(background)
+				defer end(nil)
+				own, cancel := context.WithCancel(background)
+				defer cancel()
+				var told, granted sync.WaitGroup
+				var wrong, acquired atomic.Int64
+				var order []ticket.Number
+				share := func(n int) {
+					for range n {
+						told.Go(func() {
+							switch got, err := s.Acquire(shared); {
+							case err == nil:
+								acquired.Add(1)
+								got.Release()
+							case !errors.Is(err, context.Canceled) || !errors.Is(err, why):
+								wrong.Add(1)
+							}
+						})
+					}
+					synctest.Wait()
+				}
+				other := func(n int) {
+					for range n {
+						granted.Go(func() {
+							got, err := s.Acquire(own)
+							if err != nil {
+								s.Error(err)
+								return
+							}
+							order = append(order, got.Number()) // one at a time
+							got.Release()
+						})
+						synctest.Wait() // this one stands in line before the next comes
+					}
+				}
+				share(crowd / 2)
+				other(others / 2)
+				share(crowd - crowd/2)
+				other(others - others/2)
+				if got := s.Stats(); got.Waiting != crowd+others {
+					s.Fatalf("stats %+v", got)
+				}
+				s.until(10 * time.Second)
+				if held {
+					end(why)
+					told.Wait()
+					if got := s.Stats(); got.Waiting != others || got.Granted != 1 || got.InUse != 1 || got.Windows[0].Used != 0 {
+						s.Errorf("stats %+v", got)
+					}
+					first.Release()
+				} else {
+					first.Release()
+					end(why)
+				}
+				told.Wait()
+				granted.Wait()
+				if wrong.Load() != 0 || acquired.Load() > 1 || held && acquired.Load() > 0 {
+					s.Errorf("of those who share a context %d were granted, and %d told something else", acquired.Load(), wrong.Load())
+				}
+				if !slices.IsSorted(order) || len(order) != others {
+					s.Errorf("%d of %d others were granted, in this order: %v", len(order), others, order)
+				}
+				if got := s.Stats(); got.Waiting != 0 || got.InUse != 0 || got.Granted != uint64(1+others)+uint64(acquired.Load()) {
+					s.Errorf("stats %+v", got)
+				}
+				// One a second, from the release on, and none of them late for those who gave up.
+				if got, most := time.Since(s.began), time.Duration(10+others)*time.Second; got > most {
+					s.Errorf("the last was granted after %v, want %v at most", got, most)
+				}
+			})
+		})
+	}
+}
+
 // 7. Honest refusal.
 
 func TestDeadlineTooNearIsRefusedNow(t *testing.T) {
@@ -529,7 +617,7 @@ func TestNonBlocking(t *testing.T) {
 		}
 		s.until(3 * time.Second)
 		_, err = s.Acquire(background)
-		if !errors.As(err, &none) || none.Wait != 0 || none.Limit != "burst 1" {
+		if !errors.As(err, &none) || none.Wait != scheduler.Forever || none.Limit != "burst 1" {
 			t.Errorf("refusal %v", err)
 		}
 		first.Release()
@@ -916,6 +1004,62 @@ func TestWaitTime(t *testing.T) {
 		s.until(time.Minute)
 		s.wantGrants("[1@0s 2@0s 3@1s 4@10s 5@10s 6@11s 7@20s]")
 	})
+}
+
+// A try says only that there was no permit. Whether there ever will be is what WaitTime says: the longest
+// duration where there is nothing to wait for, and less where others are only in the way.
+func TestWaitTimeTellsBusyFromNever(t *testing.T) {
+	const never = time.Duration(1<<63 - 1)
+	for name, c := range map[string]struct {
+		make func(s *story) (*scheduler.Scheduler, int) // and the weight to try
+		busy bool
+	}{
+		"window full": {func(s *story) (*scheduler.Scheduler, int) { s.acquire().Release(); return s.Scheduler, 2 }, true},
+		"burst full":  {func(s *story) (*scheduler.Scheduler, int) { s.acquire(); s.until(time.Hour); return s.Scheduler, 2 }, true},
+		"somebody waits": {func(s *story) (*scheduler.Scheduler, int) {
+			s.acquire()
+			s.enqueue(2)
+			return s.Scheduler, 1
+		}, true},
+		"a flow waits": {func(s *story) (*scheduler.Scheduler, int) {
+			s.acquire()
+			s.enqueue(2)
+			return s.Flow("key", 3), 1
+		}, true},
+		"paused":              {func(s *story) (*scheduler.Scheduler, int) { s.Pause(); return s.Scheduler, 1 }, true},
+		"paused for a minute": {func(s *story) (*scheduler.Scheduler, int) { s.PauseFor(time.Minute); return s.Scheduler, 1 }, true},
+		"paused for ever": {func(s *story) (*scheduler.Scheduler, int) {
+			s.until(time.Minute)
+			s.PauseFor(never)
+			return s.Scheduler, 1
+		}, true},
+		"a bad share":     {func(s *story) (*scheduler.Scheduler, int) { return s.Flow("key", 0), 1 }, false},
+		"a worse share":   {func(s *story) (*scheduler.Scheduler, int) { return s.Flow("key", line.MaxShare+1), 1 }, false},
+		"too large":       {func(s *story) (*scheduler.Scheduler, int) { return s.Scheduler, 3 }, false},
+		"no weight":       {func(s *story) (*scheduler.Scheduler, int) { return s.Scheduler, 0 }, false},
+		"negative weight": {func(s *story) (*scheduler.Scheduler, int) { return s.Scheduler, -1 }, false},
+		"closed":          {func(s *story) (*scheduler.Scheduler, int) { s.Close(); return s.Scheduler, 1 }, false},
+		"closed, a flow":  {func(s *story) (*scheduler.Scheduler, int) { s.Close(); return s.Flow("key", 1), 1 }, false},
+		"draining": {func(s *story) (*scheduler.Scheduler, int) {
+			s.acquire()
+			ctx, cancel := context.WithCancel(background)
+			cancel()
+			s.Drain(ctx)
+			return s.Scheduler, 1
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, "2/min burst 2", func(s *story) {
+				tried, n := c.make(s)
+				if _, ok := tried.TryAcquireN(n); ok {
+					s.Fatal("granted, so the test shows nothing")
+				}
+				if got := tried.WaitTimeN(n); (got < never) != c.busy || got < 0 {
+					s.Errorf("wait %v, busy %v", got, c.busy)
+				}
+			})
+		})
+	}
 }
 
 // A Stats is a barrier also for what other goroutines sent before.

@@ -1,68 +1,48 @@
 package scheduler
 
 import (
+	"cmp"
 	"iter"
 	"math"
+	"slices"
 	"time"
 )
 
-// instant counts nanoseconds since the scheduler was made. Only what was restored is from before.
-type instant int64
-
-const (
-	never = instant(1<<63 - 1)
-
-	// horizon is the last instant a clock can show; time stands still there. It is half of what an
-	// instant can hold, so that adding a Per to a reading cannot overflow.
-	horizon = never / 2
-)
-
-// after returns the instant d after t, or never if there is no such instant.
-func (t instant) after(d time.Duration) instant {
-	if t > never-instant(d) {
-		return never
-	}
-	return t + instant(d)
-}
-
-// until returns the time from t to later, negative if later is earlier.
-func (t instant) until(later instant) time.Duration { return time.Duration(later - t) }
-
-// exactly is how many charges a history keeps apart.
-const exactly = 65_536
+// exactEntries is how many charges a history keeps apart.
+const exactEntries = 65_536
 
 // history remembers what was charged over the last Per: a sliding log. It is a ring of charges in
 // the order of time, of which each one spends the running total, so that the permits charged between
-// any two of them are a subtraction, and the instant at which the oldest n are free again is a
-// binary search. Charges at one instant share an entry.
+// any two of them are a subtraction, and the moment at which the oldest n are free again is a
+// binary search. Charges at one moment share an entry.
 //
 // With up to 65,536 permits there are never more entries than that, and all instants are exact.
 // Beyond, charges less than Per/65,536 apart share an entry too, which counts as charged at its last
-// instant: permits come back up to that much late, never early, and 65,538 entries always suffice.
+// moment: permits come back up to that much late, never early, and 65,538 entries always suffice.
 // The ring grows as entries come.
 type history struct {
 	per     time.Duration
-	quantum instant // charges up to this far apart share an entry
-	limit   int     // entries that always suffice
+	quantum moment // charges up to this far apart share an entry
+	limit   int    // entries that always suffice
 
 	ring       []charge
 	head, size int
-	gone       uint64  // the running total up to the last charge that has expired
-	opened     instant // when the newest entry was made
-	since      instant // what was granted until then is not in it, or not at its instant; see inherit
+	gone       uint64 // the running total up to the last charge that has expired
+	opened     moment // when the newest entry was made
+	vagueUntil moment // what was granted until then is not in it, or not at its moment; see inherit
 }
 
-// charge says that by the instant at, total permits had been charged since the beginning. Totals
+// charge says that by the moment at, total permits had been charged since the beginning. Totals
 // wrap around; only differences matter.
 type charge struct {
-	at    instant
+	at    moment
 	total uint64
 }
 
 func newHistory(w Window) history {
-	h := history{per: w.Per, limit: min(w.Permits, exactly+2), since: -1}
-	if w.Permits > exactly {
-		h.quantum = instant(w.Per) / exactly
+	h := history{per: w.Per, limit: min(w.Permits, exactEntries+2), vagueUntil: -1}
+	if w.Permits > exactEntries {
+		h.quantum = moment(w.Per) / exactEntries
 	}
 	return h
 }
@@ -86,8 +66,8 @@ func (h *history) total() uint64 {
 func (h *history) sum() int { return int(h.total() - h.gone) }
 
 // expire forgets what was charged at now−Per or before.
-func (h *history) expire(now instant) {
-	for h.size > 0 && h.ring[h.head].at <= now-instant(h.per) {
+func (h *history) expire(now moment) {
+	for h.size > 0 && h.ring[h.head].at <= now-moment(h.per) {
 		h.gone = h.ring[h.head].total
 		h.size--
 		if h.head++; h.head == len(h.ring) {
@@ -96,9 +76,9 @@ func (h *history) expire(now instant) {
 	}
 }
 
-// charges yields what is remembered, the oldest first: so many permits at an instant.
-func (h *history) charges() iter.Seq2[instant, int] {
-	return func(yield func(instant, int) bool) {
+// charges yields what is remembered, the oldest first: so many permits at an moment.
+func (h *history) charges() iter.Seq2[moment, int] {
+	return func(yield func(moment, int) bool) {
 		before := h.gone
 		for i := range h.size {
 			c := h.entry(i)
@@ -112,14 +92,14 @@ func (h *history) charges() iter.Seq2[instant, int] {
 
 // add charges n permits at now, which is not before any earlier charge. What would be more than can be
 // counted makes those counted last longer.
-func (h *history) add(now instant, n int) {
+func (h *history) add(now moment, n int) {
 	total := h.total()
 	if n = min(n, math.MaxInt-int(total-h.gone)); n == 0 {
 		h.entry(h.size - 1).at = now
 		return
 	}
 	total += uint64(n)
-	if h.size > 0 && (now-h.opened <= h.quantum || h.size >= exactly+2) {
+	if h.size > 0 && (now-h.opened <= h.quantum || h.size >= exactEntries+2) {
 		*h.entry(h.size - 1) = charge{now, total}
 		return
 	}
@@ -142,10 +122,10 @@ func (h *history) grow() {
 	h.ring, h.head = ring, 0
 }
 
-// remove takes back n permits that were charged at the instant at. It costs as many steps as there
+// remove takes back n permits that were charged at the moment at. It costs as many steps as there
 // were charges since.
-func (h *history) remove(now, at instant, n int) {
-	if at <= now-instant(h.per) || at <= h.since {
+func (h *history) remove(now, at moment, n int) {
+	if at <= now-moment(h.per) || at <= h.vagueUntil {
 		return // expired, and nothing to take back
 	}
 	i := h.search(func(c *charge) bool { return c.at >= at })
@@ -166,13 +146,13 @@ func (h *history) remove(now, at instant, n int) {
 	h.size--
 	if i == h.size && h.size > 0 {
 		// When the entry that is now the newest was made is not known; let it take charges of its
-		// own last instant only.
+		// own last moment only.
 		h.opened = h.entry(h.size-1).at - h.quantum
 	}
 }
 
-// freeAt returns the instant at which the n oldest permits have expired; n is 1 to sum.
-func (h *history) freeAt(n int) instant {
+// freeAt returns the moment at which the n oldest permits have expired; n is 1 to sum.
+func (h *history) freeAt(n int) moment {
 	if oldest := h.entry(0); oldest.total-h.gone >= uint64(n) {
 		return oldest.at.after(h.per)
 	}
@@ -204,4 +184,57 @@ func (h *history) copyFrom(other *history) {
 	for i := range other.size {
 		h.ring[i] = *other.entry(i)
 	}
+}
+
+func (h *history) replay(other *history, now moment) {
+	h.vagueUntil = other.vagueUntil
+	if h.per > other.per {
+		h.vagueUntil = max(h.vagueUntil, now-moment(other.per))
+	}
+	for at, n := range other.charges() {
+		if at > now-moment(h.per) {
+			h.add(at, n)
+		}
+	}
+}
+func (h *history) inheritUnknown(now moment, n int) {
+	h.vagueUntil = now
+	if n > 0 {
+		h.add(now, n)
+	}
+}
+func (h *history) merge(other *history, now moment) {
+	if other.size == 0 {
+		return
+	}
+	type spent struct {
+		at moment
+		n  int
+	}
+	var all []spent
+	for _, from := range []*history{h, other} {
+		for at, n := range from.charges() {
+			all = append(all, spent{at, n})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b spent) int { return cmp.Compare(a.at, b.at) })
+	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, vagueUntil: h.vagueUntil}
+	for _, s := range all {
+		h.add(s.at, s.n)
+	}
+	if h.quantum > 0 || h.size > exactEntries {
+		h.vagueUntil = now // entries are shared, and none of h's own can be told apart any more
+	}
+}
+
+// coarse returns a copy that tells no more than about 1,024 instants apart.
+func (h *history) coarse(instants int) history {
+	c := history{per: h.per}
+	if h.size > instants {
+		c.quantum = moment(h.per) / moment(instants)
+	}
+	for at, n := range h.charges() {
+		c.add(at, n)
+	}
+	return c
 }

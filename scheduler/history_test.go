@@ -10,12 +10,12 @@ import (
 // A history as a story: what is done at which time, and what then counts.
 func TestHistory(t *testing.T) {
 	type step struct {
-		at   instant
-		do   string // add, remove (what was charged at the instant of), or look
+		at   moment
+		do   string // add, remove (what was charged at the moment of), or look
 		n    int
-		of   instant
+		of   moment
 		sum  int
-		next instant // when the oldest permit is free; never if there is none
+		next moment // when the oldest permit is free; never if there is none
 	}
 	for name, steps := range map[string][]step{
 		"slides": {
@@ -26,7 +26,7 @@ func TestHistory(t *testing.T) {
 			{12, "look", 0, 0, 1, 13},
 			{13, "look", 0, 0, 0, never},
 		},
-		"one instant, one entry": {
+		"one moment, one entry": {
 			{5, "add", 1, 0, 1, 15},
 			{5, "add", 1, 0, 2, 15},
 			{14, "look", 0, 0, 2, 15},
@@ -87,21 +87,21 @@ func TestLargeWindowRounding(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		w := Per(200_000, []time.Duration{day, time.Hour, time.Second, 100 * time.Microsecond}[seed])
-		late := instant(w.Per) / exactly
+		late := moment(w.Per) / exactEntries
 		large, exact := newHistory(w), newHistory(w)
 		exact.quantum, exact.limit = 0, w.Permits
-		now, worst := instant(0), instant(0)
+		now, worst := moment(0), moment(0)
 		type charged struct {
-			at instant
+			at moment
 			n  int
 		}
 		var recent []charged
 		for range 300_000 {
 			switch r.IntN(20) {
 			case 0:
-				now += instant(r.Int64N(int64(w.Per) / 50))
+				now += moment(r.Int64N(int64(w.Per) / 50))
 			default:
-				now += instant(r.Int64N(int64(w.Per)/100_000 + 2))
+				now += moment(r.Int64N(int64(w.Per)/100_000 + 2))
 			}
 			large.expire(now)
 			exact.expire(now)
@@ -113,7 +113,7 @@ func TestLargeWindowRounding(t *testing.T) {
 			if len(recent) > 0 && r.IntN(10) == 0 {
 				i := len(recent) - 1 - r.IntN(min(len(recent), 50))
 				c := recent[i]
-				if c.at <= now-instant(w.Per) {
+				if c.at <= now-moment(w.Per) {
 					continue
 				}
 				large.remove(now, c.at, c.n)
@@ -134,7 +134,7 @@ func TestLargeWindowRounding(t *testing.T) {
 				}
 				worst = max(worst, b-a)
 			}
-			if large.size > exactly+2 {
+			if large.size > exactEntries+2 {
 				t.Fatalf("seed %d: %d entries", seed, large.size)
 			}
 		}
@@ -149,9 +149,9 @@ func TestLargeWindowRounding(t *testing.T) {
 func TestExactUpTo65536(t *testing.T) {
 	h := newHistory(Per(65_536, day))
 	for i := range 65_536 {
-		h.add(instant(i), 1)
+		h.add(moment(i), 1)
 	}
-	if h.size != 65_536 || h.freeAt(65_536) != instant(day)+65_535 {
+	if h.size != 65_536 || h.freeAt(65_536) != moment(day)+65_535 {
 		t.Errorf("%d entries, last free at %d", h.size, h.freeAt(65_536))
 	}
 }
@@ -164,7 +164,7 @@ func TestWindowMemory(t *testing.T) {
 		t.Errorf("an unused window holds %d entries", len(w.past.ring))
 	}
 	for i := range permits {
-		now := instant(i) * instant(day) / permits
+		now := moment(i) * moment(day) / permits
 		w.past.expire(now)
 		w.grant(now, 1)
 	}
@@ -183,21 +183,21 @@ func TestEntriesAreBounded(t *testing.T) {
 	for _, per := range []time.Duration{day, time.Second, 131_071, 65_536, 65_535, 7} {
 		h := newHistory(Per(1_000_000, per))
 		most := 0
-		for now := instant(0); now < 3*instant(per); now += h.quantum + 1 {
+		for now := moment(0); now < 3*moment(per); now += h.quantum + 1 {
 			h.expire(now)
 			h.add(now, 1)
 			most = max(most, h.size)
 		}
-		if most > exactly+2 || len(h.ring) > exactly+2 {
+		if most > exactEntries+2 || len(h.ring) > exactEntries+2 {
 			t.Errorf("per %v: %d entries, ring of %d", per, most, len(h.ring))
 		}
 	}
 }
 
-// What was merged may stand between a charge and the instant that its entry counts from, so none is
+// What was merged may stand between a charge and the moment that its entry counts from, so none is
 // taken back any more.
 func TestMergedHistoryTakesNothingBack(t *testing.T) {
-	w := Per(100_000, exactly*1_000) // a quantum of 1,000
+	w := Per(100_000, exactEntries*1_000) // a quantum of 1,000
 	own, other := newHistory(w), newHistory(w)
 	own.add(1_050, 6)
 	own.add(2_001, 1)
@@ -218,11 +218,11 @@ func TestMergedHistoryTakesNothingBack(t *testing.T) {
 	}
 
 	exact, none := newHistory(Per(9, 1_000)), newHistory(Per(9, 1_000))
-	exact.since = 5
+	exact.vagueUntil = 5
 	exact.merge(&none, 7)
 	none.add(6, 1)
 	exact.merge(&none, 7)
-	if exact.since != 5 {
-		t.Errorf("since %d", exact.since)
+	if exact.vagueUntil != 5 {
+		t.Errorf("since %d", exact.vagueUntil)
 	}
 }

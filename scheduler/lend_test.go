@@ -7,34 +7,33 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
-	"github.com/flowguard-go/flowguard/internal/settings"
-	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// Whoever has the core has it alone, and the owner gets it back from wherever it is.
-func TestOneHasTheCore(t *testing.T) {
-	box := newMailbox(settings.Settings{Clock: clock.NewMock()})
-	c := newCore(Limits{MaxBurst: 1}, unlimited, false)
-	box.lend(c)
-	if got := box.borrow(); got != c {
+// The holder of the state has it alone, and the owner gets it back from wherever it is.
+func TestOneHasTheState(t *testing.T) {
+	p := newParts(Limits{MaxBurst: 1}, clock.NewMock())
+	box, st := p.handle.box, p.state
+	box.lend(st)
+	if got := box.borrow(); got != st {
 		t.Fatal("could not borrow")
 	}
 	if box.borrow() != nil {
 		t.Error("borrowed twice")
 	}
-	box.giveBack(c)
-	if box.callIn() != c {
+	box.giveBack(st)
+	if box.callIn() != st {
 		t.Error("not called in from the slot")
 	}
 	if box.borrow() != nil {
 		t.Error("borrowed what the owner has")
 	}
-	box.lend(c)
+	box.lend(st)
 	box.borrow()
 	box.out.Store(false) // the owner calls, and waits
-	box.giveBack(c)
+	box.giveBack(st)
 	if len(box.home) != 1 || box.slot.Load() != nil {
-		t.Error("a borrower did not hand the core to the owner who waits for it")
+		t.Error("a borrower did not hand the state to the owner who waits for it")
 	}
 }
 
@@ -42,13 +41,13 @@ func TestOneHasTheCore(t *testing.T) {
 // owner has seen both: or the place's next ticket would be withdrawn.
 func TestWithdrawingWhatWasRefused(t *testing.T) {
 	s := newScheduler(t, Limits{MaxBurst: 1}, clock.NewMock())
-	p := s.box.place()
+	p := s.handle.shared.place()
 	p.Tell(ErrNoPermit)
-	s.withdraw(p, true)
+	s.handle.withdraw(p, true, errGivenUp)
 	if p.TakeBack() {
 		t.Error("the place still holds what its last ticket was told")
 	}
-	if n := s.box.underway.Load(); n != 0 {
+	if n := s.handle.box.underway.Load(); n != 0 {
 		t.Errorf("%d messages under way", n)
 	}
 }
@@ -79,7 +78,7 @@ func TestLentOutBetweenTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	lent := func() bool { s.Stats(); return s.box.slot.Load() != nil } // it answers after lending
+	lent := func() bool { s.Stats(); return s.handle.box.slot.Load() != nil } // it answers after lending
 	if !lent() {
 		t.Error("not lent out by an idle scheduler")
 	}
@@ -126,27 +125,28 @@ func newLent(t *testing.T) *Scheduler {
 // A turn that comes before the hint of a borrower sets the timer all the same: its replies promise it.
 func TestTurnSetsTheTimerABorrowerAskedFor(t *testing.T) {
 	mock := clock.NewMock()
-	o := newOwner(newMailbox(settings.Settings{Clock: mock}))
-	c := newCore(Limits{Windows: []Window{PerSecond(1)}}, unlimited, false)
-	o.lend(c)
-	o.acquireNow(request{weight: 1, deadline: never}, nil)
-	o.acquireNow(request{weight: 1, deadline: never}, nil)
-	<-o.tick // the hint, which this turn has not seen
-	o.arm(o.callIn())
+	p := newParts(Limits{Windows: []Window{PerSecond(1)}}, mock)
+	o := p.owner
+	p.lend(func(h *Handle) {
+		h.acquireNow(&request{weight: 1, deadline: never}, nil)
+		h.acquireNow(&request{weight: 1, deadline: never}, nil)
+		<-o.tick // the hint, which this turn has not seen
+	})
+	o.setAlarm(p.state)
 	mock.Add(time.Second)
 	select {
 	case <-o.tick:
 	case <-time.After(10 * time.Second): // the mock calls the owner in a goroutine
 		t.Error("the timer was not set")
 	}
-	o.timer.Stop()
+	o.alarm.Off()
 }
 
 // Whoever puts a ticket at the head of an empty line has the owner set the timer.
 func TestBorrowerHasTheTimerSet(t *testing.T) {
-	box := newMailbox(settings.Settings{Clock: clock.NewMock()})
-	c := newCore(Limits{Windows: []Window{PerSecond(1)}, MaxBurst: 1}, unlimited, false)
-	box.lend(c)
+	p := newParts(Limits{Windows: []Window{PerSecond(1)}, MaxBurst: 1}, clock.NewMock())
+	box := p.handle.box
+	box.lend(p.state)
 	hinted := func() bool {
 		select {
 		case <-box.tick:
@@ -155,18 +155,18 @@ func TestBorrowerHasTheTimerSet(t *testing.T) {
 			return false
 		}
 	}
-	held, how, _ := box.acquireNow(request{weight: 1, deadline: never}, nil)
-	if how != granted || hinted() {
+	held, how, _ := p.handle.acquireNow(&request{weight: 1, deadline: never}, nil)
+	if how != outcomeGranted || hinted() {
 		t.Error("a ticket that is granted at once needs no timer")
 	}
-	if _, how, _ := box.acquireNow(request{weight: 1, deadline: never}, nil); how == granted || hinted() {
+	if _, how, _ := p.handle.acquireNow(&request{weight: 1, deadline: never}, nil); how == outcomeGranted || hinted() {
 		t.Error("a head that waits for a release needs no timer")
 	}
-	box.releaseNow(held, held.Number, nil)
+	p.handle.releaseNow(held, held.Number)
 	if !hinted() {
 		t.Error("the head waits for the window now, and nobody sets the timer")
 	}
-	if box.acquireNow(request{weight: 1, deadline: never}, nil); hinted() {
+	if p.handle.acquireNow(&request{weight: 1, deadline: never}, nil); hinted() {
 		t.Error("the timer is set for the head already")
 	}
 }
@@ -227,27 +227,28 @@ func TestClockMovesWhileTheTimerIsSet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			moving := &movingClock{Mock: clock.NewMock()}
-			o := newOwner(newMailbox(settings.Settings{Clock: moving}))
-			core := newCore(Limits{Windows: []Window{PerSecond(1)}}, unlimited, false)
-			first, second := o.place(), o.place()
-			core.push(first, request{weight: 1})
-			core.push(second, request{weight: 1})
-			o.grant(core)
+			p := newParts(Limits{Windows: []Window{PerSecond(1)}}, moving)
+			o, st := p.owner, p.state
+			first, second := st.place(), st.place()
+			st.core.join(first, &request{weight: 1})
+			st.core.join(second, &request{weight: 1})
+			st.grant()
 			// A turn: the clock is read, and moves on at once.
 			moving.moves = c.moves
-			core.advance(o.now())
-			o.arm(core)
+			o.read = o.now()
+			st.core.advance(o.read)
+			o.setAlarm(st)
 			moving.Mock.Add(c.after)
 			select {
 			case <-o.tick:
 			case <-time.After(10 * time.Second): // the mock calls the owner in a goroutine
 				t.Fatal("the owner was not told to look at the clock")
 			}
-			core.advance(o.now())
-			if p, _, _ := core.grant(); p != second {
+			st.core.advance(o.now())
+			if p, _, _ := st.core.next(); p != second {
 				t.Error("not granted")
 			}
-			o.timer.Stop()
+			o.alarm.Off()
 		})
 	}
 }
@@ -257,20 +258,21 @@ func TestClockMovesWhileTheTimerIsSet(t *testing.T) {
 func TestJobsThatComeLate(t *testing.T) {
 	for _, late := range []func(g *Group, j *job) error{
 		func(g *Group, j *job) error {
+			g.cancel(nil)
 			g.withdrawAll()
 			err := errors.New("not lent")
-			g.s.box.whileLent(func(c *core) { err = g.s.box.enlist(c, j, request{weight: 1, deadline: never}) })
+			g.h.withState(func(st *state) { err = st.enqueueJob(j, &request{weight: 1, deadline: never}) })
 			if err == nil {
 				t.Error("enlisted")
 			}
-			if err != errGivenUp {
+			if err != g.waiting.ended {
 				return err
 			}
 			g.unfinished.Done()
 			return nil
 		},
 		func(g *Group, j *job) error {
-			g.s.Close()
+			g.h.root.Close()
 			g.cancel(nil)
 			j.run()
 			if g.Withdrawn() != 1 {
@@ -286,7 +288,7 @@ func TestJobsThatComeLate(t *testing.T) {
 		s.Stats() // the owner has begun to lend
 		g, _ := s.Group(context.Background())
 		j := &job{do: func() error { t.Error("ran"); return nil }, group: g}
-		j.Place = ticket.PlaceFor(j)
+		j.Place = line.PlaceFor(j)
 		g.unfinished.Add(1)
 		if err := late(g, j); err != nil {
 			t.Error(err)
@@ -301,14 +303,14 @@ func TestJobsThatComeLate(t *testing.T) {
 // A clock that panics does so in the caller who read it, and takes nothing with it.
 func TestPanickingClock(t *testing.T) {
 	clk := &panickingClock{Mock: clock.NewMock()}
-	box := newMailbox(settings.Settings{Clock: clk})
-	c := newCore(Limits{Windows: []Window{{1, 1, FromRelease}}}, unlimited, false)
-	box.lend(c)
-	held, _, _ := box.acquireNow(request{weight: 1, deadline: never}, nil)
+	p := newParts(Limits{Windows: []Window{{1, 1, FromRelease}}}, clk)
+	box, st := p.handle.box, p.state
+	box.lend(st)
+	held, _, _ := p.handle.acquireNow(&request{weight: 1, deadline: never}, nil)
 	for name, f := range map[string]func(){
-		"try":     func() { box.tryNow(request{weight: 1}) },
-		"acquire": func() { box.acquireNow(request{weight: 1, deadline: never}, nil) },
-		"release": func() { box.releaseNow(held, held.Number, nil) },
+		"try":     func() { p.handle.tryNow(&request{weight: 1, deadline: never}) },
+		"acquire": func() { p.handle.acquireNow(&request{weight: 1, deadline: never}, nil) },
+		"release": func() { p.handle.releaseNow(held, held.Number) },
 	} {
 		clk.panics = true
 		func() {
@@ -320,10 +322,10 @@ func TestPanickingClock(t *testing.T) {
 			f()
 		}()
 		clk.panics = false
-		if got := box.borrow(); got != c {
-			t.Fatalf("%s lost the core", name)
+		if got := box.borrow(); got != st {
+			t.Fatalf("%s lost the state", name)
 		}
-		box.giveBack(c)
+		box.giveBack(st)
 	}
 }
 

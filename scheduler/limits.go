@@ -63,15 +63,20 @@ func PerDay(permits int) Window { return Per(permits, day) }
 const day = 24 * time.Hour
 
 // Limits is everything that must have room before a ticket is granted. It needs at least one
-// window or a MaxBurst.
+// window or a MaxBurst, and can have up to 1,000 windows.
 type Limits struct {
 	// Windows all hold at once. Their order has no meaning but is kept in Stats.
 	Windows []Window
 
-	// MaxBurst caps the permits held at once, that is granted and not yet released; 0 means no
-	// cap. Other libraries call this a concurrency limit or a bulkhead.
+	// MaxBurst is a concurrency limit, not the depth of a token bucket. It caps the permits held at
+	// once, that is granted and not yet released; 0 means no cap. Other libraries also call it
+	// a bulkhead.
 	MaxBurst int
 }
+
+// maxWindows is far above what anybody needs. Every decision looks at each window, so more of them are
+// a mistake that would make the scheduler slow.
+const maxWindows = 1_000
 
 // clone returns a copy that shares nothing with l.
 func (l Limits) clone() Limits {
@@ -82,7 +87,10 @@ func (l Limits) clone() Limits {
 // Validate returns an [*InvalidError] that names the first value that cannot work, or nil.
 func (l Limits) Validate() error {
 	if len(l.Windows) == 0 && l.MaxBurst == 0 {
-		return &InvalidError{"Limits", "no limits", "at least one window or a MaxBurst"}
+		return &InvalidError{"Limits", "neither", "have at least one window or a MaxBurst"}
+	}
+	if n := len(l.Windows); n > maxWindows {
+		return &InvalidError{"Limits.Windows", n, fmt.Sprintf("have at most %d entries", maxWindows)}
 	}
 	for i, w := range l.Windows {
 		if err := w.invalid(); err != nil {
@@ -104,7 +112,7 @@ func (w Window) invalid() *InvalidError {
 	case w.Per < 1:
 		return &InvalidError{"Per", w.Per, "longer than 0"}
 	case w.Per > maxPer:
-		return &InvalidError{"Per", w.Per, fmt.Sprintf("at most %v (100 years)", maxPer)}
+		return &InvalidError{"Per", w.Per, "at most 876000h (100 years)"}
 	case w.From > FromRelease:
 		return &InvalidError{"From", w.From, "FromGrant or FromRelease"}
 	}

@@ -1,49 +1,33 @@
 package scheduler
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/flowguard-go/flowguard/internal/settings"
-	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// mailbox is all that the owner and its callers share. Everything that is asked of the owner goes
-// through the one channel, so that it is applied in the order in which it was sent.
+// mailbox carries messages to the owner, and its answers back. Everything that is asked of the owner
+// goes through the one channel, so that it is applied in the order in which it was sent.
 type mailbox struct {
-	in      chan message
-	clock   Clock
-	epoch   time.Time         // instant 0
-	journal *settings.Journal // nil outside tests
-
-	over    atomic.Bool   // the owner takes no more messages
-	ended   chan struct{} // closed when the owner has ended
-	remains *core         // what it left; written before ended is closed, and read only thereafter
-
-	limits atomic.Pointer[Limits] // as they are now; what they point to is never changed
-
-	tick chan struct{} // a hint to the owner: to look at the clock, to set the timer
+	in   chan message
+	tick chan struct{} // a hint to the owner: to look at the clock, to set its alarm
 
 	underway atomic.Int64 // messages that were sent and not yet applied
 
-	answers sync.Pool // of chan answer, empty
-	places  sync.Pool // of idle *ticket.Place with Reused set
+	over    atomic.Bool   // the owner takes no more messages
+	ended   chan struct{} // closed when the owner has ended
+	remains *state        // what it left; written before ended is closed, and only read thereafter
 
-	lends bool // false only in tests
 	lending
 }
 
-func newMailbox(set settings.Settings) *mailbox {
+func newMailbox(lends bool) *mailbox {
 	return &mailbox{
 		in:      make(chan message, mailboxSize),
-		clock:   set.Clock,
-		epoch:   set.Clock.Now(),
-		journal: set.Journal,
 		tick:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
-		lends:   !set.KeepCore,
-		lending: lending{home: make(chan *core, 1)},
+		lending: lending{lends: lends, home: make(chan *state, 1)},
 	}
 }
 
@@ -55,70 +39,96 @@ const mailboxSize = 64
 type verb uint8
 
 const (
-	acquire   verb = iota // put place in line, tell it how that ends
-	try                   // the same, but refuse where it would have to wait
-	enqueue               // put place in line, answer whether it stands there, tell it how that ends
-	withdraw              // the caller of acquire has gone and was told nothing; answer when done
-	cancel                // the ticket is given up; answer when done
-	release               // the permits are given back; answer when done
-	wait                  // answer how long a ticket of the weight would wait
-	stats                 // answer with the stats
-	configure             // replace the limits; answer when done
-	pause                 // no grants until the deadline, never for until resume; answer
-	resume                // end all pauses; answer
-	spent                 // permits of a window were used elsewhere; answer
-	snapshot              // fill the snapshot; answer
-	restore               // charge what the snapshot remembers; answer
-	watch                 // send events to feed; answer
-	unwatch               // send no more; answer
-	enlist                // put a job's ticket in line; answer
-	dispel                // the context of a crowd has ended
-	disband               // withdraw some of the jobs of a group; answer whether any are left
-	drain                 // take no newcomers, end when all is done
-	shut                  // end now
+	verbAcquire       verb = iota // put place in line, tell it how that ends
+	verbTry                       // the same, but refuse where it would have to wait
+	verbEnqueue                   // put place in line, answer whether it stands there, tell it how that ends
+	verbEnqueueJob                // the same for a job
+	verbWithdraw                  // the caller of acquire has gone and was told nothing
+	verbCancel                    // the ticket is given up
+	verbRelease                   // the permits are given back
+	verbWait                      // answer how long a ticket of the weight would wait
+	verbStats                     // answer with the stats
+	verbConfigure                 // replace the limits; answer when those that no longer fit have gone
+	verbPause                     // no grants until the clock shows until; never: until resume
+	verbResume                    // end all pauses
+	verbCharge                    // permits of the window were used elsewhere
+	verbObserve                   // at most weight more permits of the window until the clock shows until
+	verbSnapshot                  // fill the snapshot
+	verbRestore                   // charge what the snapshot remembers
+	verbWatch                     // send events to feed
+	verbUnwatch                   // send no more
+	verbShareContext              // answer which shared context need not tell of its end
+	verbContextEnded              // withdraw the tickets that rely on a shared context; no answer
+	verbWithdrawGroup             // withdraw some of the jobs of a group; answer whether any are left
+	verbDrain                     // take no newcomers, end when all is done
+	verbClose                     // end now; no answer
 )
 
-// changes reports whether the verb changes how the scheduler works, so that a closed one refuses it.
-func (v verb) changes() bool {
+// brief reports whether a borrower of the state may do what the verb asks for. The others take longer,
+// or promise that the owner's alarm is set when they are answered.
+func (v verb) brief() bool {
 	switch v {
-	case configure, pause, resume, spent, restore, watch:
+	case verbEnqueue, verbEnqueueJob, verbWithdraw, verbCancel, verbRelease, verbShareContext:
 		return true
 	}
 	return false
 }
 
+// changes reports whether the verb changes how the scheduler works, so that a closed one refuses it.
+func (v verb) changes() bool {
+	switch v {
+	case verbConfigure, verbPause, verbResume, verbCharge, verbObserve, verbRestore, verbWatch:
+		return true
+	}
+	return false
+}
+
+// call returns what a ticket that comes with the verb wants.
+func (v verb) call() call {
+	switch v {
+	case verbTry:
+		return callTry
+	case verbEnqueue, verbEnqueueJob:
+		return callEnqueue
+	}
+	return callAcquire
+}
+
+// message asks for something. Which of the fields are set depends on the verb.
 type message struct {
 	verb    verb
-	place   *ticket.Place
-	number  ticket.Number // cancel, release: the ticket meant
-	request               // acquire, try, enqueue, wait; flow: of the ticket meant; deadline: end of a pause
-	limits  *Limits       // configure; spent: one window
-	feed    *feed         // watch, unwatch
-
-	snapshot *Snapshot  // snapshot, restore
-	epoch    *time.Time // snapshot, restore: when instant 0 was, by the present time of day
-
-	job    *job          // enlist
-	group  *Group        // disband
-	crowd  *crowd        // dispel
+	place   *line.Place
+	number  uint64 // of the ticket meant
+	request        // flow: also that of the ticket meant
+	err     error  // what a ticket that is withdrawn is told
+	job     *job
+	group   *Group
+	context *sharedContext
+	*change
 	answer chan<- answer // for those that are answered; has a slot free
+}
+
+// change is what the rarer messages carry, so that the others stay small.
+type change struct {
+	limits   *Limits
+	window   Window
+	until    moment // what the clock then shows
+	snapshot *Snapshot
+	epoch    time.Time // when moment 0 was, by the present time of day
+	feed     subscriber
 }
 
 // answer is what the owner says at the end of the turn.
 type answer struct {
-	number ticket.Number
-	err    error
-	stats  Stats
-	wait   time.Duration
-	more   bool
+	number  uint64
+	err     error
+	stats   Stats
+	wait    time.Duration
+	more    bool
+	stopped *sharedContext
 }
 
-type reply struct {
-	to     chan<- answer
-	answer answer
-}
-
-// hint makes the owner look at the clock and set its timer.
+// hint makes the owner look at the clock and set its alarm.
 func (b *mailbox) hint() {
 	select {
 	case b.tick <- struct{}{}:
@@ -126,19 +136,10 @@ func (b *mailbox) hint() {
 	}
 }
 
-// now reads the clock. Since is cheaper than Now, which reads the time of day too.
-func (b *mailbox) now() instant { return min(instant(b.clock.Since(b.epoch)), horizon) }
-
-// instant returns t as the core counts time.
-func (b *mailbox) instant(t time.Time) instant { return max(instant(t.Sub(b.epoch)), -horizon) }
-
-// time returns t as the world counts time.
-func (b *mailbox) time(t instant) time.Time { return b.epoch.Add(time.Duration(t)) }
-
 // send gives the owner a message and reports whether it was taken: it is refused after the end. The
-// owner never waits for anything but messages and its timer, so send waits no longer than a turn, and
+// owner never waits for anything but messages and its alarm, so send waits no longer than a turn, and
 // a message that was taken is answered.
-func (b *mailbox) send(m message) bool {
+func (b *mailbox) send(m *message) bool {
 	if b.over.Load() {
 		return false
 	}
@@ -147,28 +148,6 @@ func (b *mailbox) send(m message) bool {
 		b.underway.Add(-1)
 		return false
 	}
-	b.in <- m
+	b.in <- *m
 	return true
-}
-
-// acquireByMessage asks the owner for a ticket and returns the place that it comes to, or nil after the
-// end. It is not inlined, or the message would be on the stack of every call that waits.
-//
-//go:noinline
-func (b *mailbox) acquireByMessage(r request) *ticket.Place {
-	p := b.place()
-	if !b.send(message{verb: acquire, place: p, request: r}) {
-		return nil
-	}
-	return p
-}
-
-// place returns an idle place that serves again.
-func (b *mailbox) place() *ticket.Place {
-	if p, ok := b.places.Get().(*ticket.Place); ok {
-		return p
-	}
-	p := ticket.NewPlace()
-	p.Reused = true
-	return p
 }

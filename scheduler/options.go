@@ -5,55 +5,81 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
-	"github.com/flowguard-go/flowguard/internal/settings"
 )
 
 // Clock is what a scheduler needs of a clock. clock.New() and *clock.Mock of
 // github.com/benbjohnson/clock are clocks.
 //
-// The scheduler calls Now when it is made and Since thereafter, often, also in the goroutines of its
-// callers. Since alone is trusted: what it passes to AfterFunc does no more than make it look at the
-// clock, so calls that come early, late or twice change nothing. A clock that steps back is taken to
-// stand still.
+// The scheduler calls Since often, also in the goroutines of its callers. Since alone decides what is
+// granted: what is passed to AfterFunc does no more than make the scheduler look at the clock, so calls
+// that come early, late or twice change nothing. Now is called when the scheduler is made, and to convert
+// between its time and times of day. A clock that steps back is taken to stand still.
 type Clock interface {
 	Now() time.Time
 	Since(t time.Time) time.Duration
 	AfterFunc(d time.Duration, f func()) *clock.Timer
 }
 
-// Option changes how a scheduler works. Options are made by the With functions and
-// [NonBlocking]; package schedulertest has one more. The type in its method keeps out all others.
+// Option changes how a scheduler works. Options are made by the With functions and [NonBlocking]; an
+// [*EventLog] is one too.
 type Option interface {
-	Apply(*settings.Settings) error
+	apply(*config) error
 }
 
-type optionFunc func(*settings.Settings) error
+// config is what options change.
+type config struct {
+	clock       Clock
+	maxQueue    int
+	nonBlocking bool
+	logs        []*EventLog
+	keepsState  bool // the owner lends nothing; for tests, which must pass either way
+}
 
-func (f optionFunc) Apply(s *settings.Settings) error { return f(s) }
+func newConfig(opts []Option) (config, error) {
+	cfg := config{clock: clock.New(), maxQueue: unlimited}
+	for _, opt := range opts {
+		if opt == nil {
+			return cfg, &InvalidError{"an Option of New", nil, "made by one of the With functions or NonBlocking"}
+		}
+		if err := opt.apply(&cfg); err != nil {
+			return cfg, err
+		}
+	}
+	return cfg, nil
+}
+
+type optionFunc func(*config) error
+
+func (f optionFunc) apply(cfg *config) error { return f(cfg) }
 
 // WithClock makes the scheduler read the given clock instead of the computer's. Tests pass a
 // *clock.Mock. Deadlines of contexts are compared with this clock: to a mock that stands in 1970 those
 // of the context package are decades away, until it is Set to the present.
 func WithClock(c Clock) Option {
-	return optionFunc(func(set *settings.Settings) error {
+	return optionFunc(func(cfg *config) error {
 		if v := reflect.ValueOf(c); c == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			return &InvalidError{"the clock of WithClock", nil, "a clock such as clock.New()"}
 		}
-		set.Clock = c
+		cfg.clock = c
 		return nil
 	})
 }
 
 // WithMaxQueue bounds the line: a ticket that would have to wait behind n others is refused with
-// [ErrQueueFull]. With 0 nobody waits. Lest one [Scheduler.Flow] with a long line keep the others out, a
-// flow may join a full line while it has less than its part in it, n divided by the number of flows that
-// wait, until 2n wait in all. Without this option the line may grow as long as memory lasts.
+// [ErrQueueFull]. With 0 no ticket waits. Without this option the line may grow as long as memory
+// lasts.
+//
+// A full line still accepts a few tickets per [Scheduler.Flow], so that one flow cannot shut out the
+// others: a flow may join it while it has less than its part in it, n divided by the number of flows
+// that wait, until 2n tickets wait in all. Many flows together can fill it up to 2n, and then a new
+// flow is refused too: if clients can make up keys, bound the number of keys before you make flows of
+// them.
 func WithMaxQueue(n int) Option {
-	return optionFunc(func(set *settings.Settings) error {
+	return optionFunc(func(cfg *config) error {
 		if n < 0 {
 			return &InvalidError{"the length of WithMaxQueue", n, "0 or more"}
 		}
-		set.MaxQueue = n
+		cfg.maxQueue = n
 		return nil
 	})
 }
@@ -61,8 +87,8 @@ func WithMaxQueue(n int) Option {
 // NonBlocking makes Acquire, AcquireN, Do and wrapped functions return [ErrNoPermit] where they
 // would have to wait for a permit. Enqueue and the jobs of a [Group] are as before.
 func NonBlocking() Option {
-	return optionFunc(func(set *settings.Settings) error {
-		set.NonBlocking = true
+	return optionFunc(func(cfg *config) error {
+		cfg.nonBlocking = true
 		return nil
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/internal/oracle"
-	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // slowCore is a core that is obviously right and obviously slow: it keeps every grant it ever
@@ -16,21 +16,116 @@ type slowCore struct {
 	maxQueue    int
 	nonBlocking bool
 
-	now      instant
+	now      moment
 	granted  []*slowGrant // in the order of the grants, without those undone
 	line     oracle.Lines
 	draining bool
 	extra    [][]*slowGrant // for each window, what was charged besides
-	since    []instant      // for each window, up to when it remembers nothing
+	since    []moment       // for each window, up to when it remembers nothing
 
-	pausedUntil instant
+	pausedUntil moment
 	halted      bool
+
+	observed []slowObservation // for each window
+	underway slowUnderway
+}
+
+// slowObservation is what the far side said of a window, less what was granted since.
+type slowObservation struct {
+	since, until moment
+	left         int
+}
+
+// slowUnderway is underway with every ticket remembered.
+type slowUnderway struct {
+	counting bool
+	round    int
+	tickets  []*slowUnderwayTicket
+}
+
+type slowUnderwayTicket struct {
+	id, weight, round int
+	held              bool
+}
+
+// from returns the weight of the tickets of a round and later, and of those still held.
+func (u *slowUnderway) from(round int) (granted, held int) {
+	for _, t := range u.tickets {
+		if t.round >= round {
+			granted += t.weight
+			if t.held {
+				held += t.weight
+			}
+		}
+	}
+	return granted, held
+}
+
+// heldIn returns the weight held of the tickets of a round.
+func (u *slowUnderway) heldIn(round int) int {
+	_, held := u.from(round)
+	_, later := u.from(round + 1)
+	return held - later
+}
+
+func (u *slowUnderway) end(id int) {
+	for _, t := range u.tickets {
+		if t.id == id && t.held {
+			t.held = false
+			if u.heldIn(u.round-1) == 0 {
+				if u.heldIn(u.round) == 0 {
+					u.tickets = nil
+				}
+				u.round++
+			}
+		}
+	}
+}
+
+// uncounted returns the weight that the far side may not have counted.
+func (u *slowUnderway) uncounted() int {
+	round := u.round + 1
+	if u.heldIn(u.round) > 0 {
+		round = u.round - 1
+	}
+	if u.heldIn(u.round-1) > 0 {
+		round = u.round - 2
+	}
+	granted, _ := u.from(round)
+	return max(0, granted-1)
+}
+
+// observe notes what the far side said of the i-th window, and all like it.
+func (o *slowCore) observe(i, left int, until moment) {
+	if !o.underway.counting {
+		o.underway.counting = true
+		for _, g := range o.granted {
+			if g.released == never {
+				o.underway.tickets = append(o.underway.tickets, &slowUnderwayTicket{g.ID, g.Weight, 0, true})
+			}
+		}
+	}
+	left = max(0, left-o.underway.uncounted())
+	for j, w := range o.limits.Windows {
+		if w == o.limits.Windows[i] && until > o.now {
+			o.observed[j] = slowObservation{o.now, until, left}
+		}
+	}
+}
+
+// left returns what the far side grants of the i-th window at t.
+func (o *slowCore) left(i int, t moment) int {
+	if t >= o.observed[i].until {
+		return math.MaxInt
+	}
+	return o.observed[i].left
 }
 
 func newSlowCore(l Limits, maxQueue int, nonBlocking bool) *slowCore {
 	o := &slowCore{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking}
 	for range l.Windows {
 		o.extra = append(o.extra, nil)
+		o.observed = append(o.observed, slowObservation{})
 		o.since = append(o.since, -1)
 	}
 	return o
@@ -38,12 +133,13 @@ func newSlowCore(l Limits, maxQueue int, nonBlocking bool) *slowCore {
 
 type slowGrant struct {
 	oracle.Ticket
-	at       instant
-	released instant // never while it is held
+	at       moment
+	released moment // never while it is held
+	foreseen bool   // not granted yet
 }
 
-// from returns the instant from which on the grant counts for Per.
-func (g *slowGrant) from(w Window) instant {
+// from returns the moment from which on the grant counts for Per.
+func (g *slowGrant) from(w Window) moment {
 	if w.From == FromRelease {
 		return g.released
 	}
@@ -51,15 +147,15 @@ func (g *slowGrant) from(w Window) instant {
 }
 
 // used returns the permits that count in the i-th window at t.
-func (o *slowCore) used(grants []*slowGrant, i int, t instant) (sum int) {
+func (o *slowCore) used(grants []*slowGrant, i int, t moment) (sum int) {
 	w := o.limits.Windows[i]
 	for _, g := range grants {
-		if from := g.from(w); from == never || from > t-instant(w.Per) && from > o.since[i] {
+		if from := g.from(w); from == never || from > t-moment(w.Per) && from > o.since[i] {
 			sum += g.Weight
 		}
 	}
 	for _, g := range o.extra[i] {
-		if g.at > t-instant(w.Per) {
+		if g.at > t-moment(w.Per) {
 			sum += g.Weight
 		}
 	}
@@ -75,9 +171,15 @@ func held(grants []*slowGrant) (sum int) {
 	return sum
 }
 
-func (o *slowCore) windowsFit(grants []*slowGrant, n int, t instant) bool {
+func (o *slowCore) windowsFit(grants []*slowGrant, n int, t moment) bool {
 	for i, w := range o.limits.Windows {
-		if o.used(grants, i, t)+n > w.Permits {
+		ahead := 0
+		for _, g := range grants {
+			if g.foreseen {
+				ahead += g.Weight
+			}
+		}
+		if o.used(grants, i, t)+n > w.Permits || n > o.left(i, t)-ahead {
 			return false
 		}
 	}
@@ -94,14 +196,17 @@ func (o *slowCore) fits(n int) bool {
 	return !o.paused() && o.burstFits(n) && o.windowsFit(o.granted, n, o.now)
 }
 
-// firstFit returns the first instant from t on at which n permits fit the windows if nobody does
+// firstFit returns the first moment from t on at which n permits fit the windows if nobody does
 // anything: now, or when one of the grants stops to count.
-func (o *slowCore) firstFit(grants []*slowGrant, n int, t instant) instant {
-	candidates := []instant{t}
+func (o *slowCore) firstFit(grants []*slowGrant, n int, t moment) moment {
+	candidates := []moment{t}
 	for i, w := range o.limits.Windows {
+		if until := o.observed[i].until; until > t {
+			candidates = append(candidates, until)
+		}
 		for _, g := range append(slices.Clone(grants), o.extra[i]...) {
-			if from := g.from(w); from != never && from+instant(w.Per) > t {
-				candidates = append(candidates, from+instant(w.Per))
+			if from := g.from(w); from != never && from+moment(w.Per) > t {
+				candidates = append(candidates, from+moment(w.Per))
 			}
 		}
 	}
@@ -122,6 +227,12 @@ func (o *slowCore) pump() (ids []int) {
 		}
 		t := o.line.Serve()
 		o.granted = append(o.granted, &slowGrant{Ticket: t, at: o.now, released: never})
+		if o.underway.counting {
+			o.underway.tickets = append(o.underway.tickets, &slowUnderwayTicket{t.ID, t.Weight, o.underway.round, true})
+		}
+		for i := range o.observed {
+			o.observed[i].left -= t.Weight
+		}
 		ids = append(ids, t.ID)
 	}
 	return ids
@@ -138,17 +249,17 @@ func (o *slowCore) releasedNow() (grants []*slowGrant) {
 }
 
 // earliest plays the line through, everybody releasing as soon as they can.
-func (o *slowCore) earliest(n int, f ticket.Flow) instant {
+func (o *slowCore) earliest(n int, f line.Flow) moment {
 	grants := o.releasedNow()
 	t := max(o.now, o.pausedUntil)
 	for _, weight := range append(o.line.Ahead(n, f.Key, f.Share), n) {
 		t = o.firstFit(grants, weight, t)
-		grants = append(grants, &slowGrant{Ticket: oracle.Ticket{Weight: weight}, at: t, released: t})
+		grants = append(grants, &slowGrant{Ticket: oracle.Ticket{Weight: weight}, at: t, released: t, foreseen: true})
 	}
 	return t
 }
 
-func (o *slowCore) wake() instant {
+func (o *slowCore) wake() moment {
 	if o.line.Flows() == 0 || o.halted {
 		return never
 	}
@@ -193,7 +304,7 @@ func (o *slowCore) full(key string) bool {
 	return all >= o.maxQueue && (all >= 2*o.maxQueue || o.line.LenOf(key) >= o.maxQueue/len(flows))
 }
 
-func (o *slowCore) arrive(v verb, id, n int, deadline instant, f ticket.Flow) (r refusal, wait time.Duration) {
+func (o *slowCore) arrive(v call, id, n int, deadline moment, f line.Flow) (r refusal, wait time.Duration) {
 	atOnce := o.line.Flows() == 0 && o.fits(n)
 	switch {
 	case n < 1:
@@ -202,29 +313,63 @@ func (o *slowCore) arrive(v verb, id, n int, deadline instant, f ticket.Flow) (r
 		return tooLarge, 0
 	case o.draining:
 		return closed, 0
-	case v == acquire && o.nonBlocking && deadline < o.now:
-		return tooLate, time.Duration(o.earliest(n, f) - o.now)
-	case !atOnce && v == try:
+	case v == callAcquire && o.nonBlocking && deadline < o.now:
+		return tooLate, o.advice(n, f)
+	case !atOnce && v == callTry:
 		return noPermit, 0
-	case !atOnce && v == acquire && o.nonBlocking:
-		return noPermit, time.Duration(o.earliest(n, f) - o.now)
+	case !atOnce && v == callAcquire && o.nonBlocking:
+		return noPermit, o.advice(n, f)
 	case !atOnce && o.full(f.Key):
-		return queueFull, 0
+		return queueFull, o.adviceToQueue(n)
 	}
-	if v == acquire && !o.nonBlocking && deadline != never {
+	if v == callAcquire && !o.nonBlocking && deadline != never {
 		if at := o.earliest(n, f); at > deadline {
-			return tooLate, time.Duration(at - o.now)
+			return tooLate, o.advice(n, f)
 		}
 	}
 	o.line.Push(oracle.Ticket{ID: id, Weight: n}, f.Key, f.Share)
 	return accepted, 0
 }
 
+// advice is when to come back: Forever if time alone does not help.
+func (o *slowCore) advice(n int, f line.Flow) time.Duration {
+	at := o.earliest(n, f)
+	switch {
+	case o.line.Flows() == 0 && o.fits(n):
+		return 0
+	case o.halted, at == o.now:
+		return Forever
+	}
+	return time.Duration(at - o.now)
+}
+
+// adviceToQueue is when the line will be shorter, Forever if time alone does not make it so.
+func (o *slowCore) adviceToQueue(n int) time.Duration {
+	if o.line.Flows() > 0 {
+		t, _, _ := o.line.First()
+		n = t.Weight
+	}
+	at := o.firstFit(o.granted, n, max(o.now, o.pausedUntil))
+	if o.halted || !o.burstFits(n) || at == never {
+		return Forever
+	}
+	return time.Duration(at - o.now)
+}
+
 func (o *slowCore) undo(id int) {
+	o.underway.end(id)
+	for _, g := range o.granted {
+		for i := range o.observed {
+			if g.ID == id && g.at > o.observed[i].since {
+				o.observed[i].left += g.Weight
+			}
+		}
+	}
 	o.granted = slices.DeleteFunc(o.granted, func(g *slowGrant) bool { return g.ID == id })
 }
 
 func (o *slowCore) release(id int) {
+	o.underway.end(id)
 	for _, g := range o.granted {
 		if g.ID == id && g.released == never {
 			g.released = o.now
@@ -248,7 +393,7 @@ func (o *slowCore) stats(epoch time.Time) Stats {
 	}
 	for i, w := range o.limits.Windows {
 		u := o.used(o.granted, i, o.now)
-		s.Windows = append(s.Windows, WindowStats{w, u, max(0, w.Permits-u)})
+		s.Windows = append(s.Windows, WindowStats{w, u, max(0, min(w.Permits-u, o.left(i, o.now)))})
 	}
 	return s
 }
@@ -257,12 +402,12 @@ func (o *slowCore) stats(epoch time.Time) Stats {
 // window remembers what the old one did, or else one of its length, or else the longest, and of several
 // the fullest.
 func (o *slowCore) configure(l Limits) (tooLarge []int) {
-	old, extra, since := o.limits.Windows, o.extra, o.since
+	old, extra, since, observed := o.limits.Windows, o.extra, o.since, o.observed
 	used := make([]int, len(old))
 	for i := range old {
 		used[i] = o.used(o.granted, i, o.now)
 	}
-	o.limits, o.extra, o.since = l, nil, nil
+	o.limits, o.extra, o.since, o.observed = l, nil, nil, nil
 	for _, w := range l.Windows {
 		best := slices.IndexFunc(old, func(o Window) bool { return o == w })
 		for _, alike := range []func(Window) bool{
@@ -280,7 +425,7 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 		}
 		s := since[best]
 		if w.Per > old[best].Per {
-			s = max(s, o.now-instant(old[best].Per))
+			s = max(s, o.now-moment(old[best].Per))
 		}
 		var kept []*slowGrant
 		for _, g := range extra[best] {
@@ -289,6 +434,7 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 			}
 		}
 		o.extra, o.since = append(o.extra, kept), append(o.since, s)
+		o.observed = append(o.observed, observed[best])
 	}
 	for _, t := range o.line.All() {
 		if t.Weight > o.most() {
@@ -307,7 +453,7 @@ func (o *slowCore) charge(i, n int) {
 	w := o.limits.Windows[i]
 	for j := range o.limits.Windows {
 		if o.limits.Windows[j] == w {
-			o.extra[j] = append(o.extra[j], &slowGrant{oracle.Ticket{ID: -1, Weight: n}, o.now, o.now})
+			o.extra[j] = append(o.extra[j], &slowGrant{Ticket: oracle.Ticket{ID: -1, Weight: n}, at: o.now, released: o.now})
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
-	"github.com/flowguard-go/flowguard/internal/settings"
 )
 
 // These tests play tricks with the clock to see what the owner makes of them. It lends nothing here, so
@@ -54,15 +53,15 @@ func TestStatsMakesTheGrantsThatAreDue(t *testing.T) {
 // What comes after a Close in the same turn is refused as what comes later.
 func TestAfterCloseInTheSameTurn(t *testing.T) {
 	limits := Limits{Windows: []Window{PerSecond(1)}}
-	for _, v := range []verb{configure, pause, resume, spent, restore, watch} {
-		box := newMailbox(settings.Settings{Clock: clock.NewMock()})
+	for _, v := range []verb{verbConfigure, verbPause, verbResume, verbCharge, verbObserve, verbRestore, verbWatch} {
+		p := newParts(limits, clock.NewMock())
 		answers := make(chan answer, 1)
-		box.send(message{verb: shut})
-		box.send(message{
-			verb: v, limits: &limits, request: request{weight: 1, deadline: never}, answer: answers,
-			snapshot: new(Snapshot), epoch: new(time.Time), feed: &feed{events: make(chan Event, 1)},
+		p.handle.box.send(&message{verb: verbClose})
+		p.handle.box.send(&message{
+			verb: v, request: request{weight: 1, deadline: never}, answer: answers,
+			change: &change{limits: &limits, snapshot: new(Snapshot), feed: &feed{events: make(chan Event, 1)}},
 		})
-		newOwner(box).run(newCore(limits, unlimited, false))
+		p.run()
 		if a := <-answers; a.err != ErrClosed {
 			t.Errorf("verb %d was answered with %v", v, a.err)
 		}
@@ -87,12 +86,14 @@ func (c *hookedClock) Since(t time.Time) time.Duration {
 func TestAfterTheEndOfADrain(t *testing.T) {
 	limits := Limits{MaxBurst: 1}
 	hooked := &hookedClock{Mock: clock.NewMock()}
-	box := newMailbox(settings.Settings{Clock: hooked})
+	p := newParts(limits, hooked)
 	answers, drained := make(chan answer, 1), make(chan answer, 1)
-	hooked.hook = func() { box.send(message{verb: configure, limits: &Limits{MaxBurst: 2}, answer: answers}) }
-	box.send(message{verb: drain, answer: drained})
-	newOwner(box).run(newCore(limits, unlimited, false))
-	if a := <-answers; a.err != ErrClosed || !box.remains.served() {
+	hooked.hook = func() {
+		p.handle.box.send(&message{verb: verbConfigure, change: &change{limits: &Limits{MaxBurst: 2}}, answer: answers})
+	}
+	p.handle.box.send(&message{verb: verbDrain, answer: drained})
+	p.run()
+	if a := <-answers; a.err != ErrClosed || !p.handle.box.remains.core.served() {
 		t.Errorf("answered with %v", a.err)
 	}
 }

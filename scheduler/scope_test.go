@@ -5,23 +5,22 @@ import (
 	"testing"
 )
 
-// scopes are operations small enough to try all sequences of them, and the limits to try them with.
-// Tickets are 0 and 1; time goes on to just before, and to exactly, the next instant that matters.
+// scopes are operations few enough to try all sequences of them, and the limits to try them with.
 var scopes = []struct {
-	ops    []op
+	ops    []operation
 	limits []Limits
 }{
 	{ // what callers do
-		[]op{
-			{kind: opAcquire, a: 2, b: 3}, // weight 1
-			{kind: opEnqueue, a: 3},       // weight 2, or the most there is
-			{kind: opTry, a: 2},
-			{kind: opReceive, a: 0},
-			{kind: opRelease, a: 0},
-			{kind: opCancel, a: 0},
-			{kind: opCancel, a: 1},
-			{kind: opTime, b: 5}, // just before the edge
-			{kind: opTime, b: 6}, // at the edge
+		[]operation{
+			opAcquire{weight: 1, deadline: never},
+			opEnqueue{weight: 2},
+			opTry{weight: 1},
+			opReceive{ticket: 0},
+			opRelease{ticket: 0},
+			opCancel{ticket: 0},
+			opCancel{ticket: 1},
+			opEdge{by: -1},
+			opEdge{},
 		},
 		[]Limits{
 			{Windows: []Window{Per(2, 10)}},
@@ -31,15 +30,15 @@ var scopes = []struct {
 		},
 	},
 	{ // limits that change
-		[]op{
-			{kind: opEnqueue, a: 2},     // weight 1
-			{kind: opPause, a: 9, b: 1}, // for 7
-			{kind: opPause, b: 4},       // without end
-			{kind: opResume},
-			{kind: opConfigure, a: 0, b: 1}, // the first window has 1 permit
-			{kind: opConfigure, a: 0, b: 3}, // one window more
-			{kind: opCharge, b: 1},
-			{kind: opTime, b: 6},
+		[]operation{
+			opEnqueue{weight: 1},
+			opPause{until: 7},
+			opPause{until: never},
+			opResume{},
+			opConfigure{change: changePermits, window: 0, permits: 1},
+			opConfigure{change: changeAdd, window: 0, permits: 1},
+			opCharge{window: 0, permits: 2},
+			opEdge{},
 		},
 		[]Limits{
 			{Windows: []Window{Per(2, 10)}},
@@ -47,15 +46,15 @@ var scopes = []struct {
 		},
 	},
 	{ // flows
-		[]op{
-			{kind: opEnqueue, a: 2},        // weight 1
-			{kind: opEnqueue, a: 2, b: 15}, // in one flow
-			{kind: opEnqueue, a: 3, b: 30}, // weight 2 in one with twice the share
-			{kind: opTry, a: 2, b: 15},
-			{kind: opRelease, a: 0},
-			{kind: opCancel, a: 1},
-			{kind: opCancel, a: 2},
-			{kind: opTime, b: 6},
+		[]operation{
+			opEnqueue{weight: 1},
+			opEnqueue{weight: 1, flow: 1},
+			opEnqueue{weight: 2, flow: 2}, // with twice the share
+			opTry{weight: 1, flow: 1},
+			opRelease{ticket: 0},
+			opCancel{ticket: 1},
+			opCancel{ticket: 2},
+			opEdge{},
 		},
 		[]Limits{
 			{Windows: []Window{Per(2, 10)}},
@@ -66,8 +65,8 @@ var scopes = []struct {
 
 var scope = flag.Int("scope", 5, "the length of the sequences of operations that are all tried")
 
-// TestSmallScope tries every sequence of the operations above of a length, for each of the limits. What
-// goes wrong at all most often goes wrong in a short sequence.
+// TestSmallScope tries every sequence of the operations above of a length, for each of the limits. Most
+// faults show in a short sequence.
 func TestSmallScope(t *testing.T) {
 	length := *scope
 	if raceEnabled || testing.Short() {
@@ -80,20 +79,20 @@ func TestSmallScope(t *testing.T) {
 	}
 }
 
-func tryAll(t *testing.T, length int, choice []op, start func() *twin) {
+func tryAll(t *testing.T, length int, choice []operation, start func() *twin) {
 	counter := make([]int, length) // which operation each is; the last digit counts first
-	ops := make([]op, length)
+	steps := make([]step, length)
 	sequences := 0
 	for changed := 0; changed >= 0; {
 		w := start()
 		for i, digit := range counter {
-			ops[i] = choice[digit]
-			err := w.apply(ops[i])
+			steps[i] = step{choice[digit], 1}
+			err := steps[i].op.do(w)
 			if err == nil && i >= changed { // what came before has been compared
-				err = w.compare(1)
+				err = w.compare(steps[i].look)
 			}
 			if err != nil {
-				play(t, start, ops[:i+1])
+				play(t, start, steps[:i+1])
 				t.Fatal(err)
 			}
 		}

@@ -1,9 +1,7 @@
 package scheduler
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -27,6 +25,10 @@ type Snapshot struct {
 type WindowSnapshot struct {
 	Spent []Spent `json:"spent"`          // the oldest first, 1,025 at most
 	Held  int     `json:"held,omitempty"` // permits in use, of a window that counts from release
+
+	// What Scheduler.Observe was told: at most Left more permits until an instant; zero: nothing.
+	Left  int       `json:"left,omitempty"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Spent says that permits were granted at an instant, or given back in a window that counts from
@@ -39,8 +41,8 @@ type Spent struct {
 // SnapshotVersion is the version of the snapshots that this package makes and takes.
 const SnapshotVersion = 1
 
-// finest is how many instants of a window a snapshot tells apart.
-const finest = 1_024
+// snapshotInstants is how many instants of a window a snapshot tells apart.
+const snapshotInstants = 1_024
 
 // Snapshot returns what the scheduler remembers. It also works after Close, which is when it misses
 // nothing: what is granted after a snapshot is not in it.
@@ -52,12 +54,14 @@ const finest = 1_024
 func (s *Scheduler) Snapshot() Snapshot {
 	// The time of day may have been set since the scheduler was made, and after a restart nothing else is
 	// known. Now is read last: what differs between two readings makes a permit come back later.
-	age := s.box.clock.Since(s.box.epoch)
-	epoch := s.box.clock.Now().Add(-age)
+	sh := s.handle.shared
+	age := sh.clock.Since(sh.epoch)
+	epoch := sh.clock.Now().Add(-age)
 	var snap Snapshot
-	if _, ok := s.ask(message{verb: snapshot, snapshot: &snap, epoch: &epoch}); !ok {
-		<-s.box.ended
-		snap = s.box.remains.snapshot(epoch)
+	m := message{verb: verbSnapshot, change: &change{snapshot: &snap, epoch: epoch}}
+	if _, ok := s.handle.ask(&m); !ok {
+		<-s.handle.box.ended
+		snap = s.handle.box.remains.core.snapshot(epoch)
 	}
 	return snap
 }
@@ -76,9 +80,10 @@ func (s *Scheduler) Restore(snap Snapshot) error {
 	if err := snap.damage(); err != nil {
 		return err
 	}
-	epoch := s.box.clock.Now()
-	epoch = epoch.Add(-s.box.clock.Since(s.box.epoch))
-	return s.tell(message{verb: restore, snapshot: &snap, epoch: &epoch})
+	sh := s.handle.shared
+	epoch := sh.clock.Now()
+	epoch = epoch.Add(-sh.clock.Since(sh.epoch))
+	return s.change(verbRestore, change{snapshot: &snap, epoch: epoch})
 }
 
 // damage returns what is wrong with the snapshot, or nil.
@@ -87,7 +92,7 @@ func (snap *Snapshot) damage() error {
 		return &InvalidError{"Snapshot.Version", snap.Version, fmt.Sprint(SnapshotVersion)}
 	}
 	if snap.Taken.IsZero() {
-		return &InvalidError{"Snapshot.Taken", "no time", "when it was taken"}
+		return &InvalidError{"Snapshot.Taken", "no time", "the time at which it was taken"}
 	}
 	if err := snap.Limits.Validate(); err != nil {
 		invalid := *err.(*InvalidError) // there is no other
@@ -95,11 +100,14 @@ func (snap *Snapshot) damage() error {
 		return &invalid
 	}
 	if got, want := len(snap.Windows), len(snap.Limits.Windows); got != want {
-		return &InvalidError{"Snapshot.Windows", fmt.Sprint(got, " windows"), fmt.Sprintf("as many as in Snapshot.Limits, %d", want)}
+		return &InvalidError{"Snapshot.Windows", got, fmt.Sprintf("have %d entries, as many as Snapshot.Limits has windows", want)}
 	}
 	for i, w := range snap.Windows {
 		if w.Held < 0 {
 			return &InvalidError{fmt.Sprintf("Snapshot.Windows[%d].Held", i), w.Held, "0 or more"}
+		}
+		if w.Left < 0 {
+			return &InvalidError{fmt.Sprintf("Snapshot.Windows[%d].Left", i), w.Left, "0 or more"}
 		}
 		var before time.Time
 		for j, s := range w.Spent {
@@ -108,9 +116,9 @@ func (snap *Snapshot) damage() error {
 			case s.Permits < 1:
 				return &InvalidError{name + "Permits", s.Permits, "1 or more"}
 			case s.At.Before(before):
-				return &InvalidError{name + "At", s.At, "not before the one that precedes it"}
+				return &InvalidError{name + "At", s.At, "at or after the one before it"}
 			case s.At.After(snap.Taken):
-				return &InvalidError{name + "At", s.At, "not after Snapshot.Taken"}
+				return &InvalidError{name + "At", s.At, "at or before Snapshot.Taken"}
 			}
 			before = s.At
 		}
@@ -118,66 +126,68 @@ func (snap *Snapshot) damage() error {
 	return nil
 }
 
-// snapshot returns what the core remembers. Instant 0 was at the given time.
+// snapshot returns what the core remembers. Moment 0 was at the given time.
 func (c *core) snapshot(epoch time.Time) Snapshot {
-	at := func(t instant) time.Time { return epoch.Add(time.Duration(t)).UTC().Round(0) }
+	at := func(t moment) time.Time { return epoch.Add(time.Duration(t)).UTC().Round(0) }
 	snap := Snapshot{
 		Version: SnapshotVersion,
 		Taken:   at(c.now),
 		Limits:  c.limits.clone(),
 		Windows: make([]WindowSnapshot, len(c.windows)),
 	}
-	if c.now < c.pausedUntil {
-		snap.PausedUntil = at(c.pausedUntil)
+	if c.now < c.pause.until {
+		snap.PausedUntil = at(c.pause.until)
 	}
 	for i := range c.windows {
-		w, past := &snap.Windows[i], c.windows[i].past.coarse()
-		w.Held, w.Spent = c.windows[i].held, make([]Spent, 0, past.size)
-		for t, n := range past.charges() {
-			w.Spent = append(w.Spent, Spent{at(t), n})
-		}
+		snap.Windows[i] = c.windows[i].snapshot(at)
 	}
 	return snap
 }
 
-// coarse returns a copy that tells no more than about 1,024 instants apart.
-func (h *history) coarse() history {
-	c := history{per: h.per}
-	if h.size > finest {
-		c.quantum = instant(h.per) / finest
+func (w *window) snapshot(at func(moment) time.Time) WindowSnapshot {
+	s := WindowSnapshot{Held: w.held.int(), Spent: []Spent{}}
+	past := w.past.coarse(snapshotInstants)
+	for t, n := range past.charges() {
+		s.Spent = append(s.Spent, Spent{at(t), n})
 	}
-	for at, n := range h.charges() {
-		c.add(at, n)
+	if w.observed.holds() {
+		s.Left, s.Until = w.observed.left, at(w.observed.until)
 	}
-	return c
+	return s
 }
 
 // restore charges the windows with what a snapshot without damage remembers.
 func (c *core) restore(snap *Snapshot, epoch time.Time) {
+	at := func(t time.Time) moment { return c.standing(moment(t.Sub(epoch))) }
+	// Not later than it was to be when the snapshot was taken, should a clock have been set back.
+	future := func(t time.Time) moment {
+		left := moment(t.Sub(snap.Taken))
+		return min(at(t), c.now+min(left, horizon), horizon)
+	}
 	old := make([]window, len(snap.Windows))
 	for i, s := range snap.Windows {
 		old[i] = newWindow(snap.Limits.Windows[i])
-		old[i].refill(s, c.now, func(t time.Time) instant { return instant(t.Sub(epoch)) })
+		old[i].refill(s, c.now, at)
+		if !s.Until.IsZero() {
+			old[i].observe(c.now, s.Left, future(s.Until))
+		}
 	}
+	before := newAncestors(old)
 	for i := range c.windows {
 		w := newWindow(c.windows[i].Window)
-		w.inherit(old, c.now, 0)
-		c.windows[i].past.merge(&w.past, c.now)
+		w.inherit(before, c.now, tally{})
+		c.windows[i].merge(&w, c.now)
 	}
 	if !snap.PausedUntil.IsZero() {
-		// Not longer than it was to last when the snapshot was taken, should a clock have been set back.
-		left := instant(snap.PausedUntil.Sub(snap.Taken))
-		until := min(instant(snap.PausedUntil.Sub(epoch)), c.now+min(left, horizon), horizon)
-		c.pausedUntil = max(c.pausedUntil, until)
+		c.setPause(future(snap.PausedUntil))
 	}
-	c.forecast.forget()
 }
 
 // refill charges an empty window with what a snapshot says of it. When those who held permits gave them
 // back is not known, but not later than now.
-func (w *window) refill(s WindowSnapshot, now instant, at func(time.Time) instant) {
+func (w *window) refill(s WindowSnapshot, now moment, at func(time.Time) moment) {
 	for _, spent := range s.Spent {
-		if t := min(at(spent.At), now); t > now-instant(w.Per) {
+		if t := min(at(spent.At), now); t > now-moment(w.Per) {
 			w.past.add(t, spent.Permits)
 		}
 	}
@@ -186,27 +196,10 @@ func (w *window) refill(s WindowSnapshot, now instant, at func(time.Time) instan
 	}
 }
 
-// merge adds what another history of the same window remembers.
-func (h *history) merge(other *history, now instant) {
-	if other.size == 0 {
-		return
-	}
-	type spent struct {
-		at instant
-		n  int
-	}
-	var all []spent
-	for _, from := range []*history{h, other} {
-		for at, n := range from.charges() {
-			all = append(all, spent{at, n})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b spent) int { return cmp.Compare(a.at, b.at) })
-	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, since: h.since}
-	for _, s := range all {
-		h.add(s.at, s.n)
-	}
-	if h.quantum > 0 || h.size > exactly {
-		h.since = now // entries are shared, and none of h's own can be told apart any more
+// merge adds what another window like it remembers.
+func (w *window) merge(other *window, now moment) {
+	w.past.merge(&other.past, now)
+	if other.observed.holds() {
+		w.observed = other.observed
 	}
 }

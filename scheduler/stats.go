@@ -1,23 +1,31 @@
 package scheduler
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// Stats is one consistent view of a scheduler, made by its owner between two operations.
+// Stats is one consistent view of a scheduler, made by its owner between two operations. It marshals
+// to JSON and back. In JSON a time that is zero is left out, and a window is a text:
+//
+//	{"waiting":1, "flows":1, "in_use":2, "granted":7, "paused":false,
+//	 "next_wake":"2026-01-02T15:04:05Z", "windows":[{"window":"3/2s", "used":3, "remaining":0}]}
 type Stats struct {
-	Waiting  int           // tickets in line
-	Flows    int           // flows with a ticket in line; see Scheduler.Flow
-	InUse    int           // permits granted and not yet given back
-	Granted  uint64        // tickets granted so far, less those undone because their caller had gone
-	Paused   bool          // no grants whatever the limits say
-	Resumes  time.Time     // when the pause ends by itself; zero if it does not
-	NextWake time.Time     // when the owner will next act by itself; zero if nobody waits, or somebody must first release
-	Windows  []WindowStats // in the order of Limits.Windows
+	Waiting  int           `json:"waiting"`            // tickets in line
+	Flows    int           `json:"flows"`              // flows with a ticket in line; see Scheduler.Flow
+	InUse    int           `json:"in_use"`             // permits granted and not yet given back
+	Granted  uint64        `json:"granted"`            // tickets granted so far, less those undone because their caller had gone
+	Paused   bool          `json:"paused"`             // no grants whatever the limits say
+	Resumes  time.Time     `json:"resumes,omitzero"`   // when the pause ends by itself; zero if it does not
+	NextWake time.Time     `json:"next_wake,omitzero"` // when the owner will next act by itself; zero if nobody waits, or somebody must first release
+	Windows  []WindowStats `json:"windows"`            // in the order of Limits.Windows
 }
 
-// WindowStats says how full a window is.
+// WindowStats says how full a window is. In JSON it is an object:
+//
+//	{"window":"3/2s", "used":1, "remaining":2}
 type WindowStats struct {
 	Window
 	Used      int // permits that count now
@@ -26,27 +34,57 @@ type WindowStats struct {
 
 // String says how full the window is, such as "3/2s: 1 used, 2 remaining".
 func (w WindowStats) String() string {
-	return fmt.Sprintf("%v: %d used, %d remaining", w.Window, w.Used, w.Remaining)
+	return fmt.Sprintf("%v: "+usage, w.Window, w.Used, w.Remaining)
 }
 
-func (c *core) stats(epoch time.Time) Stats {
-	s := Stats{
-		Waiting: c.line.Len(),
-		Flows:   c.line.Flows(),
-		InUse:   c.inUse,
-		Granted: c.granted,
-		Windows: make([]WindowStats, len(c.windows)),
+const usage = "%d used, %d remaining"
+
+// The four methods that follow are here because those of the embedded Window would leave out Used and
+// Remaining.
+
+// windowStats is a WindowStats in JSON.
+type windowStats struct {
+	Window    Window `json:"window"`
+	Used      int    `json:"used"`
+	Remaining int    `json:"remaining"`
+}
+
+// MarshalJSON returns an object with the members window, used and remaining.
+func (w WindowStats) MarshalJSON() ([]byte, error) {
+	return json.Marshal(w.named())
+}
+
+// UnmarshalJSON reads what [WindowStats.MarshalJSON] writes.
+func (w *WindowStats) UnmarshalJSON(data []byte) error {
+	named := w.named()
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
 	}
-	s.Paused = c.paused()
-	if s.Paused && !c.halted {
-		s.Resumes = epoch.Add(time.Duration(c.pausedUntil))
+	*w = WindowStats{named.Window, named.Used, named.Remaining}
+	return nil
+}
+
+func (w WindowStats) named() windowStats { return windowStats{w.Window, w.Used, w.Remaining} }
+
+// MarshalText returns [WindowStats.String], or an [*InvalidError] if the window cannot work. Loggers
+// such as [log/slog.TextHandler] use it.
+func (w WindowStats) MarshalText() ([]byte, error) {
+	if _, err := w.Window.MarshalText(); err != nil {
+		return nil, err
 	}
-	if wake := c.wake(); wake != never {
-		s.NextWake = epoch.Add(time.Duration(wake))
+	return []byte(w.String()), nil
+}
+
+// UnmarshalText reads what [WindowStats.MarshalText] writes.
+func (w *WindowStats) UnmarshalText(text []byte) error {
+	window, rest, _ := strings.Cut(string(text), ": ")
+	var read WindowStats
+	if err := read.Window.UnmarshalText([]byte(window)); err != nil {
+		return err
 	}
-	for i := range c.windows {
-		w := &c.windows[i]
-		s.Windows[i] = WindowStats{w.Window, w.used(), max(0, w.Permits-w.used())}
+	if _, err := fmt.Sscanf(rest, usage, &read.Used, &read.Remaining); err != nil {
+		return fmt.Errorf("scheduler: expected the use of a window, such as \"3/2s: 1 used, 2 remaining\", got %q", text)
 	}
-	return s
+	*w = read
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // ParseLimits reads limits as people write them in flags and configuration files:
@@ -16,17 +17,16 @@ import (
 //	15/min burst 2           never more than 2 permits held at once
 //	5/s from release         the window counts from release
 //
-// The words are separated by spaces. After the slash stands a unit (s, min, h, day, and their longer
-// forms sec, second, m, minute, hour, d, and ms, us, ns), a count and a unit (2min, 7day), or a duration as
-// [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from release" belongs to the window before it,
-// "burst" may stand once, anywhere. [Limits.String] writes this form.
+// Spaces separate the words. A length follows the slash without a space. It is a name (s, min, h or
+// day; also sec, second, m, minute, hour, d, ms, us and ns), a count and a name (2min, 7day), or a
+// duration as [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from release" belongs to the window
+// before it. "burst" and its number can be anywhere, once. [Limits.String] writes this form.
 //
 // Text that does not parse, or that parses to values which cannot work, such as 0/s, gives a
-// [*ParseError] that says where. No limits at all give the [*InvalidError] of [Limits.Validate].
+// [*ParseError] that says where, and how to write it if the text looks like a common slip.
 func ParseLimits(s string) (Limits, error) {
 	var l Limits
-	p := words{text: s}
-	burst := false
+	p := parser{text: s}
 	for p.next() {
 		switch {
 		case strings.Contains(p.word, "/"):
@@ -36,105 +36,180 @@ func ParseLimits(s string) (Limits, error) {
 			}
 			l.Windows = append(l.Windows, w)
 		case p.word == "burst":
-			if burst {
-				return Limits{}, p.fail("a second burst; one was given before")
+			if l.MaxBurst != 0 {
+				return Limits{}, &ParseError{Text: s, Offset: p.at, Reason: "there is a second burst; keep one"}
 			}
-			if !p.next() {
-				return Limits{}, p.fail("a number after burst is missing")
-			}
-			n, err := p.count("burst", p.word)
+			n, err := p.burst()
 			if err != nil {
 				return Limits{}, err
 			}
-			if n < 1 {
-				return Limits{}, p.invalid(&InvalidError{"burst", n, "1 or more (without a burst there is no cap)"})
-			}
-			l.MaxBurst, burst = n, true
+			l.MaxBurst = n
 		default:
-			return Limits{}, p.fail(`expected a window such as "3/2s", or "burst 2"`)
+			return Limits{}, p.fail(`expected a window such as "3/2s", or "burst 2"`, p.hint())
 		}
 	}
 	if err := l.Validate(); err != nil {
-		return Limits{}, err
+		wrong := &ParseError{Text: s, Err: err, Reason: err.(*InvalidError).sentence()} // there is no other
+		if len(l.Windows) == 0 {
+			wrong.Reason = `expected at least one window such as "3/2s", or "burst 2", but the text is empty`
+		}
+		return Limits{}, wrong
 	}
 	return l, nil
 }
 
-// words walks through a text word by word and knows where each word begins.
-type words struct {
-	text string
-	word string
-	at   int // where word begins
-	end  int // where it ends
+// MustParseLimits is [ParseLimits] for limits that are written in the program, such as those of a
+// package's variable or a test. It panics with the [*ParseError] where ParseLimits would return it.
+func MustParseLimits(s string) Limits {
+	l, err := ParseLimits(s)
+	if err != nil {
+		panic(err)
+	}
+	return l
 }
 
-func (p *words) next() bool {
+// parser walks through a text word by word. Its methods that read something begin at the present word
+// and leave the last word of what they read as the present one.
+type parser struct {
+	text string
+	word string // the present word
+	at   int    // where it begins
+	end  int    // where it ends
+}
+
+const spaces = " \t\r\n"
+
+// next goes to the next word and reports whether there is one.
+func (p *parser) next() bool {
 	rest := p.text[p.end:]
-	trimmed := strings.TrimLeft(rest, " \t\r\n")
+	trimmed := strings.TrimLeft(rest, spaces)
 	p.at = p.end + len(rest) - len(trimmed)
-	if i := strings.IndexAny(trimmed, " \t\r\n"); i >= 0 {
+	if i := strings.IndexAny(trimmed, spaces); i >= 0 {
 		trimmed = trimmed[:i]
 	}
 	p.word, p.end = trimmed, p.at+len(trimmed)
 	return p.word != ""
 }
 
-func (p *words) fail(why string) error {
-	return &ParseError{Text: p.text, Offset: p.at, Reason: why}
+// peek returns the word after the present one, "" if there is none.
+func (p parser) peek() string {
+	p.next()
+	return p.word
 }
 
-// invalid is fail for a value that reads well but cannot work.
-func (p *words) invalid(err *InvalidError) error {
-	why := fmt.Sprintf("%s must be %s, got %v", err.What, err.Want, err.Got)
-	return &ParseError{Text: p.text, Offset: p.at, Reason: why, Err: err}
+// skip makes the present word begin n bytes later.
+func (p *parser) skip(n int) { p.at, p.word = p.at+n, p.word[n:] }
+
+// fail returns the error that something else was expected than the present word. The hint says how to
+// write it; it may be "".
+func (p *parser) fail(expected, hint string) error {
+	got := "got " + strconv.Quote(firstOf(p.word))
+	switch {
+	case p.word != "":
+	case p.at == len(p.text):
+		got = "but the text ends"
+	default:
+		got = "got a space"
+	}
+	reason := expected + ", " + got
+	if hint != "" {
+		reason += "; " + hint
+	}
+	return &ParseError{Text: p.text, Offset: p.at, Reason: reason}
 }
 
-// count reads a whole number.
-func (p *words) count(what, s string) (int, error) {
-	n, err := strconv.Atoi(s)
+// invalid returns the error that the present word reads well but the value cannot work.
+func (p *parser) invalid(err *InvalidError) error {
+	return &ParseError{Text: p.text, Offset: p.at, Reason: err.sentence(), Err: err}
+}
+
+// count reads the present word as a whole number.
+func (p *parser) count(what string) (int, error) {
+	n, err := strconv.Atoi(p.word)
 	if errors.Is(err, strconv.ErrRange) {
-		return 0, p.fail(what + " is a larger number than fits")
+		return 0, p.fail(fmt.Sprintf("%s must be a whole number up to %d", what, math.MaxInt), "")
 	}
 	if err != nil {
-		return 0, p.fail(what + " must be a whole number")
+		return 0, p.fail(what+" must be a whole number", hintCount(p.word))
 	}
 	return n, nil
 }
 
-// window reads the word "3/2s" and, where they follow, the words "from release".
-func (p *words) window() (Window, error) {
-	count, length, _ := strings.Cut(p.word, "/")
-	permits, err := p.count("Permits", count)
+// burst reads the words "burst 2".
+func (p *parser) burst() (int, error) {
+	if !p.next() {
+		return 0, p.fail(`expected a number such as "2"`, "")
+	}
+	n, err := p.count("burst")
 	if err != nil {
+		return 0, err
+	}
+	if n < 1 {
+		return 0, p.invalid(&InvalidError{"burst", n, "1 or more (without a burst there is no cap)"})
+	}
+	return n, nil
+}
+
+// window reads the word "3/2s" and the words that say more about it.
+func (p *parser) window() (w Window, err error) {
+	slash := strings.IndexByte(p.word, '/')
+	if slash == 0 {
+		return Window{}, p.fail("expected a whole number before the slash", "")
+	}
+	front := *p
+	front.word = p.word[:slash]
+	if w.Permits, err = front.count("Permits"); err != nil {
 		return Window{}, err
 	}
-	per, ok := parsePer(length)
-	if !ok {
-		p.at += len(count) + 1
-		return Window{}, p.fail(`expected a length such as "s", "2s", "min", "1h30m" or "day" after the slash`)
+	back := *p
+	back.skip(slash + 1)
+	if w.Per, err = back.length(); err != nil {
+		return Window{}, err
 	}
-	w := Window{Permits: permits, Per: per}
 	if err := w.invalid(); err != nil {
 		return Window{}, p.invalid(err)
 	}
-	ahead := *p
-	if !ahead.next() || ahead.word != "from" {
-		return w, nil
+	if p.peek() == "from" {
+		p.next()
+		if w.From, err = p.from(); err != nil {
+			return Window{}, err
+		}
 	}
-	ahead.next()
-	switch ahead.word {
-	case "grant":
-		w.From = FromGrant
-	case "release":
-		w.From = FromRelease
-	default:
-		return Window{}, ahead.fail(`expected "release" or "grant" after from`)
-	}
-	*p = ahead
 	return w, nil
 }
 
-var units = map[string]time.Duration{
+// length reads the present word as what stands after the slash.
+func (p *parser) length() (time.Duration, error) {
+	if per, ok := parseLength(p.word); ok {
+		return per, nil
+	}
+	if i := strings.IndexAny(p.word, separators); i >= 0 {
+		if _, ok := parseLength(p.word[:i]); ok {
+			p.skip(i)
+			return 0, p.fail("expected a space between two limits", "")
+		}
+	}
+	return 0, p.fail(`expected a length such as "s", "2s", "min", "1h30m" or "day"`, p.hintLength())
+}
+
+// from reads the words "from release".
+func (p *parser) from() (Instant, error) {
+	p.next()
+	switch p.word {
+	case "grant":
+		return FromGrant, nil
+	case "release":
+		return FromRelease, nil
+	}
+	hint := ""
+	if lower := strings.ToLower(p.word); lower == "grant" || lower == "release" {
+		hint = "write it in lower case"
+	}
+	return 0, p.fail(`expected "release" or "grant" after "from"`, hint)
+}
+
+// lengths are the names of lengths of time.
+var lengths = map[string]time.Duration{
 	"ns": time.Nanosecond, "us": time.Microsecond, "µs": time.Microsecond, "ms": time.Millisecond,
 	"s": time.Second, "sec": time.Second, "second": time.Second,
 	"m": time.Minute, "min": time.Minute, "minute": time.Minute,
@@ -142,20 +217,164 @@ var units = map[string]time.Duration{
 	"d": day, "day": day,
 }
 
-func parsePer(s string) (time.Duration, bool) {
-	digits := len(s) - len(strings.TrimLeft(s, "0123456789"))
-	if unit, ok := units[s[digits:]]; ok {
-		if digits == 0 {
-			return unit, true
+// parseLength reads the name of a length, a count and a name, or a duration.
+func parseLength(s string) (time.Duration, bool) {
+	count, name := cutDigits(s)
+	if length, ok := lengths[name]; ok {
+		if count == "" {
+			return length, true
 		}
-		n, err := strconv.ParseInt(s[:digits], 10, 64)
-		if err != nil || n > math.MaxInt64/int64(unit) {
+		n, err := strconv.ParseInt(count, 10, 64)
+		if err != nil || n > math.MaxInt64/int64(length) {
 			return math.MaxInt64, true // too long, which is for others to say
 		}
-		return time.Duration(n) * unit, true
+		return time.Duration(n) * length, true
 	}
 	d, err := time.ParseDuration(s)
 	return d, err == nil
+}
+
+// cutDigits returns the digits that s begins with, and the rest.
+func cutDigits(s string) (digits, rest string) {
+	rest = strings.TrimLeft(s, "0123456789")
+	return s[:len(s)-len(rest)], rest
+}
+
+func isNumber(s string) bool {
+	digits, rest := cutDigits(s)
+	return digits != "" && rest == ""
+}
+
+// separators are what people write between limits instead of spaces.
+const separators = ",;+&|"
+
+const hintSpaces = "separate limits by spaces"
+
+// hint says how to write what the present word, with which no limit begins, seems to mean; "" if it
+// looks like nothing known.
+func (p *parser) hint() string {
+	lower := strings.ToLower(p.word)
+	switch {
+	case strings.ContainsAny(p.word, separators), lower == "and":
+		return hintSpaces
+	case lower == "from":
+		return `write "from release" right after a window`
+	case strings.HasPrefix(lower, "from"):
+		return `write "from release" with a space, right after a window`
+	case strings.Contains(lower, "burst"):
+		_, n, _ := strings.Cut(lower, "burst")
+		n = strings.TrimLeft(n, "=:")
+		if n == "" {
+			n = p.peek()
+		}
+		if !isNumber(n) {
+			n = "2"
+		}
+		return `write "burst ` + firstOf(n) + `"`
+	case isNumber(p.word):
+		return p.hintNumber()
+	}
+	return ""
+}
+
+// hintNumber is hint for a number alone.
+func (p parser) hintNumber() string {
+	number := firstOf(p.word)
+	p.next()
+	switch word := strings.ToLower(p.word); {
+	case word == "per" || word == "a" || word == "an" || word == "each" || word == "every" || word == "/":
+		p.next()
+	case strings.HasPrefix(word, "/"):
+		p.skip(1)
+	default:
+		return fmt.Sprintf(`write "%[1]s/s" for %[1]s a second, or "burst %[1]s" for %[1]s at once`, number)
+	}
+	length, ok := correctLength(p.word)
+	if !ok {
+		length = "s"
+	}
+	return fmt.Sprintf(`write "%s/%s", without spaces`, number, length)
+}
+
+// hintCount is hint for what should be a whole number.
+func hintCount(s string) string {
+	if plain := strings.NewReplacer(",", "", "_", "", "'", "").Replace(s); isNumber(plain) && !strings.HasSuffix(s, ",") {
+		return fmt.Sprintf("write %q", firstOf(plain))
+	}
+	if strings.ContainsAny(s, separators) {
+		return hintSpaces
+	}
+	if _, err := strconv.ParseFloat(s, 64); err == nil && strings.Contains(s, ".") {
+		return `for less than one, make the length longer: "1/2s" for 0.5 a second`
+	}
+	return ""
+}
+
+// hintLength is hint for what should be a length.
+func (p *parser) hintLength() string {
+	if p.word == "" {
+		if length, ok := correctLength(p.peek()); ok {
+			return fmt.Sprintf(`write "/%s", without spaces`, length)
+		}
+		return ""
+	}
+	count, name := cutDigits(p.word)
+	switch strings.TrimSuffix(strings.ToLower(name), "s") {
+	case "":
+		if name == "" {
+			return fmt.Sprintf(`write "%ss" for seconds`, firstOf(count))
+		}
+	case "w", "wk", "week":
+		return `count it in days: a week is "7day"`
+	case "mo", "month", "y", "yr", "year":
+		return `count it in days, such as "30day"`
+	}
+	length, ok := correctLength(p.word)
+	switch {
+	case !ok:
+		return ""
+	case length == strings.ToLower(p.word):
+		return fmt.Sprintf("lengths are lower case: %q", length)
+	}
+	return fmt.Sprintf("write %q", length)
+}
+
+// correctLength returns a length that s seems to mean: in lower case, in the singular, under its name.
+func correctLength(s string) (string, bool) {
+	count, name := cutDigits(strings.ToLower(s))
+	for _, name := range []string{name, strings.TrimSuffix(name, "s"), strings.TrimSuffix(name, "rs"), strings.TrimSuffix(name, "r")} {
+		if _, ok := parseLength(count + name); ok {
+			return firstOf(count + name), true
+		}
+	}
+	return "", false
+}
+
+// enough is how many bytes of a text an error quotes.
+const enough = 40
+
+// firstOf returns the beginning of a text that may be long.
+func firstOf(s string) string {
+	if len(s) <= enough {
+		return s
+	}
+	end := enough
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// lastOf returns the end of a text that may be long.
+func lastOf(s string) string {
+	if len(s) <= enough {
+		return s
+	}
+	begin := len(s) - enough
+	for begin < len(s) && !utf8.RuneStart(s[begin]) {
+		begin++
+	}
+	return "…" + s[begin:]
 }
 
 // String returns the window as [ParseLimits] reads it, such as "3/2s" or "5/s from release".
@@ -165,6 +384,32 @@ func (w Window) String() string {
 		s += " from " + w.From.String()
 	}
 	return s
+}
+
+// MarshalText returns [Window.String], or an [*InvalidError] if the window cannot work.
+func (w Window) MarshalText() ([]byte, error) {
+	if err := w.invalid(); err != nil {
+		return nil, err
+	}
+	return []byte(w.String()), nil
+}
+
+// UnmarshalText reads one window as [ParseLimits] does, such as "3/2s" or "5/s from release". More than
+// one window, or a burst, gives a [*ParseError].
+func (w *Window) UnmarshalText(text []byte) error {
+	p := parser{text: string(text)}
+	if p.next(); !strings.Contains(p.word, "/") {
+		return p.fail(`expected a window such as "3/2s"`, "")
+	}
+	read, err := p.window()
+	if err != nil {
+		return err
+	}
+	if p.next() {
+		return p.fail("expected one window and nothing else", "")
+	}
+	*w = read
+	return nil
 }
 
 func formatPer(per time.Duration) string {

@@ -3,10 +3,11 @@ package scheduler
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/flowguard-go/flowguard/internal/settings"
+	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -16,23 +17,21 @@ type EventKind uint8
 // What a [Watcher] hears of. Every ticket that is accepted is enqueued, and granted in the same instant
 // if it need not wait.
 const (
-	EventEnqueued = EventKind(settings.Enqueued) // a ticket was accepted
-	EventGranted  = EventKind(settings.Granted)  // and granted, after Wait
-	EventReleased = EventKind(settings.Released) // and its permits were given back
-	EventGivenUp  = EventKind(settings.GivenUp)  // it left the line without a grant; Err says why
-	EventUndone   = EventKind(settings.Undone)   // its grant was taken back: its caller had gone
+	EventEnqueued EventKind = iota // a ticket was accepted
+	EventGranted                   // and granted, after Wait
+	EventReleased                  // and its permits were given back
+	EventGivenUp                   // it left the line without a grant; Err is what its caller was told
+	EventUndone                    // its grant was taken back: its caller had gone
+	EventRefused                   // a ticket was not accepted, Err says why; it has no number
+	EventPaused                    // until Until; zero: until Resume
+	EventResumed                   // by Resume. A pause that ends by itself is no event
+	EventLimits                    // SetLimits; Limits are the new ones
+	EventCharged                   // Weight permits of Window were used elsewhere
+	EventRestored                  // a snapshot was charged to the windows
+	EventObserved                  // the far side grants at most Weight more permits of Window until Until
 )
 
-const (
-	EventRefused  EventKind = iota + EventUndone + 1 // a ticket was not accepted, Err says why; it has no number
-	EventPaused                                      // until Until; zero: until somebody resumes
-	EventResumed                                     // by Resume. A pause that ends by itself is no event
-	EventLimits                                      // SetLimits; Limits are the new ones
-	EventCharged                                     // Weight permits of Window were used elsewhere
-	EventRestored                                    // a snapshot was charged to the windows
-)
-
-var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored"}
+var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed"}
 
 // String returns a word or two, such as "granted" or "given up".
 func (k EventKind) String() string {
@@ -48,12 +47,12 @@ type Event struct {
 	At     time.Time     // when it was decided, by the scheduler's clock
 	Missed uint64        // how many events were lost between the one received before and this one
 	Number ticket.Number // of a ticket that was accepted
-	Weight int           // of a ticket, or charged
+	Weight int           // of a ticket, charged, or left
 	Flow   string        // the key of the ticket's flow, "" if it names none
 	Wait   time.Duration // how long the ticket waited for its grant
 	Err    error         // why it was refused, or what it was told when it was given up
-	Until  time.Time     // when a pause ends by itself
-	Window Window        // what was charged
+	Until  time.Time     // when a pause ends by itself, or an observation
+	Window Window        // what was charged or observed
 	Limits Limits        // the new ones
 }
 
@@ -75,6 +74,8 @@ func (e Event) String() string {
 		text += fmt.Sprintf(" after %v", e.Wait)
 	case e.Kind == EventCharged:
 		text += fmt.Sprintf(" %d to %v", e.Weight, e.Window)
+	case e.Kind == EventObserved:
+		text += fmt.Sprintf(" %d left of %v for %v", e.Weight, e.Window, e.Until.Sub(e.At))
 	case e.Kind == EventPaused && !e.Until.IsZero():
 		text += fmt.Sprintf(" for %v", e.Until.Sub(e.At))
 	case e.Kind == EventLimits:
@@ -88,34 +89,30 @@ func (e Event) String() string {
 // Watcher hears what happens in a scheduler. [Scheduler.Watch] makes one; all methods may be called
 // from any goroutine.
 type Watcher struct {
-	s    *Scheduler
+	h    *Handle
 	feed *feed
 }
 
-// feed is the owner's side of a Watcher. It does not lead to the scheduler, which could otherwise never
-// be forgotten.
-type feed struct {
-	events chan Event
-	lost   uint64        // since the last event that was sent; the owner's
-	missed atomic.Uint64 // in all
-}
+// maxRoom is how many events a Watcher can hold: some 22 MiB.
+const maxRoom = 131_072
 
 // Watch subscribes to all that happens from now on. The channel of events has room for the given
-// number, at least 1, and the scheduler never waits for a reader: while there is no room events are
-// lost, counted, and the next event that is received says how many there were.
+// number, 1 to 131,072, and the scheduler never waits for a reader: while there is no room events are
+// lost, counted, and the next event that is received says how many there were. The room takes about 170
+// bytes for each event at once.
 //
 // What is refused before it reaches the scheduler, such as an Acquire with a context that is done, is
 // no event. It returns an [*InvalidError], or [ErrClosed].
 //
-// Nobody who does not watch pays for it. With a watcher, each event costs about as much as sending it
+// It costs nothing unless somebody watches. With a watcher, each event costs about as much as sending it
 // over a channel, until Stop: one that is dropped without it goes on missing events for as long as the
 // scheduler lives.
 func (s *Scheduler) Watch(room int) (*Watcher, error) {
-	if room < 1 {
-		return nil, &InvalidError{"the room of Watch", room, "1 or more"}
+	if room < 1 || room > maxRoom {
+		return nil, &InvalidError{"the room of Watch", room, "from 1 to 131,072"}
 	}
-	w := &Watcher{s: s, feed: &feed{events: make(chan Event, room)}}
-	if err := s.tell(message{verb: watch, feed: w.feed}); err != nil {
+	w := &Watcher{h: &s.handle, feed: &feed{events: make(chan Event, room)}}
+	if err := s.change(verbWatch, change{feed: w.feed}); err != nil {
 		return nil, err
 	}
 	return w, nil
@@ -129,11 +126,48 @@ func (w *Watcher) Events() <-chan Event { return w.feed.events }
 func (w *Watcher) Missed() uint64 { return w.feed.missed.Load() }
 
 // Stop ends the subscription. Stopping again, or after Close, does nothing.
-func (w *Watcher) Stop() { w.s.ask(message{verb: unwatch, feed: w.feed}) }
+func (w *Watcher) Stop() { w.h.ask(&message{verb: verbUnwatch, change: &change{feed: w.feed}}) }
 
-// send never blocks.
+// EventLog is an [Option] that keeps every event of a scheduler, for tests: it grows without bound. It
+// misses none, beginning with New. Package schedulertest makes a record of tickets of it. An EventLog
+// serves one scheduler. The zero EventLog is ready for use; its methods may be called from any goroutine.
+type EventLog struct {
+	serves atomic.Bool
+	mu     sync.Mutex
+	events []Event
+}
+
+// Events returns what has happened so far. The caller must not change the events.
+func (l *EventLog) Events() []Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.events[:len(l.events):len(l.events)]
+}
+
+func (l *EventLog) apply(cfg *config) error {
+	if l.serves.Swap(true) {
+		return &InvalidError{"an EventLog", "one that serves another scheduler", "new"}
+	}
+	cfg.logs = append(cfg.logs, l)
+	return nil
+}
+
+// subscriber hears of every event, from the holder of the state: its methods must return at once.
+type subscriber interface {
+	send(e Event)
+	end() // there are no more
+}
+
+// feed is the scheduler's side of a Watcher. It does not lead to the scheduler, which could otherwise
+// never be forgotten.
+type feed struct {
+	events chan Event
+	lost   uint64        // since the last event that was sent; only the holder of the state touches it
+	missed atomic.Uint64 // in all
+}
+
 func (f *feed) send(e Event) {
-	e.Missed, e.Limits = f.lost, e.Limits.clone() // readers may do with it what they like
+	e.Missed = f.lost
 	select {
 	case f.events <- e:
 		f.lost = 0
@@ -143,60 +177,62 @@ func (f *feed) send(e Event) {
 	}
 }
 
-// observe begins or ends a subscription.
-func (o *owner) observe(c *core, m *message) {
-	switch i := slices.Index(c.feeds, m.feed); {
-	case m.verb == watch:
-		c.feeds = append(c.feeds, m.feed)
-	case i >= 0:
-		c.feeds = slices.Delete(c.feeds, i, i+1)
-		close(m.feed.events)
-	}
-	c.noted = o.journal != nil || len(c.feeds) > 0
-	o.answer(m, answer{})
+func (f *feed) end() { close(f.events) }
+
+func (l *EventLog) send(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
 }
 
-// accepted notes that a ticket was accepted, or if there is an error, refused.
-func (b *mailbox) accepted(c *core, p *ticket.Place, r request, err error) {
-	switch {
-	case !c.noted:
-	case err == nil:
-		b.note(c, EventEnqueued, p, r.flow, nil)
-	default:
-		b.noteRefusal(c, r, err)
+func (l *EventLog) end() {}
+
+// subscribe begins a subscription.
+func (st *state) subscribe(s subscriber) {
+	st.feeds = append(st.feeds, s)
+	st.watched = true
+}
+
+// unsubscribe ends a subscription, if it has not ended.
+func (st *state) unsubscribe(s subscriber) {
+	if i := slices.Index(st.feeds, s); i >= 0 {
+		st.feeds = slices.Delete(st.feeds, i, i+1)
+		s.end()
 	}
+	st.watched = len(st.feeds) > 0
 }
 
 // The three that follow are not inlined, or their events would be on the stack of every call that waits
 // and make it twice as large.
 
 //go:noinline
-func (b *mailbox) noteRefusal(c *core, r request, err error) {
-	b.emit(c, Event{Kind: EventRefused, Weight: r.weight, Flow: r.flow.Name(), Err: err})
+func (st *state) noteRefusal(r *request, err error) {
+	st.emit(Event{Kind: EventRefused, Weight: r.weight, Flow: r.flow.Name(), Err: err})
 }
 
 //go:noinline
-func (b *mailbox) noteGrant(c *core, p *ticket.Place, f *ticket.Flow, wait time.Duration) {
-	b.emit(c, Event{Kind: EventGranted, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Wait: wait})
+func (st *state) noteGrant(p *line.Place, f *line.Flow, wait time.Duration) {
+	st.emit(Event{Kind: EventGranted, Number: ticket.Number(p.Number), Weight: p.Weight, Flow: f.Name(), Wait: wait})
 }
 
 // note tells what happened to the ticket at p.
 //
 //go:noinline
-func (b *mailbox) note(c *core, what EventKind, p *ticket.Place, f *ticket.Flow, err error) {
-	b.emit(c, Event{Kind: what, Number: p.Number, Weight: p.Weight, Flow: f.Name(), Err: err})
+func (st *state) note(what EventKind, p *line.Place, f *line.Flow, err error) {
+	if st.watched {
+		st.emit(Event{Kind: what, Number: ticket.Number(p.Number), Weight: p.Weight, Flow: f.Name(), Err: err})
+	}
 }
 
-// emit tells all who watch, and the journal. Where every call passes, c.noted is looked at first, so
-// that nobody who does not watch pays for it.
-func (b *mailbox) emit(c *core, e Event) {
-	e.At = b.time(c.now)
-	if b.journal != nil && e.Number > 0 {
-		b.journal.Write(settings.Entry{
-			Kind: settings.Kind(e.Kind), Number: uint64(e.Number), Weight: e.Weight, Flow: e.Flow, At: e.At,
-		})
+// emit tells all who watch.
+func (st *state) emit(e Event) {
+	if !st.watched {
+		return
 	}
-	for _, f := range c.feeds {
+	e.At = st.timeOf(st.core.now)
+	for _, f := range st.feeds {
+		e := e
+		e.Limits = e.Limits.clone() // readers may do with it what they like
 		f.send(e)
 	}
 }

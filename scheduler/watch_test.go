@@ -3,6 +3,8 @@ package scheduler_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 func (s *story) watch(room int) *scheduler.Watcher {
@@ -62,11 +65,11 @@ func TestWatchTellsWhatHappens(t *testing.T) {
 		want := []string{
 			"ticket 1 enqueued",
 			"ticket 1 granted after 0s",
-			`ticket of weight 3 of "a tenant" refused: scheduler: weight too large: 3 permits asked for, limit burst 2 allows at most 2; ask for less or split the work`,
+			`ticket of weight 3 of "a tenant" refused: scheduler: weight 3 exceeds limit burst 2; ask for at most 2`,
 			"ticket 2 enqueued",
 			`ticket 3 of "a tenant" enqueued`, // whose share brings it forward
 			`ticket 3 of "a tenant" granted after 0s`,
-			"ticket of weight 1 refused: scheduler: no permit free now",
+			"ticket of weight 1 refused: scheduler: no permit is free now",
 			"ticket 1 released",
 			`ticket 3 of "a tenant" undone: scheduler: the ticket was given up: context canceled`,
 			"ticket 2 granted after 1s",
@@ -78,7 +81,7 @@ func TestWatchTellsWhatHappens(t *testing.T) {
 			"scheduler restored",
 			"ticket 4 enqueued",
 			"scheduler limits: burst 1",
-			"ticket 4 given up: scheduler: weight too large: 2 permits asked for, limit burst 1 allows at most 1; ask for less or split the work",
+			"ticket 4 given up: scheduler: weight 2 exceeds limit burst 1; ask for at most 1",
 			"ticket 5 enqueued",
 			"ticket 5 granted after 0s",
 			"end",
@@ -212,6 +215,293 @@ func TestWatchNeedsRoom(t *testing.T) {
 		if _, err := s.Watch(0); !errors.As(err, &invalid) {
 			t.Error(err)
 		}
+	})
+}
+
+// More room than there can be is refused, and not tried.
+func TestWatchHasAMostRoom(t *testing.T) {
+	control(t, "burst 1", func(s *story) {
+		for _, room := range []int{131_073, 1 << 20, 1 << 56, math.MaxInt, 0, -1, math.MinInt} {
+			func() {
+				defer func() {
+					if r := recover(); r != nil {
+						s.Errorf("room %d: panic: %v", room, r)
+					}
+				}()
+				w, err := s.Watch(room)
+				var invalid *scheduler.InvalidError
+				if !errors.As(err, &invalid) || w != nil || invalid.Got != room {
+					s.Errorf("room %d: %v", room, err)
+					return
+				}
+				if said := err.Error(); !strings.Contains(said, "room") || room > 0 && !strings.Contains(said, "131,072") {
+					s.Errorf("room %d: %q does not name both the room and the most", room, said)
+				}
+			}()
+		}
+		if w := s.watch(131_072); cap(w.Events()) != 131_072 {
+			s.Errorf("room for %d events, want 131,072", cap(w.Events()))
+		}
+	})
+}
+
+// leavers returns what can be received now of tickets that left without a permit.
+func leavers(w *scheduler.Watcher) (events []scheduler.Event) {
+	for len(w.Events()) > 0 {
+		e := <-w.Events()
+		if e.Kind == scheduler.EventGivenUp || e.Kind == scheduler.EventUndone {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// wantLeft wants n tickets to have left, for a reason that is all of those given.
+func (s *story) wantLeft(w *scheduler.Watcher, n int, reasons ...error) {
+	s.Helper()
+	s.Stats()
+	events := leavers(w)
+	if len(events) != n {
+		s.Errorf("%d left, want %d", len(events), n)
+	}
+	for _, e := range events {
+		for _, reason := range reasons {
+			if !errors.Is(e.Err, reason) {
+				s.Errorf("%q, want %q", e, reason)
+				return
+			}
+		}
+		for _, other := range []error{context.Canceled, context.DeadlineExceeded, scheduler.ErrClosed, scheduler.ErrTooLarge} {
+			if errors.Is(e.Err, other) != errors.Is(errors.Join(reasons...), other) {
+				s.Errorf("%q is also %q", e, other)
+				return
+			}
+		}
+	}
+}
+
+var errReason = errors.New("the context's cause")
+
+// endings are contexts that end by themselves or by a call, and what their callers are told.
+var endings = map[string]struct {
+	make func() (context.Context, func())
+	told []error
+}{
+	"deadline": {func() (context.Context, func()) {
+		ctx, cancel := context.WithTimeout(background, time.Second)
+		return ctx, cancel
+	}, []error{context.DeadlineExceeded}},
+	"deadline with a cause": {func() (context.Context, func()) {
+		ctx, cancel := context.WithTimeoutCause(background, time.Second, errReason)
+		return ctx, cancel
+	}, []error{context.DeadlineExceeded, errReason}},
+	"canceled": {func() (context.Context, func()) {
+		ctx, cancel := context.WithCancel(background)
+		time.AfterFunc(time.Second, cancel)
+		return ctx, cancel
+	}, []error{context.Canceled}},
+	"canceled with a cause": {func() (context.Context, func()) {
+		ctx, cancel := context.WithCancelCause(background)
+		time.AfterFunc(time.Second, func() { cancel(errReason) })
+		return ctx, func() { cancel(nil) }
+	}, []error{context.Canceled, errReason}},
+}
+
+// What is told of a ticket that left the line is what its caller was told: the end of its context and the
+// cause. The context may be that of one caller or of many, who are told together.
+func TestWatchTellsWhyACallerGaveUp(t *testing.T) {
+	for name, ending := range endings {
+		for _, callers := range []int{1, 3, 40} {
+			t.Run(fmt.Sprint(name, " of ", callers), func(t *testing.T) {
+				control(t, "burst 1", func(s *story) {
+					w := s.watch(1000)
+					s.acquire()
+					live, cancelLive := context.WithCancel(background)
+					defer cancelLive()
+					ctx, cancel := ending.make()
+					defer cancel()
+					errs, others := make(chan error, callers), make(chan error, callers)
+					for i := range callers {
+						go func() {
+							flow := s.Scheduler
+							if i%2 == 1 {
+								flow = s.Flow("key", 1)
+							}
+							_, err := flow.Acquire(ctx)
+							errs <- err
+						}()
+						synctest.Wait()
+					}
+					for range callers { // who wait on
+						go func() {
+							_, err := s.Acquire(live)
+							others <- err
+						}()
+						synctest.Wait()
+					}
+					s.until(2 * time.Second)
+					if len(errs) != callers {
+						s.Fatalf("%d of %d gave up", len(errs), callers)
+					}
+					said := (<-errs).Error()
+					events := leavers(w)
+					if len(events) != callers {
+						s.Errorf("%d left, want %d", len(events), callers)
+					}
+					for _, e := range events {
+						for _, reason := range ending.told {
+							if !errors.Is(e.Err, reason) {
+								s.Fatalf("%q, want %q", e, reason)
+							}
+						}
+						if e.Err.Error() != said {
+							s.Fatalf("%q, but its caller was told %q", e, said)
+						}
+					}
+					cancelLive()
+					for range callers {
+						<-others
+					}
+					s.wantLeft(w, callers, context.Canceled)
+				})
+			})
+		}
+	}
+}
+
+// A grant and the end of the context may coincide. Then the ticket left the line or the grant was undone,
+// for the same reason.
+func TestWatchTellsWhyAGrantWasUndone(t *testing.T) {
+	kinds := map[scheduler.EventKind]int{}
+	for range 200 {
+		control(t, "2/s burst 5", func(s *story) {
+			w := s.watch(100)
+			s.enqueue(2)
+			ctx, cancel := context.WithTimeoutCause(background, time.Second, errReason)
+			defer cancel()
+			_, err := s.Acquire(ctx)
+			synctest.Wait()
+			s.Stats()
+			for _, e := range leavers(w) {
+				kinds[e.Kind]++
+				if err == nil {
+					s.Fatalf("%q, but its caller has the permit", e)
+				}
+				if !errors.Is(e.Err, context.DeadlineExceeded) || !errors.Is(e.Err, errReason) {
+					s.Fatalf("%q, but its caller was told %q", e, err)
+				}
+			}
+		})
+	}
+	t.Logf("events: %v", kinds)
+}
+
+// Jobs that are withdrawn leave for the reason for which their group ended.
+func TestWatchTellsWhyAJobWasWithdrawn(t *testing.T) {
+	for name, ending := range endings {
+		t.Run(name, func(t *testing.T) {
+			control(t, "burst 1", func(s *story) {
+				w := s.watch(1000)
+				held := s.acquire()
+				ctx, cancel := ending.make()
+				defer cancel()
+				g, _ := s.Group(ctx)
+				for range 20 {
+					g.Go(func() error { return nil })
+				}
+				s.until(2 * time.Second)
+				s.wantLeft(w, 20, ending.told...)
+				err := g.Wait()
+				for _, reason := range ending.told {
+					if !errors.Is(err, reason) {
+						s.Errorf("Wait returned %q, want %q", err, reason)
+					}
+				}
+				held.Release()
+			})
+		})
+	}
+	t.Run("a job failed", func(t *testing.T) {
+		control(t, "burst 1", func(s *story) {
+			w := s.watch(1000)
+			g, _ := s.Group(background)
+			for range 20 {
+				g.Go(func() error { time.Sleep(time.Second); return errReason })
+			}
+			if err := g.Wait(); err != errReason {
+				s.Error(err)
+			}
+			s.Stats()
+			events := leavers(w)
+			if len(events) != 19 {
+				s.Errorf("%d left", len(events))
+			}
+			for _, e := range events {
+				if !errors.Is(e.Err, errReason) {
+					s.Fatalf("%q, but Wait returned %q", e, errReason)
+				}
+			}
+		})
+	})
+}
+
+// Others leave for what they were told at Ready.
+func TestWatchTellsWhatATicketWasTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		end    func(s *story, t ticket.Ticket)
+		reason error
+	}{
+		"Cancel":    {func(_ *story, t ticket.Ticket) { t.Cancel() }, context.Canceled},
+		"Close":     {func(s *story, _ ticket.Ticket) { s.Close() }, scheduler.ErrClosed},
+		"SetLimits": {func(s *story, _ ticket.Ticket) { s.setLimits("burst 1") }, scheduler.ErrTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			control(t, "burst 2", func(s *story) {
+				w := s.watch(100)
+				s.acquire()
+				waiting := s.enqueue(2)
+				errs := make(chan error, 1)
+				g, _ := s.Group(background)
+				if name != "Cancel" { // others wait too
+					go func() {
+						_, err := s.AcquireN(background, 2)
+						errs <- err
+					}()
+					synctest.Wait()
+					g.GoN(2, func() error { return nil })
+				}
+				c.end(s, waiting)
+				told := <-waiting.Ready()
+				if !errors.Is(told, c.reason) {
+					s.Error(told)
+				}
+				synctest.Wait()
+				for _, e := range leavers(w) {
+					if !errors.Is(e.Err, c.reason) || e.Err.Error() != told.Error() {
+						s.Errorf("%q, but it was told %q", e, told)
+					}
+					switch e.Number {
+					case waiting.Number():
+					case waiting.Number() + 1:
+						if err := <-errs; err.Error() != e.Err.Error() {
+							s.Errorf("%q, but its caller was told %q", e, err)
+						}
+					default:
+						if err := g.Wait(); err == nil || err.Error() != e.Err.Error() {
+							s.Errorf("%q, but Wait returned %q", e, err)
+						}
+					}
+				}
+				g.Wait()
+			})
+		})
+	}
+	t.Run("a grant that was not received", func(t *testing.T) {
+		control(t, "burst 2", func(s *story) {
+			w := s.watch(100)
+			s.enqueue(1).Cancel()
+			s.wantLeft(w, 1, context.Canceled)
+		})
 	})
 }
 

@@ -21,13 +21,12 @@ func TestWholeAgainstOracle(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		runs = 200
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed(t)
 	synctest.Test(t, func(t *testing.T) { // where the mock's sleeps cost nothing
 		for run := range runs {
 			r := rand.New(rand.NewPCG(seed, uint64(run)))
 			if err := whole(r, tinyLimits[run%len(tinyLimits)], run%2 == 0); err != nil {
-				t.Fatalf("seed %d, run %d: %v", seed, run, err)
+				t.Fatalf("run %d: %v", run, err)
 			}
 		}
 	})
@@ -74,7 +73,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 				return fmt.Errorf("%s: granted %v, want %v", what, ok, atOnce)
 			}
 			if ok {
-				o.arrive(try, number, weight, never, flow)
+				o.arrive(callTry, number, weight, never, flow)
 				tickets = append(tickets, &holder{got, true})
 				number++
 			}
@@ -84,7 +83,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 			if err != nil {
 				return err
 			}
-			o.arrive(enqueue, number, weight, never, flow)
+			o.arrive(callEnqueue, number, weight, never, flow)
 			tickets = append(tickets, &holder{Ticket: got})
 			number++
 		case k < 8 && len(tickets) > 0:
@@ -118,13 +117,13 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 				h.Release()
 			}
 		default:
-			to := o.now + []instant{0, 1, 3, instant(r.IntN(100))}[r.IntN(4)]
+			to := o.now + []moment{0, 1, 3, moment(r.IntN(100))}[r.IntN(4)]
 			// Not past the next wake: on the way the owner would act, or not, as it gets to run.
 			if wake := o.wake(); wake < to || wake != never && r.IntN(2) == 0 {
-				to = wake - instant(r.IntN(2))
+				to = wake - moment(r.IntN(2))
 			}
 			what = fmt.Sprintf("time %d", to)
-			s.Stats() // what was sent at this instant is to be applied at it
+			s.Stats() // what was sent at this moment is to be applied at it
 			mock.Set(epoch.Add(time.Duration(to)))
 			s.Stats()
 			o.now = max(o.now, to)

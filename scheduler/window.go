@@ -2,61 +2,106 @@ package scheduler
 
 import "math"
 
-// window is one Window at work. It is plain data that is told the time.
+// window is one Window at work.
 type window struct {
 	Window
-	past history // what was charged in the last Per
-	held int     // what is charged because it is held; FromRelease only
+	past     history     // what was charged in the last Per
+	held     tally       // what is charged because it is held; FromRelease only
+	observed observation // what the far side said is left
 }
 
 func newWindow(w Window) window { return window{Window: w, past: newHistory(w)} }
 
 func (w *window) used() int {
 	used := w.past.sum()
-	if w.held > 0 {
-		used += min(w.held, math.MaxInt-used)
+	if !w.held.zero() {
+		used += min(w.held.int(), math.MaxInt-used)
 	}
 	return used
 }
 
-func (w *window) fits(n int) bool { return n <= w.Permits-w.used() }
+// remaining returns how many permits could be granted now, 0 or more.
+func (w *window) remaining() int {
+	left := w.Permits - w.used()
+	if w.observed.holds() {
+		left = min(left, w.observed.left)
+	}
+	return max(0, left)
+}
 
-// grant charges n permits that are granted now.
-func (w *window) grant(now instant, n int) {
+func (w *window) advance(now moment) {
+	w.past.expire(now)
+	if w.observed.holds() && now >= w.observed.until {
+		w.observed = observation{}
+	}
+}
+
+func (w *window) fits(n int) bool {
+	return n <= w.Permits-w.used() && (!w.observed.holds() || n <= w.observed.left)
+}
+
+func (w *window) grant(now moment, n int) {
 	if w.From == FromRelease {
-		w.held += n
+		w.held.add(n)
 	} else {
 		w.past.add(now, n)
 	}
+	if w.observed.holds() {
+		w.observed.grant(n)
+	}
 }
 
-// release notes that n permits are given back now.
-func (w *window) release(now instant, n int) {
+func (w *window) release(now moment, n int) {
 	if w.From == FromRelease {
-		w.held -= n
+		w.held.sub(n)
 		w.past.add(now, n)
 	}
 }
 
-// undo takes back a grant that was made at the instant at and not released.
-func (w *window) undo(now, at instant, n int) {
+func (w *window) undo(now, at moment, n int) {
 	if w.From == FromRelease {
-		w.held -= n
+		w.held.sub(n)
 	} else {
 		w.past.remove(now, at, n)
 	}
+	if w.observed.holds() {
+		w.observed.undo(at, n)
+	}
 }
 
-// roomAt returns the earliest instant at which n permits fit. Permits that are held are taken to be
-// released now, which makes it a lower bound; release says whether it is one.
-func (w *window) roomAt(now instant, n int) (at instant, release bool) {
-	over := n - (w.Permits - w.used())
+// spend charges n permits that were used elsewhere.
+func (w *window) spend(now moment, n int) { w.past.add(now, n) }
+
+func (w *window) observe(now moment, left int, until moment) {
+	if until > now {
+		w.observed = observation{since: now, until: until, left: left}
+	}
+}
+
+func (w *window) roomAt(now moment, ahead *foreseen, n int) (at moment, sure bool) {
+	if ahead == nil {
+		at, sure = w.freeAt(now, w.excess(n))
+	} else {
+		at, sure = ahead.roomAt(w, now, n)
+	}
+	if w.observed.holds() && !w.observed.fits(ahead, n) {
+		at = max(at, w.observed.until)
+	}
+	return at, sure
+}
+
+// excess returns how many of the permits that count now must go before n fit.
+func (w *window) excess(n int) int { return min(n, w.Permits) - w.Permits + w.used() }
+
+// freeAt returns when the oldest n of the permits that count now have gone, now if n is 0 or less.
+// Permits that are held are taken to be released now.
+func (w *window) freeAt(now moment, n int) (at moment, sure bool) {
 	switch {
-	case over <= 0:
-		return now, false
-	case over <= w.past.sum():
-		return w.past.freeAt(over), false
+	case n <= 0:
+		return now, true
+	case n <= w.past.sum():
+		return w.past.freeAt(n), true
 	default:
-		return now.after(w.Per), true
+		return now.after(w.Per), false
 	}
 }

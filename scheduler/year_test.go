@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/internal/line"
 )
 
 // A year of traffic through windows of a second, a minute, an hour and a day together. Demand is
@@ -16,30 +16,31 @@ func TestYear(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		days = 20
 	}
-	c := newCore(Limits{Windows: []Window{PerSecond(3), PerMinute(30), PerHour(600), PerDay(5_000)}}, unlimited, false)
+	var c core
+	c.init(Limits{Windows: []Window{PerSecond(3), PerMinute(30), PerHour(600), PerDay(5_000)}}, unlimited, false)
 	r := rand.New(rand.NewPCG(365, 24))
-	places := make([]*ticket.Place, 10)
+	places := make([]*line.Place, 10)
 	for i := range places {
-		places[i] = ticket.NewPlace()
-		c.push(places[i], request{weight: 1})
+		places[i] = line.NewPlace()
+		c.join(places[i], &request{weight: 1})
 	}
 	perDay := make([]int, days)
 	for {
-		for p, _, _ := c.grant(); p != nil; p, _, _ = c.grant() {
-			perDay[c.now/instant(day)]++
+		for p, _, _ := c.next(); p != nil; p, _, _ = c.next() {
+			perDay[c.now/moment(day)]++
 			c.release(p)
-			c.push(p, request{weight: 1})
+			c.join(p, &request{weight: 1})
 		}
 		wake := c.wake()
 		if wake <= c.now {
 			t.Fatalf("at %d the next wake is %d", c.now, wake)
 		}
-		if wake >= instant(days)*instant(day) {
+		if wake >= moment(days)*moment(day) {
 			break
 		}
-		c.advance(wake - instant(r.IntN(2))) // a tick may come early
+		c.advance(wake - moment(r.IntN(2))) // a tick may come early
 		if wake != c.now {
-			if p, _, _ := c.grant(); p != nil {
+			if p, _, _ := c.next(); p != nil {
 				t.Fatalf("granted before %d", wake)
 			}
 		}

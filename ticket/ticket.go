@@ -1,65 +1,35 @@
-// Package ticket holds what a caller of a scheduler takes, a [Ticket], and what the scheduler keeps
-// for it: a [Place] in a [Line], of which there is one for each [Flow] that waits, and in [Lines] the
-// decision whose turn it is.
+// Package ticket holds what a caller gets from a scheduler: a [Ticket], which is a place in line and,
+// once granted, the permits that came with it.
 //
-// Most programs meet only Ticket, as the result of Acquire, TryAcquire or Enqueue of package
-// scheduler. All else is for those who build schedulers. The package knows nothing of limits, windows
-// or clocks.
+// Acquire, TryAcquire and Enqueue of package scheduler return tickets. A program imports this package
+// only to write the types' names.
 package ticket
 
-import "errors"
+import "github.com/flowguard-go/flowguard/internal/line"
 
 // Number says where a ticket stands in the order of grants. A scheduler numbers the tickets it
-// accepts 1, 2, 3, … in the order it receives them. 0 is no ticket.
+// accepts 1, 2, 3, … in the order in which it receives them. The number 0 means no ticket.
 type Number uint64
 
 // Ticket is a place in line and, once granted, the permits that came with it.
 //
 // A ticket that Acquire or TryAcquire returned is granted already: do the work, then call
-// [Ticket.Release]. One that Enqueue returned waits: receive from [Ticket.Ready] first, or call
+// [Ticket.Release]. A ticket that Enqueue returned waits: receive from [Ticket.Ready] first, or call
 // [Ticket.Cancel].
 //
-// A Ticket is a small value and may be copied; all copies are the same ticket. Its methods may be
-// called from any goroutine, in any order, any number of times. Every ticket must end in a Release
-// or a Cancel, or its permits stay in use for as long as the scheduler lives. The zero Ticket is
-// what failed calls return: it holds nothing, and releasing or cancelling it does nothing.
-type Ticket struct {
-	desk   Desk
-	place  *Place
-	ready  <-chan error // nil: granted before the caller got the ticket
-	number Number
-	weight int
-}
+// Every ticket must end in a Release or a Cancel. Otherwise its permits stay in use for as long as the
+// scheduler lives. Both methods may be called in any order and any number of times.
+//
+// A Ticket is a small value. It may be copied, and all copies are the same ticket. Its methods may be
+// called from any goroutine. The zero Ticket is what failed calls return: it holds nothing, and to
+// release or cancel it does nothing.
+type Ticket line.Handle
 
-// Desk is where tickets are given back. A scheduler has one; programs that use tickets never call
-// it. The number is that of the ticket meant: a place may since have been given to another ticket,
-// and a call with an old number must then do nothing.
-type Desk interface {
-	// Release gives back the permits of a granted ticket.
-	Release(p *Place, n Number)
-	// Cancel gives up a ticket in any state.
-	Cancel(p *Place, n Number)
-}
-
-// Granted returns the ticket that holds the given place, whose caller has been told of the grant.
-func Granted(d Desk, p *Place) Ticket {
-	return Ticket{desk: d, place: p, number: p.Number, weight: p.Weight}
-}
-
-// Waiting returns the ticket that holds the given place, whose caller will learn from
-// [Ticket.Ready] what becomes of it. The number and weight are passed in because the place already
-// belongs to its line's owner.
-func Waiting(d Desk, p *Place, n Number, weight int) Ticket {
-	return Ticket{desk: d, place: p, ready: p.Ready(), number: n, weight: weight}
-}
-
-// Number returns the ticket's number, 0 for the zero Ticket. Grants follow these numbers.
-func (t Ticket) Number() Number { return t.number }
+// Number returns the ticket's number, 0 for the zero Ticket. Within a flow, grants follow these numbers.
+func (t Ticket) Number() Number { return Number(line.Handle(t).Number()) }
 
 // Weight returns how many permits the ticket asks for or holds.
-func (t Ticket) Weight() int { return t.weight }
-
-var errNoTicket = errors.New("ticket: the zero Ticket is never granted; look at the error that came with it")
+func (t Ticket) Weight() int { return line.Handle(t).Weight() }
 
 // Ready returns a channel that delivers exactly one value: nil when the ticket is granted, or the
 // reason why it never will be. It is made for select:
@@ -71,44 +41,31 @@ var errNoTicket = errors.New("ticket: the zero Ticket is never granted; look at 
 //		t.Cancel()
 //	}
 //
-// For a ticket from Enqueue every call returns the same channel. One that Acquire or TryAcquire
-// returned has been granted already: each call makes a channel that holds a nil.
-func (t Ticket) Ready() <-chan error {
-	if t.ready != nil {
-		return t.ready
-	}
-	known := make(chan error, 1)
-	if t.place == nil {
-		known <- errNoTicket
-	} else {
-		known <- nil
-	}
-	return known
-}
+// For a ticket from Enqueue every call returns the same channel. A ticket that Acquire or TryAcquire
+// returned has been granted already: each call makes a channel that holds a nil. For the zero Ticket
+// each call makes a channel that holds an error.
+func (t Ticket) Ready() <-chan error { return line.Handle(t).Ready() }
 
 // Release gives the permits of a granted ticket back, so that they no longer count as in use. It
-// gives no window budget back: the work has been done. Releasing again, releasing after the
-// scheduler closed, and releasing a ticket that still waits do nothing. After Acquire and TryAcquire
+// gives no window budget back, because the work has been done. Release does nothing if the ticket was
+// released before, if it still waits, or if the scheduler is closed. After Acquire and TryAcquire
 //
 //	defer t.Release()
 //
-// is right; after Enqueue use Cancel, which also gives up a ticket that still waits. Release may wait
-// for the scheduler to take the message, never for a permit.
-func (t Ticket) Release() {
-	if t.desk != nil {
-		t.desk.Release(t.place, t.number)
-	}
-}
+// is right. After Enqueue use Cancel, which also gives up a ticket that still waits. Release may wait
+// for the scheduler to take the message, but never for a permit.
+func (t Ticket) Release() { line.Handle(t).Release() }
 
-// Cancel gives the ticket up, whatever its state. One that waits leaves the line, and whoever is
-// behind moves up at once. One that was granted but whose grant nobody has yet received from
-// [Ticket.Ready] is undone as if it had never been: permits and window budget are free again. In
-// both cases Ready delivers an error that wraps [context.Canceled]. A ticket whose grant was
-// received is released, as by [Ticket.Release], so that defer t.Cancel() is right after Enqueue. One
-// that has ended stays as it is. When Cancel
-// returns all this has happened.
-func (t Ticket) Cancel() {
-	if t.desk != nil {
-		t.desk.Cancel(t.place, t.number)
-	}
-}
+// Cancel gives the ticket up, whatever its state:
+//
+//   - A ticket that waits leaves the line, and the tickets behind it move up at once. Ready delivers an
+//     error that wraps [context.Canceled].
+//   - A granted ticket whose grant has not been received from [Ticket.Ready] is undone as if it had
+//     never been granted: its permits and its window budget are free again. Ready delivers the same
+//     error.
+//   - A granted ticket whose grant was received is released, as by [Ticket.Release]. So
+//     defer t.Cancel() is right after Enqueue.
+//   - A ticket that has ended stays as it is.
+//
+// When Cancel returns, all this has happened.
+func (t Ticket) Cancel() { line.Handle(t).Cancel() }

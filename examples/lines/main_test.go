@@ -150,7 +150,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{"no limits", nil, "-limits is missing"},
 		{"empty limits", []string{"-limits", ""}, "at least one"},
-		{"bad limits", []string{"-limits", "5/x"}, `at byte 2 ("x")`},
+		{"bad limits", []string{"-limits", "5/x"}, `after "5/"`},
 		{"no permits", []string{"-limits", "0/s"}, "1 or more"},
 		{"unknown flag", []string{"-limit", "5/s"}, "-limit"},
 		{"no command", []string{"-limits", "5/s", "--"}, "a command must follow --"},

@@ -8,7 +8,7 @@ import (
 )
 
 // Lines is self-clocked fair queueing as it is defined: for every decision every flow is looked at, in
-// whole numbers of any length. See ticket.Lines.
+// whole numbers of any length. See line.Lines.
 type Lines struct {
 	flows   []*flow
 	present *big.Int

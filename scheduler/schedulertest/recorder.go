@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/flowguard-go/flowguard/internal/settings"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -22,18 +20,7 @@ import (
 // before is in it. A Recorder serves one scheduler, may be read from any goroutine, and grows with
 // every ticket.
 type Recorder struct {
-	journal settings.Journal
-	serves  atomic.Bool
-}
-
-// Apply makes a Recorder an Option of scheduler.New. It returns a *scheduler.InvalidError if the
-// Recorder serves a scheduler already.
-func (r *Recorder) Apply(s *settings.Settings) error {
-	if r.serves.Swap(true) {
-		return &scheduler.InvalidError{What: "a Recorder", Got: "one that serves another scheduler", Want: "new"}
-	}
-	s.Journal = &r.journal
-	return nil
+	scheduler.EventLog
 }
 
 // Tickets returns what became of the tickets that were accepted, by their number. Those refused have
@@ -41,21 +28,24 @@ func (r *Recorder) Apply(s *settings.Settings) error {
 func (r *Recorder) Tickets() Record {
 	var record Record
 	turn := 0
-	for _, e := range r.journal.Entries() {
-		if e.Kind == settings.Enqueued {
-			record = append(record, Ticket{Number: ticket.Number(e.Number), Weight: e.Weight, Flow: e.Flow, Enqueued: e.At})
+	for _, e := range r.Events() {
+		if e.Number == 0 {
+			continue
+		}
+		if e.Kind == scheduler.EventEnqueued {
+			record = append(record, Ticket{Number: e.Number, Weight: e.Weight, Flow: e.Flow, Enqueued: e.At})
 			continue
 		}
 		t := &record[e.Number-1] // tickets are numbered 1, 2, 3, … as they are accepted
 		switch e.Kind {
-		case settings.Granted:
+		case scheduler.EventGranted:
 			turn++
 			t.Granted, t.Turn = e.At, turn
-		case settings.Released:
+		case scheduler.EventReleased:
 			t.Released = e.At
-		case settings.GivenUp:
+		case scheduler.EventGivenUp:
 			t.GivenUp = e.At
-		case settings.Undone:
+		case scheduler.EventUndone:
 			t.Undone = e.At
 		}
 	}

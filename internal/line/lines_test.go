@@ -1,13 +1,32 @@
-package ticket
+package line
 
 import (
 	"fmt"
+	"math"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/flowguard-go/flowguard/internal/oracle"
 )
+
+// ahead collects the weights that Ahead calls each with.
+func ahead(l *Lines, weight int, f *Flow) (weights []int) {
+	l.Ahead(weight, f, func(weight int) { weights = append(weights, weight) })
+	return weights
+}
+
+func saturatedSum(weights []int) int {
+	sum := new(big.Int)
+	for _, weight := range weights {
+		sum.Add(sum, big.NewInt(int64(weight)))
+	}
+	if most := big.NewInt(math.MaxInt); sum.Cmp(most) > 0 {
+		sum = most
+	}
+	return int(sum.Int64())
+}
 
 // TestLinesAgainstOracle does the same at random to both.
 func TestLinesAgainstOracle(t *testing.T) {
@@ -18,6 +37,13 @@ func TestLinesAgainstOracle(t *testing.T) {
 	for seed := range uint64(runs) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		keys, shares, heaviest := r.IntN(6)+1, r.IntN(3)*r.IntN(9)+1, r.IntN(2)*r.IntN(30)+1
+		huge := r.IntN(3) == 0
+		anyWeight := func() int {
+			if huge && r.IntN(5) > 0 {
+				return math.MaxInt - r.IntN(heaviest)
+			}
+			return r.IntN(heaviest) + 1
+		}
 		anyFlow := func() Flow {
 			k := r.IntN(keys)
 			share := k%shares + 1
@@ -40,7 +66,7 @@ func TestLinesAgainstOracle(t *testing.T) {
 				if f == (Flow{"", 1}) && r.IntN(2) == 0 {
 					arg = nil
 				}
-				lines.Push(p, r.IntN(heaviest)+1, arg)
+				lines.Push(p, anyWeight(), arg)
 				slow.Push(oracle.Ticket{ID: int(p.Number), Weight: p.Weight}, f.Key, f.Share)
 				flowOf[p], waiting = arg, append(waiting, p)
 			case k < 9:
@@ -83,10 +109,13 @@ func TestLinesAgainstOracle(t *testing.T) {
 					lines.Len(), lines.Flows(), count, len(waiting), slow.Flows())
 			}
 			if r.IntN(4) == 0 {
-				f, weight := anyFlow(), r.IntN(heaviest)+1
-				got, want := slices.Collect(lines.Ahead(weight, &f)), slow.Ahead(weight, f.Key, f.Share)
-				if !slices.Equal(got, want) {
+				f, weight := anyFlow(), anyWeight()
+				want := slow.Ahead(weight, f.Key, f.Share)
+				if got := ahead(&lines, weight, &f); !slices.Equal(got, want) {
 					t.Fatalf("seed %d: ahead of %d in %v are %v, want %v", seed, weight, f, got, want)
+				}
+				if got, want := lines.WeightAhead(weight, &f), saturatedSum(want); got != want {
+					t.Fatalf("seed %d: ahead of %d in %v is a weight of %d, want %d", seed, weight, f, got, want)
 				}
 				alone := !slices.ContainsFunc(waiting, func(p *Place) bool { return flowOf[p].Name() != f.Key })
 				if lines.Alone(&f) != alone {
@@ -242,7 +271,7 @@ func TestManyFlowsAreOneDecision(t *testing.T) {
 		lines.Remove(heavy[i], flow(i))
 		lines.Push(heavy[i], 1, flow(i))
 		lines.Remove(light[i], flow(i)) // and the next in line is as light
-		if n := len(lines.ranks); n > 2 {
+		if n := lines.ranks.length; n > 2 {
 			t.Fatalf("%d ranks when the heads of %d flows have gone", n, i+1)
 		}
 	}
@@ -257,7 +286,7 @@ func TestManyFlowsAreOneDecision(t *testing.T) {
 		lines.Serve()
 	}
 	for lines.Flows() > 4 {
-		if n := len(lines.ranks); n > 2 {
+		if n := lines.ranks.length; n > 2 {
 			t.Fatalf("%d ranks", n)
 		}
 		lines.Serve()
@@ -268,7 +297,139 @@ func TestManyFlowsAreOneDecision(t *testing.T) {
 	if lines.keyed != nil || lines.shared != nil { // maps do not shrink
 		t.Error("the memory of many flows is kept")
 	}
-	if len(lines.ranks) > 0 || len(lines.shared) > 0 || len(lines.keyed) > 0 || lines.alone != nil {
+	if lines.ranks.length > 0 || len(lines.shared) > 0 || len(lines.keyed) > 0 || lines.alone != nil {
 		t.Error("something is left")
+	}
+}
+
+// TestHugeWeightsAreFair: virtual time does not wrap around, whatever weights add up to.
+func TestHugeWeightsAreFair(t *testing.T) {
+	var lines Lines
+	for _, key := range []string{"a", "b", "c"} {
+		for range 100 {
+			lines.Push(NewPlace(), math.MaxInt, &Flow{key, 1})
+		}
+	}
+	served := map[string]int{}
+	for i := range 240 {
+		_, f := lines.First()
+		served[f.Key]++
+		lines.Serve()
+		least, most := min(served["a"], served["b"], served["c"]), max(served["a"], served["b"], served["c"])
+		if most-least > 2 {
+			t.Fatalf("apart by %d tickets after %d", most-least, i+1)
+		}
+	}
+}
+
+// TestManyFlowsAgainstOracle lets so many flows come and go that those left move to other maps, more
+// than once, and does the same to the oracle.
+func TestManyFlowsAgainstOracle(t *testing.T) {
+	runs := 6
+	if testing.Short() {
+		runs = 2
+	}
+	for seed := range uint64(runs) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		const most = 8 * mapsKept
+		ratios := []int{1, 40, most}[seed%3] // how many ranks there are, about
+		var lines Lines
+		var slow oracle.Lines
+		var waiting []*Place
+		keyOf := map[*Place]int{}
+		flow := func(key int) *Flow {
+			if key == 0 {
+				return nil
+			}
+			return &Flow{fmt.Sprint(key), 1}
+		}
+		moves := 0
+		for step := range 12_000 {
+			growing := step/2_000%2 == 0
+			moving := lines.old.keyed != nil
+			unmoved := lines.unmoved
+			switch {
+			case len(waiting) == 0 || growing == (r.IntN(10) > 2):
+				key, p := r.IntN(most), NewPlace()
+				lines.Push(p, r.IntN(ratios)+1, flow(key))
+				slow.Push(oracle.Ticket{ID: int(p.Number), Weight: p.Weight}, flow(key).Name(), 1)
+				waiting, keyOf[p] = append(waiting, p), key
+			case step%50 == 0:
+				p, _ := lines.First()
+				if want := slow.Serve(); int(p.Number) != want.ID {
+					t.Fatalf("seed %d, step %d: first is %d, want %d", seed, step, p.Number, want.ID)
+				}
+				lines.Serve()
+				waiting = slices.DeleteFunc(waiting, func(o *Place) bool { return o == p })
+			default:
+				i := r.IntN(len(waiting))
+				lines.Remove(waiting[i], flow(keyOf[waiting[i]]))
+				slow.Remove(int(waiting[i].Number))
+				waiting = slices.Delete(waiting, i, i+1)
+			}
+			if !moving && lines.old.keyed != nil {
+				moves++
+			}
+			// All that are in no map yet have an index below unmoved, so one flow may leave and some move.
+			if moving && lines.unmoved < unmoved-movesPerStep-1 {
+				t.Fatalf("seed %d, step %d: %d moved in one step", seed, step, unmoved-lines.unmoved)
+			}
+			for range 3 {
+				if f := flow(r.IntN(most)); lines.LenOf(f) != slow.LenOf(f.Name()) {
+					t.Fatalf("seed %d, step %d: %d in the line of %q, want %d", seed, step, lines.LenOf(f), f.Name(), slow.LenOf(f.Name()))
+				}
+			}
+			if lines.Flows() != slow.Flows() {
+				t.Fatalf("seed %d, step %d: %d flows, want %d", seed, step, lines.Flows(), slow.Flows())
+			}
+			inRanks := 0
+			for i := range lines.ranks.length {
+				r := lines.ranks.at(i)
+				if r.shared && lines.shared[r.takes] != r && lines.old.shared[r.takes] != r {
+					t.Fatalf("seed %d, step %d: other flows do not find a rank", seed, step)
+				}
+				for q := r.first; q != nil; q = q.next {
+					inRanks++
+				}
+			}
+			if n := lines.Flows(); inRanks != n && n > 1 {
+				t.Fatalf("seed %d, step %d: %d of %d flows in ranks", seed, step, inRanks, n)
+			}
+		}
+		if moves == 0 {
+			t.Errorf("seed %d: no flow has moved to another map", seed)
+		}
+	}
+}
+
+// TestRankMovesWhenAFlowJoins: a rank that gets a new flow while flows move to other maps stays where
+// later flows find it, even if all that were in it before leave first.
+func TestRankMovesWhenAFlowJoins(t *testing.T) {
+	var lines Lines
+	const many = 5 * mapsKept
+	places := map[string]*Place{}
+	push := func(key string, weight int) {
+		places[key] = NewPlace()
+		lines.Push(places[key], weight, &Flow{key, 1})
+	}
+	remove := func(key string) { lines.Remove(places[key], &Flow{key, 1}) }
+	for i := range many {
+		push(fmt.Sprint(i), i+1)
+	}
+	for i := many - 1; lines.old.keyed == nil; i-- {
+		remove(fmt.Sprint(i))
+	}
+	first := lines.order.at(0)
+	push("second", first.first.Weight)
+	push("tail", many) // gets the index of the first when that leaves
+	remove(first.Key)
+	for lines.old.keyed != nil {
+		push("other", many)
+		remove("other")
+	}
+	ranks := lines.ranks.length
+	push("third", places["second"].Weight)
+	if lines.ranks.length != ranks {
+		t.Error("a flow has not found the rank of another that is its equal")
 	}
 }

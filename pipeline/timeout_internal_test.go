@@ -14,8 +14,8 @@ type jumpy struct {
 	jumps []time.Duration
 }
 
-func (c *jumpy) Now() time.Time {
-	now := c.Mock.Now()
+func (c *jumpy) Since(t time.Time) time.Duration {
+	now := c.Mock.Since(t)
 	if len(c.jumps) > 0 {
 		jump := c.jumps[0]
 		c.jumps = c.jumps[1:]
@@ -24,7 +24,7 @@ func (c *jumpy) Now() time.Time {
 	return now
 }
 
-func rang(a *alarm) bool {
+func rang(a *timeout) bool {
 	synctest.Wait()
 	select {
 	case <-a.rings:
@@ -34,10 +34,10 @@ func rang(a *alarm) bool {
 	}
 }
 
-func TestAlarm(t *testing.T) {
+func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &jumpy{Mock: clock.NewMock()}
-		a := newAlarm(c)
+		a := newTimeout(c)
 		expect := func(when string, want bool) {
 			t.Helper()
 			if got := rang(a); got != want {
@@ -87,13 +87,20 @@ func TestAlarm(t *testing.T) {
 		a.off()
 		c.Add(time.Hour)
 		expect("long after it was turned off", false)
+
+		// A hint after the last time that a clock can show.
+		for range 3 {
+			c.Add(100 * 365 * 24 * time.Hour)
+		}
+		a.hint()
+		expect("turned off at the end of time", false)
 	})
 }
 
 // A batch that is due by size stays due when a hint comes that was meant for the one before.
 func TestBatchIgnoresALateHint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAlarm(clock.NewMock())
+		a := newTimeout(clock.NewMock())
 		in, out := make(chan int, 1), make(chan []int)
 		in <- 1
 		close(in)

@@ -63,23 +63,23 @@ var errCrowd = errors.New("the context's cause")
 func TestCrowdIsDispelled(t *testing.T) {
 	withCrowds(t, func(c *crowded) {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		gone, errs := c.wait(ctx, 3*many)
+		gone, errs := c.wait(ctx, 3*shareAfter)
 		other, othersErrs := c.wait(context.Background(), 3)
 		third, cancelThird := context.WithCancel(context.Background())
 		defer cancelThird()
-		thirds, thirdErrs := c.wait(third, 3*many)
+		thirds, thirdErrs := c.wait(third, 3*shareAfter)
 		cancel(errCrowd)
-		for range 3 * many {
+		for range 3 * shareAfter {
 			if err := <-errs; !errors.Is(err, context.Canceled) || !errors.Is(err, errCrowd) {
 				c.Fatal(err)
 			}
 		}
-		if got := c.Stats(); got.Waiting != 3+3*many || got.Granted != 1 {
+		if got := c.Stats(); got.Waiting != 3+3*shareAfter || got.Granted != 1 {
 			c.Errorf("stats %+v", got)
 		}
 		c.held.Release()
 		synctest.Wait()
-		if len(othersErrs) != 3 || len(thirdErrs) != 3*many || gone.Load() != 0 || other.Load() != 3 || thirds.Load() != 3*many {
+		if len(othersErrs) != 3 || len(thirdErrs) != 3*shareAfter || gone.Load() != 0 || other.Load() != 3 || thirds.Load() != 3*shareAfter {
 			c.Errorf("%d, %d and %d granted", gone.Load(), other.Load(), thirds.Load())
 		}
 	})
@@ -96,7 +96,7 @@ func TestCrowdsFollowOneAnother(t *testing.T) {
 		c := &crowded{t, s, ticket.Ticket{}}
 		marked := func() (n int) {
 			s.Stats()
-			if !s.box.whileLent(func(c *core) { n = c.marked }) {
+			if !s.handle.withState(func(st *state) { n = st.contexts.waiting }) {
 				t.Fatal("not lent")
 			}
 			return n
@@ -104,7 +104,7 @@ func TestCrowdsFollowOneAnother(t *testing.T) {
 		for round := range 3 {
 			c.held, _ = s.TryAcquire()
 			ctx, cancel := context.WithCancel(context.Background())
-			_, errs := c.wait(ctx, many+5)
+			_, errs := c.wait(ctx, shareAfter+5)
 			if got := marked(); got != 5 {
 				t.Errorf("round %d: %d of the crowd in line, want 5", round, got)
 			}
@@ -112,7 +112,7 @@ func TestCrowdsFollowOneAnother(t *testing.T) {
 				cancel()
 			}
 			c.held.Release()
-			for range many + 5 {
+			for range shareAfter + 5 {
 				<-errs
 			}
 			if got := marked(); got != 0 {
@@ -132,13 +132,14 @@ func TestCrowdOfAContextThatEnds(t *testing.T) {
 	defer s.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	cr := &crowd{done: ctx.Done(), stop: func() bool { return false }}
-	s.box.send(message{verb: dispel, crowd: cr})
+	cr := newSharedContext(ctx, s.handle.box)
+	cr.stop = func() bool { return false }
+	cr.ended()
 	s.Stats()
-	s.box.install(ctx, cr)
+	s.handle.installContext(ctx, cr)
 	s.Stats()
-	if !s.box.whileLent(func(c *core) {
-		if c.crowd != nil {
+	if !s.handle.withState(func(st *state) {
+		if st.contexts.current != nil {
 			t.Error("a crowd that nobody will dispel")
 		}
 	}) {
@@ -156,16 +157,16 @@ func TestCrowdThatWasReplaced(t *testing.T) {
 	s.Stats()
 	stopped := 0
 	stop := func() bool { stopped++; return true }
-	first, second := &crowd{done: make(chan struct{}), stop: stop}, &crowd{done: make(chan struct{}), stop: stop}
-	s.box.install(context.Background(), first)
-	s.box.install(context.Background(), second)
+	first, second := &sharedContext{done: make(chan struct{}), stop: stop}, &sharedContext{done: make(chan struct{}), stop: stop}
+	s.handle.installContext(context.Background(), first)
+	s.handle.installContext(context.Background(), second)
 	if stopped != 1 {
 		t.Errorf("%d stopped", stopped)
 	}
-	s.box.send(message{verb: dispel, crowd: first}) // stop came too late
+	s.handle.box.send(&message{verb: verbContextEnded, context: first, err: errGivenUp}) // stop came too late
 	s.Stats()
-	s.box.whileLent(func(c *core) {
-		if c.crowd != second {
+	s.handle.withState(func(st *state) {
+		if st.contexts.current != second {
 			t.Error("another crowd was dispelled")
 		}
 	})
@@ -174,9 +175,9 @@ func TestCrowdThatWasReplaced(t *testing.T) {
 func TestCloseTellsACrowd(t *testing.T) {
 	withCrowds(t, func(c *crowded) {
 		ctx, cancel := context.WithCancel(context.Background())
-		_, errs := c.wait(ctx, 3*many)
+		_, errs := c.wait(ctx, 3*shareAfter)
 		c.Close()
-		for range 3 * many {
+		for range 3 * shareAfter {
 			if err := <-errs; err != ErrClosed {
 				c.Error(err)
 			}
@@ -201,9 +202,9 @@ func TestCrowdDoesNotKeepAScheduler(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Stats()
-		s.box.gather(ctx)
+		s.handle.shareContext(ctx)
 		gathered := false
-		s.box.whileLent(func(c *core) { gathered = c.crowd != nil })
+		s.handle.withState(func(st *state) { gathered = st.contexts.current != nil })
 		if !gathered {
 			t.Error("no crowd")
 		}
@@ -256,7 +257,7 @@ func TestCrowdStress(t *testing.T) {
 		all.Wait()
 		got := s.Stats()
 		marked := 0
-		s.box.whileLent(func(c *core) { marked = c.marked })
+		s.handle.withState(func(st *state) { marked = st.contexts.waiting })
 		if got.InUse != 0 || got.Waiting != 0 || marked != 0 {
 			t.Errorf("round %d: %+v, %d marked", round, got, marked)
 		}

@@ -1,0 +1,71 @@
+package line
+
+import "errors"
+
+// Handle is what a caller holds for a place in line and, once granted, for the permits that came with
+// it. Package ticket shows it to callers as ticket.Ticket, and says there what its methods promise.
+type Handle struct {
+	desk   Desk
+	place  *Place
+	ready  <-chan error // nil: granted before the caller got the handle
+	number uint64
+	weight int
+}
+
+// Desk is where tickets are given back. A scheduler has one. The number is that of the ticket meant:
+// its place may since serve another ticket, and a call with an old number must then do nothing.
+type Desk interface {
+	// Release gives back the permits of a granted ticket.
+	Release(p *Place, n uint64)
+	// Cancel gives up a ticket in any state.
+	Cancel(p *Place, n uint64)
+}
+
+// Granted returns the handle for the ticket at p, which is granted, and whose caller knows that.
+func Granted(d Desk, p *Place) Handle {
+	return Handle{desk: d, place: p, number: p.Number, weight: p.Weight}
+}
+
+// Waiting returns the handle for the ticket at p, whose caller will learn from [Handle.Ready] what
+// becomes of it. The number and the weight are passed in because the place already belongs to the
+// owner of its line.
+func Waiting(d Desk, p *Place, n uint64, weight int) Handle {
+	return Handle{desk: d, place: p, ready: p.Ready(), number: n, weight: weight}
+}
+
+// Number returns the ticket's number, 0 for the zero Handle.
+func (h Handle) Number() uint64 { return h.number }
+
+// Weight returns how many permits the ticket asks for or holds.
+func (h Handle) Weight() int { return h.weight }
+
+var errNoTicket = errors.New("ticket: the zero Ticket is never granted; look at the error that came with it")
+
+// Ready returns a channel that delivers exactly one value: nil when the ticket is granted, or the
+// reason why it never will be.
+func (h Handle) Ready() <-chan error {
+	if h.ready != nil {
+		return h.ready
+	}
+	known := make(chan error, 1)
+	if h.place == nil {
+		known <- errNoTicket
+	} else {
+		known <- nil
+	}
+	return known
+}
+
+// Release gives the permits of a granted ticket back at its desk.
+func (h Handle) Release() {
+	if h.desk != nil {
+		h.desk.Release(h.place, h.number)
+	}
+}
+
+// Cancel gives the ticket up at its desk.
+func (h Handle) Cancel() {
+	if h.desk != nil {
+		h.desk.Cancel(h.place, h.number)
+	}
+}

@@ -1,0 +1,241 @@
+package scheduler
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Handle takes permits from a scheduler and can do nothing else to it: it cannot close, pause or change
+// it. Give it to code that is only to be limited, such as that of a tenant. [Scheduler.Handle] returns
+// one. Its methods do what those of the [Scheduler] with the same names do, and may be called from any
+// goroutine. It keeps its scheduler from being forgotten.
+type Handle struct {
+	shared *shared
+	box    *mailbox
+	root   *Scheduler // is kept from being forgotten
+
+	flow    *line.Flow // nil: the plain line
+	invalid error      // why the flow cannot be used
+}
+
+// Source is what takes permits: a [*Scheduler], one of its flows, or the [*Handle] of either.
+type Source interface {
+	// Handle returns the handle to take permits with.
+	Handle() *Handle
+}
+
+// Handle returns h, so that a handle is a [Source].
+func (h *Handle) Handle() *Handle { return h }
+
+var (
+	_ Source = (*Scheduler)(nil)
+	_ Source = (*Handle)(nil)
+)
+
+// Acquire is [Scheduler.Acquire].
+func (h *Handle) Acquire(ctx context.Context) (ticket.Ticket, error) { return h.AcquireN(ctx, 1) }
+
+// AcquireN is [Scheduler.AcquireN].
+func (h *Handle) AcquireN(ctx context.Context, weight int) (ticket.Ticket, error) {
+	if ctx.Err() != nil {
+		return ticket.Ticket{}, gaveUp(ctx)
+	}
+	if h.invalid != nil {
+		return ticket.Ticket{}, h.invalid
+	}
+	r := request{weight: weight, deadline: never, flow: h.flow}
+	if d, ok := ctx.Deadline(); ok {
+		r.deadline = h.shared.momentOf(d)
+	}
+	p, how, err := h.acquireNow(&r, ctx.Done())
+	switch how {
+	case outcomeRefused:
+		return ticket.Ticket{}, err
+	case outcomeGranted:
+		return h.granted(p), nil
+	case outcomeWatched:
+		return h.issue(p, <-p.Ready())
+	case outcomeWorthSharing:
+		h.shareContext(ctx)
+	case outcomeUnanswered:
+		if p = h.acquireByMessage(&r); p == nil {
+			return ticket.Ticket{}, ErrClosed
+		}
+	}
+	select {
+	case err := <-p.Ready():
+		return h.issue(p, err)
+	case <-ctx.Done():
+		err := gaveUp(ctx)
+		h.withdraw(p, how == outcomeUnanswered, err)
+		return ticket.Ticket{}, err
+	}
+}
+
+// acquireByMessage asks the owner for a ticket and returns the place that it comes to, or nil after the
+// end. It is not inlined, or the message would be on the stack of every call that waits.
+//
+//go:noinline
+func (h *Handle) acquireByMessage(r *request) *line.Place {
+	p := h.shared.place()
+	if !h.box.send(&message{verb: verbAcquire, place: p, request: *r}) {
+		return nil
+	}
+	return p
+}
+
+func (h *Handle) granted(p *line.Place) ticket.Ticket {
+	return ticket.Ticket(line.Granted((*desk)(h), p))
+}
+
+// issue makes what a place was told into what the caller gets.
+func (h *Handle) issue(p *line.Place, err error) (ticket.Ticket, error) {
+	if err != nil {
+		h.shared.places.Put(p)
+		return ticket.Ticket{}, err
+	}
+	return h.granted(p), nil
+}
+
+// withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message,
+// which may still be under way, so that the owner must do it. The place serves again only when it has
+// answered, or it would take back the place's next ticket.
+//
+//go:noinline
+func (h *Handle) withdraw(p *line.Place, sent bool, why error) {
+	m := message{verb: verbWithdraw, place: p, err: why}
+	if sent {
+		h.send(&m)
+	} else {
+		h.ask(&m)
+	}
+	p.TakeBack() // the caller has gone whatever the ticket was told
+	h.shared.places.Put(p)
+}
+
+// TryAcquire is [Scheduler.TryAcquire].
+func (h *Handle) TryAcquire() (ticket.Ticket, bool) { return h.TryAcquireN(1) }
+
+// TryAcquireN is [Scheduler.TryAcquireN].
+func (h *Handle) TryAcquireN(weight int) (ticket.Ticket, bool) {
+	if h.invalid != nil {
+		return ticket.Ticket{}, false
+	}
+	r := request{weight: weight, deadline: never, flow: h.flow}
+	if p, answered := h.tryNow(&r); answered {
+		if p == nil {
+			return ticket.Ticket{}, false
+		}
+		return h.granted(p), true
+	}
+	p := h.shared.place()
+	if !h.box.send(&message{verb: verbTry, place: p, request: r}) {
+		return ticket.Ticket{}, false
+	}
+	t, err := h.issue(p, <-p.Ready())
+	return t, err == nil
+}
+
+// Enqueue is [Scheduler.Enqueue].
+func (h *Handle) Enqueue(weight int) (ticket.Ticket, error) {
+	if h.invalid != nil {
+		return ticket.Ticket{}, h.invalid
+	}
+	p := line.NewPlace()
+	a, ok := h.ask(&message{verb: verbEnqueue, place: p, request: request{weight: weight, deadline: never}})
+	switch {
+	case !ok:
+		return ticket.Ticket{}, ErrClosed
+	case a.err != nil:
+		return ticket.Ticket{}, a.err
+	}
+	return ticket.Ticket(line.Waiting((*desk)(h), p, a.number, weight)), nil
+}
+
+// WaitTime is [Scheduler.WaitTime].
+func (h *Handle) WaitTime() time.Duration { return h.WaitTimeN(1) }
+
+// WaitTimeN is [Scheduler.WaitTimeN].
+func (h *Handle) WaitTimeN(weight int) time.Duration {
+	if h.invalid != nil {
+		return Forever
+	}
+	a, ok := h.ask(&message{verb: verbWait, request: request{weight: weight, deadline: never}})
+	if !ok {
+		return Forever
+	}
+	return a.wait
+}
+
+// Limits is [Scheduler.Limits].
+func (h *Handle) Limits() Limits { return h.shared.limits.Load().clone() }
+
+// MaxBurst returns the cap on the permits held at once as it is now, 0 if there is none. It allocates
+// nothing, unlike Limits.
+func (h *Handle) MaxBurst() int { return h.shared.limits.Load().MaxBurst }
+
+// Clock is [Scheduler.Clock].
+func (h *Handle) Clock() Clock { return h.shared.clock }
+
+// ask does what a message asks for and returns its answer: at once with the borrowed state if the verb
+// is brief and the state is there, else through the owner. It returns false if the owner has ended.
+func (h *Handle) ask(m *message) (answer, bool) {
+	if m.verb.brief() {
+		if st := h.box.borrow(); st != nil {
+			return h.serve(st, m), true
+		}
+	}
+	return h.send(m)
+}
+
+// serve does with the borrowed state what the owner would do.
+func (h *Handle) serve(st *state, m *message) answer {
+	defer h.box.giveBack(st) // whatever the clock does
+	m.flow = h.flow
+	st.catchUp()
+	a, _ := st.apply(m)
+	st.grant()
+	return a
+}
+
+// send sends the owner a message and waits for its answer. It returns false if the owner has ended.
+func (h *Handle) send(m *message) (answer, bool) {
+	defer runtime.KeepAlive(h.root) // or a scheduler whose last use this is could end meanwhile
+	to := h.shared.answerChannel()
+	m.flow, m.answer = h.flow, to
+	if !h.box.send(m) {
+		return answer{}, false
+	}
+	a := <-to
+	h.shared.answers.Put(to)
+	return a, true
+}
+
+// tell is ask for a message that is answered with nothing but an error.
+func (h *Handle) tell(m *message) error {
+	a, ok := h.ask(m)
+	if !ok {
+		return ErrClosed
+	}
+	return a.err
+}
+
+// desk is the side of a Handle that tickets speak to.
+type desk Handle
+
+// Release implements [line.Desk].
+func (d *desk) Release(p *line.Place, n uint64) {
+	if h := (*Handle)(d); !h.releaseNow(p, n) {
+		h.send(&message{verb: verbRelease, place: p, number: n})
+	}
+}
+
+// Cancel implements [line.Desk]. It waits until it is done, or its caller could still receive a
+// grant that is about to be undone.
+func (d *desk) Cancel(p *line.Place, n uint64) {
+	(*Handle)(d).ask(&message{verb: verbCancel, place: p, number: n})
+}

@@ -1,0 +1,413 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/flowguard-go/flowguard/internal/line"
+)
+
+// state is what is owned and handed over: the core and what travels with it. It is a local of the
+// owner's loop, the content of the slot it is lent through, or a local of the caller who borrowed it.
+// Its methods are what only its holder may do. What they use of shared may be used anywhere.
+type state struct {
+	*shared
+	core core
+
+	contexts contextWatch
+	idle     []*line.Place // a few places that can serve again
+	chores   []*chore
+	feeds    []subscriber
+	watched  bool // there are feeds
+
+	armed moment // what the owner's alarm is set to, or will be; never if it is off
+}
+
+func newState(sh *shared, l Limits, maxQueue int, nonBlocking bool) *state {
+	st := &state{shared: sh, armed: never, idle: make([]*line.Place, 0, 16)}
+	st.core.init(l, maxQueue, nonBlocking)
+	return st
+}
+
+// timeless reports whether it makes no difference what time it is.
+func (st *state) timeless() bool { return st.core.timeless && !st.watched }
+
+// catchUp brings the state to the present.
+func (st *state) catchUp() {
+	st.core.advance(st.now())
+	st.grant()
+}
+
+// grant grants all that fits. Most often no ticket waits.
+func (st *state) grant() {
+	if st.core.line.Len() > 0 {
+		st.grantLine()
+	}
+}
+
+func (st *state) grantLine() {
+	for st.dismissHeads() {
+		p, f, since := st.core.next()
+		if p == nil {
+			return
+		}
+		st.contexts.leave(p)
+		if st.watched {
+			st.noteGrant(p, f, since.until(st.core.now))
+		}
+		p.Tell(nil)
+	}
+}
+
+// arrive decides about a new ticket for the place, and does what it has decided. A ticket that is granted
+// at once is told so.
+func (st *state) arrive(k call, p *line.Place, r *request) error {
+	v, err := st.core.decide(k, r)
+	st.admit(v, p, r, err)
+	if v == verdictGranted {
+		p.Tell(nil)
+	}
+	return err
+}
+
+// admit does what the core has decided about a new ticket.
+func (st *state) admit(v verdict, p *line.Place, r *request, err error) {
+	switch v {
+	case verdictGranted:
+		st.core.grantAtOnce(p, r)
+		if st.watched {
+			st.note(EventEnqueued, p, r.flow, nil)
+			st.note(EventGranted, p, r.flow, nil)
+		}
+	case verdictQueued:
+		st.core.join(p, r)
+		if st.watched {
+			st.note(EventEnqueued, p, r.flow, nil)
+		}
+	case verdictRefused:
+		if st.watched {
+			st.noteRefusal(r, err)
+		}
+	}
+}
+
+// withdraw ends a ticket whose caller was told nothing and never will be. One that was refused
+// meanwhile has ended.
+func (st *state) withdraw(p *line.Place, f *line.Flow, why error) {
+	if p.State != line.Idle {
+		st.giveUp(p, f, why, true)
+	}
+}
+
+// cancel ends the ticket with the number in any state. If its grant is still there to take back, its
+// caller cannot have acted on it.
+func (st *state) cancel(p *line.Place, n uint64, f *line.Flow) {
+	if p.Number == n {
+		st.giveUp(p, f, errGivenUp, p.State == line.Holding && p.TakeBack())
+	}
+}
+
+// giveUp ends a ticket. If unaware, its caller knows of no grant and never will.
+func (st *state) giveUp(p *line.Place, f *line.Flow, why error, unaware bool) {
+	switch {
+	case p.State == line.Queued:
+		st.dismiss(p, f, why)
+	case unaware:
+		st.note(EventUndone, p, f, why)
+		p.TakeBack()
+		st.core.undo(p)
+		p.Tell(why)
+	default:
+		st.release(p, p.Number, f)
+	}
+}
+
+// dismiss sends away a ticket in line.
+func (st *state) dismiss(p *line.Place, f *line.Flow, why error) {
+	st.note(EventGivenUp, p, f, why)
+	st.contexts.leave(p)
+	st.core.leave(p, f)
+	p.Tell(why)
+}
+
+// release gives back what the ticket with the number holds at p, if it is still that ticket's.
+func (st *state) release(p *line.Place, n uint64, f *line.Flow) {
+	if p.Number != n || p.State != line.Holding {
+		return
+	}
+	if st.watched {
+		st.note(EventReleased, p, f, nil)
+	}
+	st.core.release(p)
+	switch {
+	case !p.Reused:
+	case len(st.idle) < cap(st.idle):
+		st.idle = append(st.idle, p)
+	default:
+		st.places.Put(p)
+	}
+}
+
+// idlePlace returns a place for a ticket that is granted at once.
+func (st *state) idlePlace() *line.Place {
+	if last := len(st.idle) - 1; last >= 0 {
+		p := st.idle[last]
+		st.idle = st.idle[:last]
+		return p
+	}
+	return st.place()
+}
+
+// configure replaces the limits. It returns the chore of sending away the tickets that can never fit any
+// more, or nil if there are none.
+func (st *state) configure(l *Limits) *chore {
+	st.core.configure(*l)
+	st.limits.Store(l)
+	if st.watched {
+		st.emit(Event{Kind: EventLimits, Limits: *l})
+	}
+	return st.begin(&chore{why: func(p *line.Place) error {
+		if p.Weight <= st.core.maxWeight {
+			return nil
+		}
+		return st.core.tooLarge(p.Weight)
+	}})
+}
+
+// setPause stops grants until the clock shows an instant, or if that is never, until resume.
+func (st *state) setPause(until moment) {
+	if until = st.core.standing(until); st.core.setPause(until) && st.watched {
+		e := Event{Kind: EventPaused}
+		if !st.core.pause.halted {
+			e.Until = st.timeOf(st.core.pause.until)
+		}
+		st.emit(e)
+	}
+}
+
+func (st *state) resume() {
+	st.core.resume()
+	st.emit(Event{Kind: EventResumed})
+}
+
+// spend notes that permits of a window were used elsewhere.
+func (st *state) spend(w Window, n int) error {
+	err := st.core.spend(w, n)
+	if err == nil {
+		st.emit(Event{Kind: EventCharged, Weight: n, Window: w})
+	}
+	return err
+}
+
+// observe notes what the far side said is left of a window until the clock shows an instant.
+func (st *state) observe(w Window, left int, until moment) error {
+	until = min(st.core.standing(until), horizon)
+	err := st.core.observe(w, left, until)
+	if err == nil && until > st.core.now {
+		st.emit(Event{Kind: EventObserved, Weight: left, Window: w, Until: st.timeOf(until)})
+	}
+	return err
+}
+
+// close tells all who wait that there is nothing to wait for. From then on every ticket is refused.
+func (st *state) close() {
+	c := &st.core
+	c.draining, c.closed, c.unserved = true, true, c.unserved || c.line.Len() > 0
+	st.begin(&chore{why: func(*line.Place) error { return ErrClosed }})
+}
+
+// A chore sends tickets in line away, some in each turn so that others are not kept waiting.
+type chore struct {
+	sweep  *line.Sweep
+	why    func(*line.Place) error // why a ticket must go, nil if it may stay
+	answer chan<- answer           // when all are gone; may be nil
+}
+
+// perTurn is how many tickets are looked at in a turn.
+const perTurn = 512
+
+// begin does the first part of a chore, and returns it if more is left to do.
+func (st *state) begin(c *chore) *chore {
+	c.sweep = st.core.line.Sweep()
+	if st.work(c) {
+		return nil
+	}
+	st.chores = append(st.chores, c)
+	return c
+}
+
+// work does a part of a chore and reports whether it is done. Tickets go in the order of their numbers,
+// as far as a part goes.
+func (st *state) work(c *chore) (done bool) {
+	type leaver struct {
+		place *line.Place
+		flow  *line.Flow
+		why   error
+	}
+	var leavers []leaver
+	for range perTurn {
+		p, f := c.sweep.Next()
+		if done = p == nil; done {
+			break
+		}
+		if why := c.why(p); why != nil {
+			leavers = append(leavers, leaver{p, f, why})
+		}
+	}
+	slices.SortFunc(leavers, func(a, b leaver) int { return cmp.Compare(a.place.Number, b.place.Number) })
+	for _, l := range leavers {
+		if l.place.State == line.Queued {
+			st.dismiss(l.place, l.flow, l.why)
+		}
+	}
+	return done
+}
+
+// workOn does a part of the oldest chore. It returns who waits for the answer if the chore is done.
+func (st *state) workOn() (done chan<- answer) {
+	if len(st.chores) == 0 || !st.work(st.chores[0]) {
+		return nil
+	}
+	done = st.chores[0].answer
+	st.chores = slices.Delete(st.chores, 0, 1)
+	return done
+}
+
+// dismissHeads sends away the tickets whose turn it is and that a chore has not come to yet. It returns
+// false if the next one must go too, but not in this turn.
+func (st *state) dismissHeads() bool {
+	if len(st.chores) == 0 {
+		return true
+	}
+	for range perTurn {
+		p, f := st.core.line.First()
+		if p == nil {
+			return true
+		}
+		why := st.leaving(p)
+		if why == nil {
+			return true
+		}
+		st.dismiss(p, f, why)
+	}
+	return false
+}
+
+// leaving returns why a chore will send the ticket at p away, or nil.
+func (st *state) leaving(p *line.Place) error {
+	for _, c := range st.chores {
+		if why := c.why(p); why != nil {
+			return why
+		}
+	}
+	return nil
+}
+
+// stats returns what Stats says.
+func (st *state) stats() Stats {
+	c := &st.core
+	s := Stats{
+		Waiting: c.line.Len(),
+		Flows:   c.line.Flows(),
+		InUse:   c.burst.held.int(),
+		Granted: c.granted,
+		Paused:  c.pause.paused(c.now),
+		Windows: make([]WindowStats, len(c.windows)),
+	}
+	if s.Paused && !c.pause.halted {
+		s.Resumes = st.timeOf(c.pause.until)
+	}
+	if wake := c.wake(); wake != never {
+		s.NextWake = st.timeOf(wake)
+	}
+	for i := range c.windows {
+		w := &c.windows[i]
+		s.Windows[i] = WindowStats{w.Window, w.used(), w.remaining()}
+	}
+	return s
+}
+
+// wakeIsSooner reports whether the head of the line now fits before the alarm rings, and notes that the
+// alarm is to be set.
+func (st *state) wakeIsSooner() bool {
+	if st.core.line.Len() == 0 {
+		return false
+	}
+	wake := st.core.wake()
+	if wake >= st.armed {
+		return false
+	}
+	st.armed = wake
+	return true
+}
+
+// apply does what the message asks for, and returns its answer. It reports later if the answer follows
+// when a chore is done.
+func (st *state) apply(m *message) (a answer, later bool) {
+	if st.core.closed && m.verb.changes() {
+		return answer{err: ErrClosed}, false
+	}
+	switch m.verb {
+	case verbAcquire, verbTry:
+		if err := st.arrive(m.verb.call(), m.place, &m.request); err != nil {
+			m.place.Tell(err)
+		}
+	case verbEnqueue:
+		a.err = st.arrive(callEnqueue, m.place, &m.request)
+		a.number = m.place.Number
+	case verbEnqueueJob:
+		a.err = st.enqueueJob(m.job, &m.request)
+	case verbWithdraw:
+		st.withdraw(m.place, m.flow, m.err)
+	case verbCancel:
+		st.cancel(m.place, m.number, m.flow)
+	case verbRelease:
+		st.release(m.place, m.number, m.flow)
+	case verbWait:
+		a.wait = st.core.wait(&m.request)
+	case verbStats:
+		a.stats = st.stats()
+	case verbConfigure:
+		if c := st.configure(m.limits); c != nil {
+			c.answer = m.answer
+			return a, true
+		}
+	case verbPause:
+		st.setPause(m.until)
+	case verbResume:
+		st.resume()
+	case verbCharge:
+		a.err = st.spend(m.window, m.weight)
+	case verbObserve:
+		a.err = st.observe(m.window, m.weight, m.until)
+	case verbSnapshot:
+		*m.snapshot = st.core.snapshot(m.epoch)
+	case verbRestore:
+		st.core.restore(m.snapshot, m.epoch)
+		st.emit(Event{Kind: EventRestored})
+	case verbWatch:
+		st.subscribe(m.feed)
+	case verbUnwatch:
+		st.unsubscribe(m.feed)
+	case verbShareContext:
+		a.stopped = st.contexts.install(m.context)
+	case verbContextEnded:
+		st.contextEnded(m.context, m.err)
+	case verbWithdrawGroup:
+		a.more = st.withdrawGroup(m.group, m.err)
+	case verbDrain:
+		st.core.draining = true
+	case verbClose:
+		st.close()
+	}
+	return a, false
+}
+
+// end is called when all is over.
+func (st *state) end() {
+	st.core.draining, st.core.closed = true, true
+	st.contexts.end()
+	for _, f := range st.feeds {
+		f.end()
+	}
+}

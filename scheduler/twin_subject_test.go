@@ -1,0 +1,222 @@
+package scheduler
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/line"
+)
+
+// subject is the inside of a scheduler without its goroutine. The methods of subject, and those of
+// twinTicket below, are all that the twin knows of it.
+type subject struct {
+	*parts
+	clock subjectClock
+	feed  *feed // to the twin; nil if it does not watch
+	lends bool  // callers do for themselves what they can
+}
+
+// subjectClock shows what the subject was last told.
+type subjectClock struct{ at moment }
+
+func (c *subjectClock) Now() time.Time                  { return time.Unix(0, int64(c.at)) }
+func (c *subjectClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+func (c *subjectClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
+	return clock.NewMock().AfterFunc(d, f)
+}
+
+func newSubject(l Limits, maxQueue int, nonBlocking, lends bool) *subject {
+	s := &subject{lends: lends}
+	s.parts = newParts(l, &s.clock)
+	s.state.core.maxQueue, s.state.core.nonBlocking = maxQueue, nonBlocking
+	return s
+}
+
+// send applies a message and returns the error that it is answered with, if it is.
+func (s *subject) send(m message) error {
+	a, later := s.state.apply(&m)
+	if later {
+		panic("a few tickets are more than a turn's work")
+	}
+	return a.err
+}
+
+// shown returns what the clock shows at the instant t. It may be behind.
+func (s *subject) shown(t moment) moment {
+	if t == never {
+		return never
+	}
+	return t - (s.state.core.now - s.clock.at)
+}
+
+func (s *subject) resume() { s.send(message{verb: verbResume}) }
+func (s *subject) drain()  { s.send(message{verb: verbDrain}) }
+func (s *subject) configure(l Limits) {
+	s.send(message{verb: verbConfigure, change: &change{limits: &l}})
+}
+
+func (s *subject) endContext(c *sharedContext) {
+	s.send(message{verb: verbContextEnded, context: c, err: errGivenUp})
+}
+
+func (s *subject) pause(until moment) error {
+	return s.send(message{verb: verbPause, change: &change{until: s.shown(until)}})
+}
+
+func (s *subject) charge(w Window, n int) error {
+	return s.send(message{verb: verbCharge, request: request{weight: n}, change: &change{window: w}})
+}
+
+func (s *subject) observe(w Window, left int, until moment) error {
+	return s.send(message{verb: verbObserve, request: request{weight: left}, change: &change{window: w, until: s.shown(until)}})
+}
+
+// borrow lends the state out for a moment. The borrower must leave no ticket in line that fits.
+func (s *subject) borrow(do func(*Handle)) error {
+	s.lend(do)
+	if p, _, _ := s.state.core.next(); p != nil {
+		return fmt.Errorf("ticket %d fits and was left standing", p.Number)
+	}
+	return nil
+}
+
+// borrows reports whether callers borrow the state before they send a message.
+func (s *subject) borrows() bool { return s.lends && !s.state.core.draining }
+
+// take asks for a ticket, by borrowing or by a message, and returns why it was refused. The context of the
+// caller ends with done.
+func (s *subject) take(t *twinTicket, weight int, deadline moment, done <-chan struct{}) (err error) {
+	r := request{weight, s.shown(deadline), t.flow}
+	m := message{verb: t.verb, place: t.place, request: r}
+	if !s.borrows() {
+		if err = s.send(m); t.verb != verbEnqueue && t.place.State == line.Idle {
+			return t.answer()
+		}
+		return err
+	}
+	left := s.borrow(func(h *Handle) {
+		h.flow = t.flow
+		switch t.verb {
+		case verbAcquire:
+			p, how, refusal := h.acquireNow(&r, done)
+			if err = refusal; p != nil {
+				t.place = p
+			}
+			if how == outcomeWatched {
+				t.with = s.sharedContext()
+			}
+			t.told = how == outcomeGranted
+		case verbTry:
+			if t.place, _ = h.tryNow(&r); t.place == nil {
+				err = ErrNoPermit
+			}
+			t.told = true
+		case verbEnqueue:
+			a, _ := h.ask(&m)
+			err = a.err
+		}
+	})
+	if left != nil {
+		return left
+	}
+	return err
+}
+
+// end releases, cancels or withdraws a ticket, by borrowing or by a message.
+func (s *subject) end(v verb, t *twinTicket) error {
+	m := message{verb: v, place: t.place, number: t.number, err: errGivenUp, request: request{flow: t.flow}}
+	if !s.borrows() {
+		return s.send(m)
+	}
+	return s.borrow(func(h *Handle) {
+		h.flow = t.flow
+		if v == verbRelease {
+			h.releaseNow(t.place, t.number)
+		} else {
+			h.ask(&m)
+		}
+	})
+}
+
+// share makes the context that ends with done the shared one, if it can be.
+func (s *subject) share(done <-chan struct{}) {
+	s.state.contexts.install(&sharedContext{done: done})
+}
+
+func (s *subject) moveTo(at moment) {
+	s.clock.at = at
+	s.state.core.advance(at)
+}
+
+func (s *subject) grant() { s.state.grant() }
+
+// watch makes events return what the subject notes from now on.
+func (s *subject) watch() {
+	s.feed = &feed{events: make(chan Event, 50)}
+	s.send(message{verb: verbWatch, change: &change{feed: s.feed}})
+}
+
+func (s *subject) events() (events []Event) {
+	if s.feed == nil {
+		return nil
+	}
+	for range len(s.feed.events) {
+		events = append(events, <-s.feed.events)
+	}
+	return events
+}
+
+// restarted returns a new subject that began so much earlier than this one, and has restored a snapshot of
+// it that went through JSON. It also returns the JSON.
+func (s *subject) restarted(began moment) (*subject, []byte, error) {
+	epoch := time.Unix(1_000_000, 0)
+	text, err := json.Marshal(s.state.core.snapshot(epoch))
+	if err != nil {
+		return nil, nil, err
+	}
+	var snap Snapshot
+	if err := json.Unmarshal(text, &snap); err != nil {
+		return nil, nil, err
+	}
+	if err := snap.damage(); err != nil {
+		return nil, nil, err
+	}
+	restored := newSubject(s.state.core.limits, unlimited, false, false)
+	restored.moveTo(s.state.core.now + began)
+	restored.state.core.restore(&snap, epoch.Add(-time.Duration(began)))
+	return restored, text, nil
+}
+
+func (s *subject) now() moment                   { return s.state.core.now }
+func (s *subject) stats() Stats                  { return s.state.stats() }
+func (s *subject) finished() bool                { return s.state.core.finished() }
+func (s *subject) used(window int) int           { return s.state.core.windows[window].used() }
+func (s *subject) remaining(window int) int      { return s.state.core.windows[window].remaining() }
+func (s *subject) pausedUntil() moment           { return s.state.core.pause.until }
+func (s *subject) sharedContext() *sharedContext { return s.state.contexts.current }
+func (s *subject) marked() int                   { return s.state.contexts.waiting }
+
+func (s *subject) wait(weight int, f line.Flow) time.Duration {
+	return s.state.core.wait(&request{weight, never, &f})
+}
+
+// stateOf returns the state of a ticket. Its place may serve another by now.
+func (t *twinTicket) stateOf() line.State {
+	if t.place.Number != t.number {
+		return line.Idle
+	}
+	return t.place.State
+}
+
+// answer returns what the ticket was told.
+func (t *twinTicket) answer() error {
+	select {
+	case err := <-t.place.Ready():
+		return err
+	default:
+		return errors.New("nothing")
+	}
+}
