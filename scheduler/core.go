@@ -25,8 +25,9 @@ type core struct {
 	windows []window
 	inForce []limit // the pause while it lasts, the burst if there is a cap, the windows
 
-	timeless       bool // no limit in force depends on the time
-	countsReleases bool // the instant of a release matters
+	ends           moment // when a pause or an observation ends; never if there is none
+	timeless       bool   // no limit in force depends on the time
+	countsReleases bool   // the instant of a release matters
 
 	line     line.Lines
 	granted  uint64
@@ -73,18 +74,25 @@ func (c *core) setLimits(l Limits) {
 	c.enforce()
 }
 
-// enforce lists the limits that are in force.
+// enforce lists the limits that are in force, and notes when one of them ends.
 func (c *core) enforce() {
-	c.inForce = c.inForce[:0]
+	c.inForce, c.ends = c.inForce[:0], never
 	paused := c.pause.paused(c.now)
 	if paused {
 		c.inForce = append(c.inForce, &c.pause)
+		if !c.pause.halted {
+			c.ends = c.pause.until
+		}
 	}
 	if c.burst.max > 0 {
 		c.inForce = append(c.inForce, &c.burst)
 	}
 	for i := range c.windows {
-		c.inForce = append(c.inForce, &c.windows[i])
+		w := &c.windows[i]
+		c.inForce = append(c.inForce, w)
+		if w.observed.holds() {
+			c.ends = min(c.ends, w.observed.until)
+		}
 	}
 	c.timeless = !paused && len(c.windows) == 0
 }
@@ -99,9 +107,22 @@ func (c *core) advance(reading moment) {
 	for i := range c.windows {
 		c.windows[i].advance(reading)
 	}
-	if c.pause.ends(reading) {
-		c.resume()
+	if c.ends <= reading {
+		c.end()
 	}
+}
+
+// end ends the pause and the observations whose time has come.
+func (c *core) end() {
+	if !c.pause.paused(c.now) {
+		c.pause = pause{}
+	}
+	for i := range c.windows {
+		if c.windows[i].observed.until <= c.now {
+			c.windows[i].observed = unobserved
+		}
+	}
+	c.enforce()
 }
 
 // standing converts what the clock will show to the core's time, which is ahead of the clock if that
@@ -130,19 +151,28 @@ func (c *core) charge(p *line.Place) {
 		c.windows[i].grant(c.now, p.Weight)
 	}
 	if c.underway.counting {
-		c.underway.grant(p)
+		c.useUp(p)
 	}
 	c.granted++
 }
 
-// fits reports whether n permits fit into every limit at once.
+// useUp counts a grant in what the far side said is left.
+func (c *core) useUp(p *line.Place) {
+	c.underway.grant(p)
+	for i := range c.windows {
+		c.windows[i].observed.grant(p.Weight)
+	}
+}
+
+// fits reports whether n permits fit into every limit at once. Every call asks it, so it does not go
+// through the list of limits: a call through an interface takes as long as the answer.
 func (c *core) fits(n int) bool {
-	for _, l := range c.inForce {
-		if !l.fits(n) {
+	for i := range c.windows {
+		if !c.windows[i].fits(n) {
 			return false
 		}
 	}
-	return true
+	return c.burst.fits(n) && !c.pause.paused(c.now)
 }
 
 // request is what a caller asks for.
@@ -172,10 +202,25 @@ const (
 
 // decide decides about a new ticket and charges nothing: the caller goes on with grantAtOnce or join.
 func (c *core) decide(k call, r *request) (verdict, error) {
-	late := r.deadline != never && c.standing(r.deadline) < c.now
-	if c.takes(r.weight) && !late {
+	if c.takes(r) {
 		return verdictGranted, nil
 	}
+	return c.decideToWait(k, r)
+}
+
+// takes reports whether a ticket taken now is granted now.
+func (c *core) takes(r *request) bool {
+	n := r.weight
+	return n >= 1 && n <= c.maxWeight && !c.draining && c.line.Len() == 0 && c.fits(n) && !c.late(r)
+}
+
+// late reports whether the deadline has passed.
+func (c *core) late(r *request) bool {
+	return r.deadline != never && c.standing(r.deadline) < c.now
+}
+
+// decideToWait decides about a ticket that is not granted at once.
+func (c *core) decideToWait(k call, r *request) (verdict, error) {
 	if k == callTry {
 		return verdictRefused, ErrNoPermit
 	}
@@ -183,7 +228,7 @@ func (c *core) decide(k call, r *request) (verdict, error) {
 		return verdictRefused, err
 	}
 	if k == callAcquire && c.nonBlocking {
-		return verdictRefused, c.refuseToWait(r, late)
+		return verdictRefused, c.refuseToWait(r)
 	}
 	if c.full(r.flow) && !c.atOnce(r.weight) {
 		return verdictRefused, &QueueFullError{Max: c.maxQueue, Wait: c.waitForHead(r)}
@@ -198,9 +243,9 @@ func (c *core) decide(k call, r *request) (verdict, error) {
 
 // refuseToWait returns why a ticket that would have to wait, or comes late, is refused by a
 // non-blocking scheduler.
-func (c *core) refuseToWait(r *request, late bool) error {
+func (c *core) refuseToWait(r *request) error {
 	at, by := c.earliest(r)
-	if late {
+	if c.late(r) {
 		return c.deadlineError(r, at, by)
 	}
 	wait, limit := c.advice(r, at, by)
@@ -223,7 +268,7 @@ func (c *core) advice(r *request, at moment, by limit) (wait time.Duration, limi
 	case at <= c.now: // a permit must first be released
 		return Forever, name(by)
 	}
-	return c.now.wait(at), name(by)
+	return c.now.until(at), name(by)
 }
 
 // name returns the name of the limit that makes a ticket wait, if one does.
@@ -267,12 +312,8 @@ func (c *core) tooLarge(n int) error {
 	return &TooLargeError{Weight: n, Most: c.maxWeight, Limit: limit}
 }
 
-// atOnce reports whether a ticket of weight n taken now is granted now.
+// atOnce reports the same of a weight that the limits admit, whatever the deadline.
 func (c *core) atOnce(n int) bool { return c.line.Len() == 0 && c.fits(n) }
-
-// takes reports the same of a weight that may be one no limit can hold, and of a core that may be
-// draining.
-func (c *core) takes(n int) bool { return n >= 1 && n <= c.maxWeight && !c.draining && c.atOnce(n) }
 
 // grantAtOnce grants a ticket for which decide said so.
 func (c *core) grantAtOnce(p *line.Place, r *request) {
@@ -292,10 +333,12 @@ func (c *core) leave(p *line.Place, f *line.Flow) { c.line.Remove(p, f) }
 // release gives back what the ticket at p holds.
 func (c *core) release(p *line.Place) {
 	c.burst.release(c.now, p.Weight)
-	for i := range c.windows {
-		c.windows[i].release(c.now, p.Weight)
+	if c.countsReleases {
+		for i := range c.windows {
+			c.windows[i].release(c.now, p.Weight)
+		}
 	}
-	c.end(p)
+	c.over(p)
 }
 
 // undo makes the grant to p as if it had never been.
@@ -305,10 +348,11 @@ func (c *core) undo(p *line.Place) {
 		c.windows[i].undo(c.now, moment(p.At), p.Weight)
 	}
 	c.granted--
-	c.end(p)
+	c.over(p)
 }
 
-func (c *core) end(p *line.Place) {
+// over makes the place idle: the ticket has ended.
+func (c *core) over(p *line.Place) {
 	if c.underway.counting {
 		c.underway.end(p)
 	}
@@ -345,7 +389,7 @@ func (c *core) waitForHead(r *request) time.Duration {
 	if p, _ := c.line.First(); p != nil {
 		n = p.Weight
 	}
-	return c.now.wait(c.roomAt(n))
+	return c.now.until(c.roomAt(n))
 }
 
 // setPause stops grants until an instant, or if that is never, until resume. It reports whether there
@@ -381,6 +425,7 @@ func (c *core) observe(w Window, left int, until moment) error {
 		c.underway.start(c.burst.held)
 	}
 	left = c.underway.deductFrom(left)
+	defer c.enforce()
 	return c.eachWindow("Observe", w, func(w *window) { w.observe(c.now, left, until) })
 }
 

@@ -15,12 +15,12 @@ func (h *Handle) tryNow(r *request) (p *line.Place, answered bool) {
 	if !st.timeless() {
 		st.catchUp()
 	}
-	v, err := st.core.decide(callTry, r)
-	if v == verdictGranted {
-		p = st.idlePlace()
+	if st.core.takes(r) {
+		return st.grantNow(r), true
 	}
-	st.admit(v, p, r, err)
-	return p, true
+	v, err := st.core.decideToWait(callTry, r)
+	st.admit(v, nil, r, err)
+	return nil, true
 }
 
 // outcome is what acquireNow came to.
@@ -43,13 +43,14 @@ func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, ho
 		return nil, outcomeUnanswered, nil
 	}
 	defer h.box.giveBack(st) // whatever the clock does
-	if !st.timeless() || r.deadline != never || !st.core.takes(r.weight) {
+	if !st.timeless() || r.deadline != never || !st.core.takes(r) {
 		st.catchUp()
 	}
-	v, err := st.core.decide(callAcquire, r)
+	if st.core.takes(r) {
+		return st.grantNow(r), outcomeGranted, nil
+	}
+	v, err := st.core.decideToWait(callAcquire, r)
 	switch v {
-	case verdictGranted:
-		p, how = st.idlePlace(), outcomeGranted
 	case verdictQueued:
 		p = h.shared.place()
 		how = st.contexts.enter(p, done)

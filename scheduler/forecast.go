@@ -72,7 +72,7 @@ func (c *core) wait(r *request) time.Duration {
 		return Forever
 	}
 	at, _ := c.earliest(r)
-	return c.now.wait(at)
+	return c.now.until(at)
 }
 
 func (f *foreseen) reset(now moment) {

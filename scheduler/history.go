@@ -11,166 +11,216 @@ import (
 // exactEntries is how many charges a history keeps apart.
 const exactEntries = 65_536
 
-// history remembers what was charged over the last Per: a sliding log. It is a ring of charges in
-// the order of time, of which each one spends the running total, so that the permits charged between
-// any two of them are a subtraction, and the moment at which the oldest n are free again is a
-// binary search. Charges at one moment share an entry.
+// mostEntries is how many entries a history may have, apart from empty ones. Entries of a coarse window are
+// opened more than Per/65,536 apart: 65,536 at most within a Per and one before it. One is to spare.
+const mostEntries = exactEntries + 2
+
+// blockSize is how many slots of a ring share a correction. It is near the square root of the size of
+// the largest ring, where a remove corrects about as many blocks as entries.
+const blockSize = 256
+
+// history remembers what was charged over the last Per. It is a sliding window log: a ring of charges in
+// the order of time. Each entry has the running total, so the permits charged between two entries are a
+// subtraction, and the moment at which the oldest n are free again is a binary search. Charges at one
+// moment share an entry.
 //
-// With up to 65,536 permits there are never more entries than that, and all instants are exact.
-// Beyond, charges less than Per/65,536 apart share an entry too, which counts as charged at its last
-// moment: permits come back up to that much late, never early, and 65,538 entries always suffice.
-// The ring grows as entries come.
+// With up to 65,536 permits there are never more entries than that, and all moments are exact.
+// Beyond, charges less than Per/65,536 apart share an entry too. It counts as charged at the last of
+// them, so permits come back up to that much late and never early, and 65,538 entries always suffice.
+//
+// To take a charge back, remove lowers the totals of all later entries. It writes to single entries only
+// in the first and the last block of slots. For each block between it notes what all totals in that block
+// are too high by. So it takes at most about 850 steps. Reading a total takes one subtraction more.
+//
+// An entry that has become empty stays where it is, because closing the gap would move all later entries.
+// At either end it is dropped at once, with the empty ones beside it. If a quarter or more of a full ring
+// may be empty, the other entries move to a new ring of the same size. Otherwise a full ring grows. So a
+// ring has at most 4/3 of the slots that its charges need.
 type history struct {
 	per     time.Duration
 	quantum moment // charges up to this far apart share an entry
-	limit   int    // entries that always suffice
+	limit   int    // entries that suffice while no more than Permits are charged
 
 	ring       []charge
-	head, size int
-	gone       uint64 // the running total up to the last charge that has expired
-	opened     moment // when the newest entry was made
-	vagueUntil moment // what was granted until then is not in it, or not at its moment; see inherit
+	tooHigh    []uint64 // by how much the totals in each block of slots are too high; nil: by nothing
+	head, size int      // the slot of the oldest entry; how many entries there are, empty ones too
+	emptied    int      // at most so many entries are empty; those that expired are still counted
+	gone       uint64   // the running total up to the last charge that has expired
+	total      uint64   // the running total up to the newest charge
+	opened     moment   // when the newest entry was made
+
+	// vagueUntil is the last moment whose charges cannot be taken back one by one: they are not in
+	// the history, or not at their own moment.
+	vagueUntil moment
 }
 
 // charge says that by the moment at, total permits had been charged since the beginning. Totals
-// wrap around; only differences matter.
+// wrap around; only differences matter. In a ring a total may be too high; totalAt returns the true one.
 type charge struct {
 	at    moment
 	total uint64
 }
 
 func newHistory(w Window) history {
-	h := history{per: w.Per, limit: min(w.Permits, exactEntries+2), vagueUntil: -1}
+	h := history{per: w.Per, limit: min(w.Permits, mostEntries), vagueUntil: -1}
 	if w.Permits > exactEntries {
 		h.quantum = moment(w.Per) / exactEntries
 	}
 	return h
 }
 
-// entry returns the i-th oldest charge.
-func (h *history) entry(i int) *charge {
+// sum returns the permits charged and not yet expired. It is never more than an int can count.
+func (h *history) sum() int { return int(h.total - h.gone) }
+
+// entries counts the entries that are not empty.
+func (h *history) entries() (n int) {
+	for range h.charges() {
+		n++
+	}
+	return n
+}
+
+// slot returns the slot of the i-th oldest entry.
+func (h *history) slot(i int) int {
 	if i += h.head; i >= len(h.ring) {
 		i -= len(h.ring)
 	}
-	return &h.ring[i]
+	return i
 }
 
-func (h *history) total() uint64 {
-	if h.size == 0 {
+// excess returns what the total in a slot is too high by.
+func (h *history) excess(slot int) uint64 {
+	if block := uint(slot) / blockSize; block < uint(len(h.tooHigh)) {
+		return h.tooHigh[block]
+	}
+	return 0
+}
+
+// totalAt returns the running total up to the entry in a slot.
+func (h *history) totalAt(slot int) uint64 { return h.ring[slot].total - h.excess(slot) }
+
+// before returns the running total before the i-th oldest entry.
+func (h *history) before(i int) uint64 {
+	if i == 0 {
 		return h.gone
 	}
-	return h.entry(h.size - 1).total
+	return h.totalAt(h.slot(i - 1))
 }
-
-// sum returns the permits charged and not yet expired.
-func (h *history) sum() int { return int(h.total() - h.gone) }
 
 // expire forgets what was charged at now−Per or before.
 func (h *history) expire(now moment) {
 	for h.size > 0 && h.ring[h.head].at <= now-moment(h.per) {
-		h.gone = h.ring[h.head].total
-		h.size--
-		if h.head++; h.head == len(h.ring) {
-			h.head = 0
-		}
+		h.dropOldest()
 	}
 }
 
-// charges yields what is remembered, the oldest first: so many permits at an moment.
+func (h *history) dropOldest() {
+	h.gone = h.totalAt(h.head)
+	h.size--
+	if h.head++; h.head == len(h.ring) {
+		h.head = 0
+	}
+}
+
+// charges yields what is remembered, the oldest first: so many permits at a moment.
 func (h *history) charges() iter.Seq2[moment, int] {
 	return func(yield func(moment, int) bool) {
 		before := h.gone
 		for i := range h.size {
-			c := h.entry(i)
-			if !yield(c.at, int(c.total-before)) {
+			slot := h.slot(i)
+			total := h.totalAt(slot)
+			if total != before && !yield(h.ring[slot].at, int(total-before)) {
 				return
 			}
-			before = c.total
+			before = total
 		}
 	}
 }
 
-// add charges n permits at now, which is not before any earlier charge. What would be more than can be
-// counted makes those counted last longer.
+// add charges n permits, at least 1, at now, which is not before any earlier charge.
 func (h *history) add(now moment, n int) {
-	total := h.total()
-	if n = min(n, math.MaxInt-int(total-h.gone)); n == 0 {
-		h.entry(h.size - 1).at = now
+	if n > math.MaxInt-h.sum() {
+		h.saturate(now, n)
+	}
+	h.total += uint64(n)
+	if h.size > 0 && now-h.quantum <= h.opened || h.size == len(h.ring) && !h.makeRoom() {
+		newest := h.slot(h.size - 1)
+		h.ring[newest] = charge{now, h.total + h.excess(newest)}
 		return
 	}
-	total += uint64(n)
-	if h.size > 0 && (now-h.opened <= h.quantum || h.size >= exactEntries+2) {
-		*h.entry(h.size - 1) = charge{now, total}
-		return
-	}
-	if h.size == len(h.ring) {
-		h.grow()
-	}
+	newest := h.slot(h.size)
+	h.ring[newest] = charge{now, h.total + h.excess(newest)}
 	h.size++
-	*h.entry(h.size - 1) = charge{now, total}
 	h.opened = now
 }
 
-func (h *history) grow() {
-	size := max(4, 2*h.size)
-	if h.size < h.limit {
-		size = min(size, h.limit)
+// saturate makes n permits more countable. It forgets the oldest ones for them, because what is charged
+// now counts for longer than those would.
+func (h *history) saturate(now moment, n int) {
+	gone := h.gone + uint64(n-(math.MaxInt-h.sum()))
+	for h.size > 0 && int(h.totalAt(h.head)-gone) <= 0 {
+		h.dropOldest()
 	}
-	ring := make([]charge, size)
-	n := copy(ring, h.ring[h.head:])
-	copy(ring[n:], h.ring[:h.head])
-	h.ring, h.head = ring, 0
+	h.gone = gone
+	h.vagueUntil = max(h.vagueUntil, now)
 }
 
-// remove takes back n permits that were charged at the moment at. It costs as many steps as there
-// were charges since.
-func (h *history) remove(now, at moment, n int) {
-	if at <= now-moment(h.per) || at <= h.vagueUntil {
-		return // expired, and nothing to take back
-	}
-	i := h.search(func(c *charge) bool { return c.at >= at })
-	for j := i; j < h.size; j++ {
-		h.entry(j).total -= uint64(n)
-	}
-	before := h.gone
-	if i > 0 {
-		before = h.entry(i - 1).total
-	}
-	if h.entry(i).total != before {
-		return
-	}
-	// The entry is empty. Entries are never left empty, or they would not be bounded by Permits.
-	for j := i; j < h.size-1; j++ {
-		*h.entry(j) = *h.entry(j + 1)
-	}
-	h.size--
-	if i == h.size && h.size > 0 {
-		// When the entry that is now the newest was made is not known; let it take charges of its
-		// own last moment only.
-		h.opened = h.entry(h.size-1).at - h.quantum
+// assume charges n permits, or none, that were charged elsewhere by now. When is not known.
+func (h *history) assume(now moment, n int) {
+	h.vagueUntil = now
+	if n > 0 {
+		h.add(now, n)
 	}
 }
 
-// freeAt returns the moment at which the n oldest permits have expired; n is 1 to sum.
-func (h *history) freeAt(n int) moment {
-	if oldest := h.entry(0); oldest.total-h.gone >= uint64(n) {
-		return oldest.at.after(h.per)
+// makeRoom makes a full ring have a free slot. It reports false if there are as many entries as there
+// may ever be.
+func (h *history) makeRoom() bool {
+	old, size := *h, len(h.ring)
+	if h.size-h.emptied >= mostEntries {
+		return false
 	}
-	i := h.search(func(c *charge) bool { return c.total-h.gone >= uint64(n) })
-	return h.entry(i).at.after(h.per)
+	if 4*h.emptied < size || size == 0 {
+		size = h.nextSize()
+	}
+	h.ring = make([]charge, size)
+	h.take(&old)
+	// If all that was empty has expired before, there is no room yet.
+	return h.size < size || h.makeRoom()
 }
 
-// search returns the first entry of which the condition holds; it holds of all that follow too.
-func (h *history) search(holds func(*charge) bool) int {
-	low, high := 0, h.size
-	for low < high {
-		if mid := int(uint(low+high) / 2); holds(h.entry(mid)) {
-			high = mid
-		} else {
-			low = mid + 1
+// nextSize returns the size of the next larger ring. It is twice as large, but no step goes beyond
+// what suffices: for the permits of the window, with empty entries between them, and the same for as
+// many entries as there may ever be.
+func (h *history) nextSize() int {
+	size := len(h.ring)
+	for _, enough := range []int{h.limit, h.limit * 4 / 3, mostEntries, mostEntries * 4 / 3} {
+		if size < enough {
+			return min(max(4, 2*size), enough)
 		}
 	}
-	return low
+	return size
+}
+
+// take fills the ring of h, which must be large enough, with the entries of other that are not empty.
+// The two must not share a ring.
+func (h *history) take(other *history) {
+	h.head, h.size, h.emptied, h.tooHigh = 0, 0, 0, nil
+	if other.emptied == 0 && other.tooHigh == nil { // all as they are
+		n := copy(h.ring, other.ring[other.head:min(other.head+other.size, len(other.ring))])
+		copy(h.ring[n:other.size], other.ring)
+		h.size = other.size
+		return
+	}
+	before := other.gone
+	for i := range other.size {
+		slot := other.slot(i)
+		if total := other.totalAt(slot); total != before {
+			h.ring[h.size] = charge{other.ring[slot].at, total}
+			h.size++
+			before = total
+		}
+	}
 }
 
 // copyFrom makes h a copy of other that shares nothing with it. It reuses the ring it has.
@@ -180,12 +230,88 @@ func (h *history) copyFrom(other *history) {
 	if h.ring = ring; len(ring) < other.size {
 		h.ring = make([]charge, len(other.ring))
 	}
-	h.head = 0
-	for i := range other.size {
-		h.ring[i] = *other.entry(i)
+	h.take(other)
+}
+
+// remove takes back n permits that were charged at the moment at. The entry of a moment is the first that
+// is not earlier, even if it took later charges too.
+func (h *history) remove(now, at moment, n int) {
+	if at <= now-moment(h.per) || at <= h.vagueUntil {
+		return // expired, or nothing to take back
+	}
+	i := h.search(func(slot int) bool { return h.ring[slot].at >= at })
+	if i == 0 {
+		h.gone += uint64(n) // the oldest n permits are these
+	} else {
+		h.lower(i, uint64(n))
+	}
+	if h.totalAt(h.slot(i)) != h.before(i) {
+		return
+	}
+	switch i {
+	case 0:
+		for h.size > 0 && h.totalAt(h.head) == h.gone {
+			h.dropOldest()
+		}
+	case h.size - 1:
+		for h.size > 0 && h.before(h.size-1) == h.total {
+			h.size--
+		}
+		if h.size > 0 {
+			// When the entry that is now the newest was made is not known. Let it take charges of
+			// its own moment only.
+			h.opened = h.ring[h.slot(h.size-1)].at - h.quantum
+		}
+	default:
+		h.emptied++
 	}
 }
 
+// lower lowers the totals of the i-th oldest entry and of all later ones by n.
+func (h *history) lower(i int, n uint64) {
+	h.total -= n
+	if h.tooHigh == nil && len(h.ring) > blockSize {
+		h.tooHigh = make([]uint64, (len(h.ring)+blockSize-1)/blockSize)
+	}
+	for i < h.size {
+		slot := h.slot(i)
+		block := slot / blockSize
+		// The block of the oldest entry may have the newest too, beyond a gap. So it is never
+		// corrected as a whole.
+		if slot%blockSize == 0 && block != h.head/blockSize {
+			h.tooHigh[block] += n
+			i += min(blockSize, len(h.ring)-slot)
+		} else {
+			h.ring[slot].total -= n
+			i++
+		}
+	}
+}
+
+// freeAt returns the moment at which the n oldest permits have expired; n is 1 to sum.
+func (h *history) freeAt(n int) moment {
+	slot := h.head
+	if h.totalAt(slot)-h.gone < uint64(n) {
+		slot = h.slot(h.search(func(slot int) bool { return h.totalAt(slot)-h.gone >= uint64(n) }))
+	}
+	return h.ring[slot].at.after(h.per)
+}
+
+// search returns the index of the first entry for whose slot the condition holds. It holds for all that
+// follow too.
+func (h *history) search(holds func(slot int) bool) int {
+	low, high := 0, h.size
+	for low < high {
+		if mid := int(uint(low+high) / 2); holds(h.slot(mid)) {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return low
+}
+
+// replay charges what other remembers, as far as it still counts.
 func (h *history) replay(other *history, now moment) {
 	h.vagueUntil = other.vagueUntil
 	if h.per > other.per {
@@ -197,41 +323,37 @@ func (h *history) replay(other *history, now moment) {
 		}
 	}
 }
-func (h *history) inheritUnknown(now moment, n int) {
-	h.vagueUntil = now
-	if n > 0 {
-		h.add(now, n)
-	}
-}
+
+// merge adds what another history of the same window remembers.
 func (h *history) merge(other *history, now moment) {
-	if other.size == 0 {
+	if other.sum() == 0 {
 		return
 	}
-	type spent struct {
+	type charged struct {
 		at moment
 		n  int
 	}
-	var all []spent
+	var all []charged
 	for _, from := range []*history{h, other} {
 		for at, n := range from.charges() {
-			all = append(all, spent{at, n})
+			all = append(all, charged{at, n})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b spent) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(all, func(a, b charged) int { return cmp.Compare(a.at, b.at) })
 	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, vagueUntil: h.vagueUntil}
-	for _, s := range all {
-		h.add(s.at, s.n)
+	for _, c := range all {
+		h.add(c.at, c.n)
 	}
-	if h.quantum > 0 || h.size > exactEntries {
+	if h.quantum > 0 || h.entries() > exactEntries {
 		h.vagueUntil = now // entries are shared, and none of h's own can be told apart any more
 	}
 }
 
-// coarse returns a copy that tells no more than about 1,024 instants apart.
-func (h *history) coarse(instants int) history {
+// coarse returns a copy that tells no more than about so many moments apart. It rounds moments up.
+func (h *history) coarse(moments int) history {
 	c := history{per: h.per}
-	if h.size > instants {
-		c.quantum = moment(h.per) / moment(instants)
+	if h.size > moments && h.entries() > moments {
+		c.quantum = moment(h.per) / moment(moments)
 	}
 	for at, n := range h.charges() {
 		c.add(at, n)

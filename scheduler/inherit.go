@@ -7,6 +7,7 @@ func (c *core) configure(l Limits) {
 	for i := range c.windows {
 		c.windows[i].inherit(before, c.now, c.burst.held)
 	}
+	c.enforce()
 }
 
 // ancestors are windows that others take the place of. It finds for each of those the one that
@@ -69,8 +70,8 @@ func (w *window) inherit(before *ancestors, now moment, inUse tally) {
 	case w.From == FromRelease:
 		// What is in use is known; when the others were released is not, but not later than now.
 		w.held = inUse
-		w.past.inheritUnknown(now, before.mostUsed-inUse.int())
+		w.past.assume(now, max(0, before.mostUsed-inUse.int()))
 	default:
-		w.past.inheritUnknown(now, before.mostUsed)
+		w.past.assume(now, before.mostUsed)
 	}
 }

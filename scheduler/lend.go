@@ -80,7 +80,7 @@ func (l *lending) putBack(st *state) {
 // giveBack ends a borrowing. If the head of the line now fits earlier than the alarm is set for, the
 // owner is told to set it.
 func (b *mailbox) giveBack(st *state) {
-	sooner := st.wakeIsSooner()
+	sooner := st.core.line.Len() > 0 && st.wakeIsSooner()
 	b.putBack(st)
 	if sooner {
 		b.hint()

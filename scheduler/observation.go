@@ -1,6 +1,10 @@
 package scheduler
 
-import "github.com/flowguard-go/flowguard/internal/line"
+import (
+	"math"
+
+	"github.com/flowguard-go/flowguard/internal/line"
+)
 
 // observation is what the far side said of a window: at most left more permits until an instant. Grants
 // use it up.
@@ -10,14 +14,21 @@ type observation struct {
 	left  int
 }
 
+// unobserved says nothing.
+var unobserved = observation{left: math.MaxInt}
+
 func (o *observation) holds() bool { return o.until != 0 }
 
-func (o *observation) grant(n int) { o.left -= n }
+func (o *observation) grant(n int) {
+	if o.holds() {
+		o.left -= n
+	}
+}
 
 // undo gives back a grant that the far side has never seen. Of grants at the instant of the
 // observation it is not known whether they were made after it.
 func (o *observation) undo(at moment, n int) {
-	if at > o.since {
+	if o.holds() && at > o.since {
 		o.left += n
 	}
 }

@@ -17,9 +17,6 @@ func (p *pause) extend(until moment) {
 
 func (p *pause) paused(now moment) bool { return p.halted || now < p.until }
 
-// ends reports whether the pause has come to its end.
-func (p *pause) ends(now moment) bool { return p.until != 0 && !p.halted && now >= p.until }
-
 // fits is only asked while the pause is in force.
 func (p *pause) fits(int) bool { return false }
 

@@ -178,6 +178,7 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 		w.inherit(before, c.now, tally{})
 		c.windows[i].merge(&w, c.now)
 	}
+	c.enforce()
 	if !snap.PausedUntil.IsZero() {
 		c.setPause(future(snap.PausedUntil))
 	}

@@ -76,8 +76,7 @@ func (st *state) admit(v verdict, p *line.Place, r *request, err error) {
 	case verdictGranted:
 		st.core.grantAtOnce(p, r)
 		if st.watched {
-			st.note(EventEnqueued, p, r.flow, nil)
-			st.note(EventGranted, p, r.flow, nil)
+			st.noteAtOnce(p, r)
 		}
 	case verdictQueued:
 		st.core.join(p, r)
@@ -89,6 +88,20 @@ func (st *state) admit(v verdict, p *line.Place, r *request, err error) {
 			st.noteRefusal(r, err)
 		}
 	}
+}
+
+// grantNow grants a ticket that need not wait, and returns its place.
+func (st *state) grantNow(r *request) (p *line.Place) {
+	if last := len(st.idle) - 1; last >= 0 {
+		p, st.idle = st.idle[last], st.idle[:last]
+	} else {
+		p = st.place()
+	}
+	st.core.grantAtOnce(p, r)
+	if st.watched {
+		st.noteAtOnce(p, r)
+	}
+	return p
 }
 
 // withdraw ends a ticket whose caller was told nothing and never will be. One that was refused
@@ -146,16 +159,6 @@ func (st *state) release(p *line.Place, n uint64, f *line.Flow) {
 	default:
 		st.places.Put(p)
 	}
-}
-
-// idlePlace returns a place for a ticket that is granted at once.
-func (st *state) idlePlace() *line.Place {
-	if last := len(st.idle) - 1; last >= 0 {
-		p := st.idle[last]
-		st.idle = st.idle[:last]
-		return p
-	}
-	return st.place()
 }
 
 // configure replaces the limits. It returns the chore of sending away the tickets that can never fit any
@@ -330,9 +333,6 @@ func (st *state) stats() Stats {
 // wakeIsSooner reports whether the head of the line now fits before the alarm rings, and notes that the
 // alarm is to be set.
 func (st *state) wakeIsSooner() bool {
-	if st.core.line.Len() == 0 {
-		return false
-	}
 	wake := st.core.wake()
 	if wake >= st.armed {
 		return false

@@ -215,6 +215,12 @@ func (st *state) noteGrant(p *line.Place, f *line.Flow, wait time.Duration) {
 	st.emit(Event{Kind: EventGranted, Number: ticket.Number(p.Number), Weight: p.Weight, Flow: f.Name(), Wait: wait})
 }
 
+// noteAtOnce tells of a ticket that was granted as it came.
+func (st *state) noteAtOnce(p *line.Place, r *request) {
+	st.note(EventEnqueued, p, r.flow, nil)
+	st.note(EventGranted, p, r.flow, nil)
+}
+
 // note tells what happened to the ticket at p.
 //
 //go:noinline

@@ -10,7 +10,9 @@ type window struct {
 	observed observation // what the far side said is left
 }
 
-func newWindow(w Window) window { return window{Window: w, past: newHistory(w)} }
+func newWindow(w Window) window {
+	return window{Window: w, past: newHistory(w), observed: unobserved}
+}
 
 func (w *window) used() int {
 	used := w.past.sum()
@@ -22,22 +24,14 @@ func (w *window) used() int {
 
 // remaining returns how many permits could be granted now, 0 or more.
 func (w *window) remaining() int {
-	left := w.Permits - w.used()
-	if w.observed.holds() {
-		left = min(left, w.observed.left)
-	}
-	return max(0, left)
+	return max(0, min(w.Permits-w.used(), w.observed.left))
 }
 
-func (w *window) advance(now moment) {
-	w.past.expire(now)
-	if w.observed.holds() && now >= w.observed.until {
-		w.observed = observation{}
-	}
-}
+// advance forgets what no longer counts at now.
+func (w *window) advance(now moment) { w.past.expire(now) }
 
 func (w *window) fits(n int) bool {
-	return n <= w.Permits-w.used() && (!w.observed.holds() || n <= w.observed.left)
+	return n <= w.Permits-w.used() && n <= w.observed.left
 }
 
 func (w *window) grant(now moment, n int) {
@@ -45,9 +39,6 @@ func (w *window) grant(now moment, n int) {
 		w.held.add(n)
 	} else {
 		w.past.add(now, n)
-	}
-	if w.observed.holds() {
-		w.observed.grant(n)
 	}
 }
 
@@ -64,9 +55,7 @@ func (w *window) undo(now, at moment, n int) {
 	} else {
 		w.past.remove(now, at, n)
 	}
-	if w.observed.holds() {
-		w.observed.undo(at, n)
-	}
+	w.observed.undo(at, n)
 }
 
 // spend charges n permits that were used elsewhere.
