@@ -1,10 +1,6 @@
 package scheduler
 
-import (
-	"context"
-
-	"github.com/flowguard-go/flowguard/internal/line"
-)
+import "github.com/flowguard-go/flowguard/internal/line"
 
 // Workers that share a context would each wait for a grant and for the context's end in one select, all
 // of them on the one channel of the context: that costs as much as being granted does. So where call after
@@ -29,6 +25,18 @@ type contextWatch struct {
 
 // shareAfter is how many calls in a row must wait with one context before it is asked to tell.
 const shareAfter = 8
+
+// outcome is what acquireNow came to.
+type outcome uint8
+
+const (
+	outcomeUnanswered   outcome = iota // the owner must be asked
+	outcomeRefused                     // the error says why
+	outcomeGranted                     // the place is told nothing
+	outcomeWaiting                     // in line; wait for the ticket and the context
+	outcomeWatched                     // in line; wait for the ticket alone
+	outcomeWorthSharing                // in line, with a context that is worth being asked; see contextwatch.go
+)
 
 // enter notes that the ticket at p waits with the context that done is of, and says how.
 func (w *contextWatch) enter(p *line.Place, done <-chan struct{}) outcome {
@@ -88,33 +96,4 @@ func (st *state) contextEnded(c *sharedContext, why error) {
 		}
 		return nil
 	}})
-}
-
-// shareContext asks a context to tell the scheduler of its end.
-func (h *Handle) shareContext(ctx context.Context) {
-	c := newSharedContext(ctx, h.box)
-	c.stop = context.AfterFunc(ctx, c.ended)
-	h.installContext(ctx, c)
-}
-
-// newSharedContext returns a context that tells the owner behind the box of its end. It does not lead to
-// the scheduler, which could then not be forgotten while the context lives.
-func newSharedContext(ctx context.Context, box *mailbox) *sharedContext {
-	c := &sharedContext{done: ctx.Done()}
-	c.ended = func() { box.send(&message{verb: verbContextEnded, context: c, err: gaveUp(ctx)}) }
-	return c
-}
-
-// installContext makes a shared context the one that tells, if it can be.
-func (h *Handle) installContext(ctx context.Context, c *sharedContext) {
-	idle := c
-	if a, ok := h.ask(&message{verb: verbShareContext, context: c}); ok {
-		idle = a.stopped
-	}
-	if idle != nil {
-		idle.stop()
-	}
-	if ctx.Err() != nil { // and it may have told before the scheduler knew it
-		c.ended()
-	}
 }

@@ -76,6 +76,48 @@ func (s *Scheduler) Observe(w Window, left int, d time.Duration) error {
 	return s.handle.tell(&message{verb: verbObserve, request: request{weight: left}, change: &change{window: w, until: until}})
 }
 
+// Snapshot returns what the scheduler remembers. It also works after Close, which is when it misses
+// nothing: what is granted after a snapshot is not in it.
+//
+// It is small: of a window that remembers more than 1,024 instants, grants up to Per/1,024 apart count
+// as made at the last of them. So a restored window may give permits back that much late, never early.
+// Those who wait are not in it, nor is a Pause without an end. It costs a pass over what the windows
+// remember.
+func (s *Scheduler) Snapshot() Snapshot {
+	// The time of day may have been set since the scheduler was made, and after a restart nothing else is
+	// known. Now is read last: what differs between two readings makes a permit come back later.
+	sh := s.handle.shared
+	age := sh.clock.Since(sh.epoch)
+	epoch := sh.clock.Now().Add(-age)
+	var snap Snapshot
+	m := message{verb: verbSnapshot, change: &change{snapshot: &snap, epoch: epoch}}
+	if _, ok := s.handle.ask(&m); !ok {
+		<-s.handle.box.ended
+		snap = s.handle.box.remains.core.snapshot(epoch)
+	}
+	return snap
+}
+
+// Restore charges the windows with what a snapshot remembers, in addition to what they remember
+// themselves. Call it right after New. Each window takes what [Scheduler.SetLimits] would have given it
+// had the snapshot's limits been replaced by the present ones.
+//
+// Whatever the snapshot says, no limit is ever exceeded for it. What is old no longer counts. What lies
+// in the future, because a clock was set back, counts as charged now. Permits that were in use count as
+// given back now. A pause goes on until it ends. Restoring a snapshot twice charges it twice.
+//
+// It returns an [*InvalidError] for a snapshot that is damaged or of another version, and then changes
+// nothing, or [ErrClosed].
+func (s *Scheduler) Restore(snap Snapshot) error {
+	if err := snap.damage(); err != nil {
+		return err
+	}
+	sh := s.handle.shared
+	epoch := sh.clock.Now()
+	epoch = epoch.Add(-sh.clock.Since(sh.epoch))
+	return s.change(verbRestore, change{snapshot: &snap, epoch: epoch})
+}
+
 // change sends the owner a message that changes how the scheduler works.
 func (s *Scheduler) change(v verb, c change) error {
 	return s.handle.tell(&message{verb: v, change: &c})

@@ -23,18 +23,6 @@ func (h *Handle) tryNow(r *request) (p *line.Place, answered bool) {
 	return nil, true
 }
 
-// outcome is what acquireNow came to.
-type outcome uint8
-
-const (
-	outcomeUnanswered   outcome = iota // the owner must be asked
-	outcomeRefused                     // the error says why
-	outcomeGranted                     // the place is told nothing
-	outcomeWaiting                     // in line; wait for the ticket and the context
-	outcomeWatched                     // in line; wait for the ticket alone
-	outcomeWorthSharing                // in line, with a context that is worth being asked; see contextwatch.go
-)
-
 // acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can; done is of the
 // context.
 func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, how outcome, err error) {

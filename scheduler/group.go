@@ -33,22 +33,14 @@ type Group struct {
 	err      error       // the first
 	panicked *PanicError // the first
 
-	waiting groupLine
-}
-
-// groupLine is the state's part of a group: only the holder of the state touches it.
-type groupLine struct {
-	first, last *job  // those in line
-	ended       error // what jobs are told when they are withdrawn; nil: the group takes jobs
-	refused     bool  // the scheduler sent a job away
+	waiting members
 }
 
 // job is a function that waits for its permit, and then runs.
 type job struct {
-	line.Place
-	do         func() error
-	group      *Group
-	prev, next *job // in the group's list
+	member
+	do    func() error
+	group *Group
 }
 
 // Group returns a new group whose jobs take their permits from s, and the context for them: it is
@@ -100,7 +92,7 @@ func (g *Group) join(j *job, weight int) error {
 	case g.ctx.Err() != nil:
 		return errGivenUp
 	}
-	return g.h.tell(&message{verb: verbEnqueueJob, job: j, request: request{weight: weight, deadline: never}})
+	return g.h.tell(&message{verb: verbEnqueueMember, member: &j.member, members: &g.waiting, request: request{weight: weight, deadline: never}})
 }
 
 // Wait waits until every job has ended or been withdrawn, and returns the first error. If there was
@@ -205,72 +197,15 @@ func (g *Group) failWithPanic(p *PanicError) {
 func (g *Group) withdrawAll() {
 	why := gaveUp(g.ctx)
 	for more := true; more; {
-		a, ok := g.h.ask(&message{verb: verbWithdrawGroup, group: g, err: why})
+		a, ok := g.h.ask(&message{verb: verbWithdrawMembers, members: &g.waiting, err: why})
 		more = ok && a.more
 	}
-}
-
-// withdrawGroup withdraws some of a group's jobs, and reports whether there are more.
-func (st *state) withdrawGroup(g *Group, why error) (more bool) {
-	g.waiting.ended = why
-	for range perTurn {
-		j := g.waiting.first
-		if j == nil {
-			return false
-		}
-		st.giveUp(&j.Place, g.h.flow, why, true)
-	}
-	return g.waiting.first != nil
-}
-
-// enqueueJob puts a job's ticket in line, and the job on its group's list.
-func (st *state) enqueueJob(j *job, r *request) error {
-	g := j.group
-	if g.waiting.ended != nil {
-		return g.waiting.ended
-	}
-	v, err := st.core.decide(callEnqueue, r)
-	if err == nil {
-		g.waiting.push(j) // before the job is told
-	}
-	st.admit(v, &j.Place, r, err)
-	if v == verdictGranted {
-		j.Tell(nil)
-	}
-	return err
-}
-
-func (l *groupLine) push(j *job) {
-	if j.prev = l.last; j.prev != nil {
-		j.prev.next = j
-	} else {
-		l.first = j
-	}
-	l.last = j
-}
-
-// remove takes a job off the list, if it is there.
-func (l *groupLine) remove(j *job) {
-	switch {
-	case j.prev != nil:
-		j.prev.next = j.next
-	case l.first == j:
-		l.first = j.next
-	default:
-		return
-	}
-	if j.next != nil {
-		j.next.prev = j.prev
-	} else {
-		l.last = j.prev
-	}
-	j.prev, j.next = nil, nil
 }
 
 // Told implements [line.Listener]. The holder of the state calls it.
 func (j *job) Told(err error) {
 	g := j.group
-	g.waiting.remove(j)
+	g.waiting.remove(&j.member)
 	if err == nil {
 		go j.run()
 		return

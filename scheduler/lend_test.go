@@ -261,7 +261,7 @@ func TestJobsThatComeLate(t *testing.T) {
 			g.cancel(nil)
 			g.withdrawAll()
 			err := errors.New("not lent")
-			g.h.withState(func(st *state) { err = st.enqueueJob(j, &request{weight: 1, deadline: never}) })
+			g.h.withState(func(st *state) { err = st.enqueueMember(&g.waiting, &j.member, &request{weight: 1, deadline: never}) })
 			if err == nil {
 				t.Error("enlisted")
 			}

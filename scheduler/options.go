@@ -31,7 +31,7 @@ type config struct {
 	clock       Clock
 	maxQueue    int
 	nonBlocking bool
-	logs        []*EventLog
+	subscribers []subscriber
 	keepsState  bool // the owner lends nothing; for tests, which must pass either way
 }
 

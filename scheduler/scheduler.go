@@ -46,8 +46,8 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 		box.send(&message{verb: verbClose})
 	}, box)
 	st := newState(sh, limits, cfg.maxQueue, cfg.nonBlocking)
-	for _, log := range cfg.logs {
-		st.subscribe(log)
+	for _, sub := range cfg.subscribers {
+		st.subscribe(sub)
 	}
 	go newOwner(sh, box).run(st)
 	return s, nil

@@ -1,9 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
@@ -219,93 +216,6 @@ func (st *state) close() {
 	st.begin(&chore{why: func(*line.Place) error { return ErrClosed }})
 }
 
-// A chore sends tickets in line away, some in each turn so that others are not kept waiting.
-type chore struct {
-	sweep  *line.Sweep
-	why    func(*line.Place) error // why a ticket must go, nil if it may stay
-	answer chan<- answer           // when all are gone; may be nil
-}
-
-// perTurn is how many tickets are looked at in a turn.
-const perTurn = 512
-
-// begin does the first part of a chore, and returns it if more is left to do.
-func (st *state) begin(c *chore) *chore {
-	c.sweep = st.core.line.Sweep()
-	if st.work(c) {
-		return nil
-	}
-	st.chores = append(st.chores, c)
-	return c
-}
-
-// work does a part of a chore and reports whether it is done. Tickets go in the order of their numbers,
-// as far as a part goes.
-func (st *state) work(c *chore) (done bool) {
-	type leaver struct {
-		place *line.Place
-		flow  *line.Flow
-		why   error
-	}
-	var leavers []leaver
-	for range perTurn {
-		p, f := c.sweep.Next()
-		if done = p == nil; done {
-			break
-		}
-		if why := c.why(p); why != nil {
-			leavers = append(leavers, leaver{p, f, why})
-		}
-	}
-	slices.SortFunc(leavers, func(a, b leaver) int { return cmp.Compare(a.place.Number, b.place.Number) })
-	for _, l := range leavers {
-		if l.place.State == line.Queued {
-			st.dismiss(l.place, l.flow, l.why)
-		}
-	}
-	return done
-}
-
-// workOn does a part of the oldest chore. It returns who waits for the answer if the chore is done.
-func (st *state) workOn() (done chan<- answer) {
-	if len(st.chores) == 0 || !st.work(st.chores[0]) {
-		return nil
-	}
-	done = st.chores[0].answer
-	st.chores = slices.Delete(st.chores, 0, 1)
-	return done
-}
-
-// dismissHeads sends away the tickets whose turn it is and that a chore has not come to yet. It returns
-// false if the next one must go too, but not in this turn.
-func (st *state) dismissHeads() bool {
-	if len(st.chores) == 0 {
-		return true
-	}
-	for range perTurn {
-		p, f := st.core.line.First()
-		if p == nil {
-			return true
-		}
-		why := st.leaving(p)
-		if why == nil {
-			return true
-		}
-		st.dismiss(p, f, why)
-	}
-	return false
-}
-
-// leaving returns why a chore will send the ticket at p away, or nil.
-func (st *state) leaving(p *line.Place) error {
-	for _, c := range st.chores {
-		if why := c.why(p); why != nil {
-			return why
-		}
-	}
-	return nil
-}
-
 // stats returns what Stats says.
 func (st *state) stats() Stats {
 	c := &st.core
@@ -339,68 +249,6 @@ func (st *state) wakeIsSooner() bool {
 	}
 	st.armed = wake
 	return true
-}
-
-// apply does what the message asks for, and returns its answer. It reports later if the answer follows
-// when a chore is done.
-func (st *state) apply(m *message) (a answer, later bool) {
-	if st.core.closed && m.verb.changes() {
-		return answer{err: ErrClosed}, false
-	}
-	switch m.verb {
-	case verbAcquire, verbTry:
-		if err := st.arrive(m.verb.call(), m.place, &m.request); err != nil {
-			m.place.Tell(err)
-		}
-	case verbEnqueue:
-		a.err = st.arrive(callEnqueue, m.place, &m.request)
-		a.number = m.place.Number
-	case verbEnqueueJob:
-		a.err = st.enqueueJob(m.job, &m.request)
-	case verbWithdraw:
-		st.withdraw(m.place, m.flow, m.err)
-	case verbCancel:
-		st.cancel(m.place, m.number, m.flow)
-	case verbRelease:
-		st.release(m.place, m.number, m.flow)
-	case verbWait:
-		a.wait = st.core.wait(&m.request)
-	case verbStats:
-		a.stats = st.stats()
-	case verbConfigure:
-		if c := st.configure(m.limits); c != nil {
-			c.answer = m.answer
-			return a, true
-		}
-	case verbPause:
-		st.setPause(m.until)
-	case verbResume:
-		st.resume()
-	case verbCharge:
-		a.err = st.spend(m.window, m.weight)
-	case verbObserve:
-		a.err = st.observe(m.window, m.weight, m.until)
-	case verbSnapshot:
-		*m.snapshot = st.core.snapshot(m.epoch)
-	case verbRestore:
-		st.core.restore(m.snapshot, m.epoch)
-		st.emit(Event{Kind: EventRestored})
-	case verbWatch:
-		st.subscribe(m.feed)
-	case verbUnwatch:
-		st.unsubscribe(m.feed)
-	case verbShareContext:
-		a.stopped = st.contexts.install(m.context)
-	case verbContextEnded:
-		st.contextEnded(m.context, m.err)
-	case verbWithdrawGroup:
-		a.more = st.withdrawGroup(m.group, m.err)
-	case verbDrain:
-		st.core.draining = true
-	case verbClose:
-		st.close()
-	}
-	return a, false
 }
 
 // end is called when all is over.

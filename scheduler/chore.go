@@ -1,0 +1,95 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/flowguard-go/flowguard/internal/line"
+)
+
+// A chore sends tickets in line away, some in each turn so that others are not kept waiting.
+type chore struct {
+	sweep  *line.Sweep
+	why    func(*line.Place) error // why a ticket must go, nil if it may stay
+	answer chan<- answer           // when all are gone; may be nil
+}
+
+// perTurn is how many tickets are looked at in a turn.
+const perTurn = 512
+
+// begin does the first part of a chore, and returns it if more is left to do.
+func (st *state) begin(c *chore) *chore {
+	c.sweep = st.core.line.Sweep()
+	if st.work(c) {
+		return nil
+	}
+	st.chores = append(st.chores, c)
+	return c
+}
+
+// work does a part of a chore and reports whether it is done. Tickets go in the order of their numbers,
+// as far as a part goes.
+func (st *state) work(c *chore) (done bool) {
+	type leaver struct {
+		place *line.Place
+		flow  *line.Flow
+		why   error
+	}
+	var leavers []leaver
+	for range perTurn {
+		p, f := c.sweep.Next()
+		if done = p == nil; done {
+			break
+		}
+		if why := c.why(p); why != nil {
+			leavers = append(leavers, leaver{p, f, why})
+		}
+	}
+	slices.SortFunc(leavers, func(a, b leaver) int { return cmp.Compare(a.place.Number, b.place.Number) })
+	for _, l := range leavers {
+		if l.place.State == line.Queued {
+			st.dismiss(l.place, l.flow, l.why)
+		}
+	}
+	return done
+}
+
+// workOn does a part of the oldest chore. It returns who waits for the answer if the chore is done.
+func (st *state) workOn() (done chan<- answer) {
+	if len(st.chores) == 0 || !st.work(st.chores[0]) {
+		return nil
+	}
+	done = st.chores[0].answer
+	st.chores = slices.Delete(st.chores, 0, 1)
+	return done
+}
+
+// dismissHeads sends away the tickets whose turn it is and that a chore has not come to yet. It returns
+// false if the next one must go too, but not in this turn.
+func (st *state) dismissHeads() bool {
+	if len(st.chores) == 0 {
+		return true
+	}
+	for range perTurn {
+		p, f := st.core.line.First()
+		if p == nil {
+			return true
+		}
+		why := st.leaving(p)
+		if why == nil {
+			return true
+		}
+		st.dismiss(p, f, why)
+	}
+	return false
+}
+
+// leaving returns why a chore will send the ticket at p away, or nil.
+func (st *state) leaving(p *line.Place) error {
+	for _, c := range st.chores {
+		if why := c.why(p); why != nil {
+			return why
+		}
+	}
+	return nil
+}

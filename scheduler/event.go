@@ -1,0 +1,83 @@
+package scheduler
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// EventKind says what an [Event] tells.
+type EventKind uint8
+
+// What a [Watcher] hears of. Every ticket that is accepted is enqueued, and granted in the same instant
+// if it need not wait.
+const (
+	EventEnqueued EventKind = iota // a ticket was accepted
+	EventGranted                   // and granted, after Wait
+	EventReleased                  // and its permits were given back
+	EventGivenUp                   // it left the line without a grant; Err is what its caller was told
+	EventUndone                    // its grant was taken back: its caller had gone
+	EventRefused                   // a ticket was not accepted, Err says why; it has no number
+	EventPaused                    // until Until; zero: until Resume
+	EventResumed                   // by Resume. A pause that ends by itself is no event
+	EventLimits                    // SetLimits; Limits are the new ones
+	EventCharged                   // Weight permits of Window were used elsewhere
+	EventRestored                  // a snapshot was charged to the windows
+	EventObserved                  // the far side grants at most Weight more permits of Window until Until
+)
+
+var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed"}
+
+// String returns a word or two, such as "granted" or "given up".
+func (k EventKind) String() string {
+	if int(k) < len(eventKinds) {
+		return eventKinds[k]
+	}
+	return fmt.Sprintf("EventKind(%d)", uint8(k))
+}
+
+// Event is one thing that happened. Which of the fields are set depends on its kind.
+type Event struct {
+	Kind   EventKind
+	At     time.Time     // when it was decided, by the scheduler's clock
+	Missed uint64        // how many events were lost between the one received before and this one
+	Number ticket.Number // of a ticket that was accepted
+	Weight int           // of a ticket, charged, or left
+	Flow   string        // the key of the ticket's flow, "" if it names none
+	Wait   time.Duration // how long the ticket waited for its grant
+	Err    error         // why it was refused, or what it was told when it was given up
+	Until  time.Time     // when a pause ends by itself, or an observation
+	Window Window        // what was charged or observed
+	Limits Limits        // the new ones
+}
+
+// String says in a line what happened, such as "ticket 7 granted after 2s".
+func (e Event) String() string {
+	who := "scheduler"
+	switch {
+	case e.Number > 0:
+		who = fmt.Sprintf("ticket %d", e.Number)
+	case e.Kind == EventRefused:
+		who = fmt.Sprintf("ticket of weight %d", e.Weight)
+	}
+	if e.Flow != "" {
+		who += fmt.Sprintf(" of %q", e.Flow)
+	}
+	text := who + " " + e.Kind.String()
+	switch {
+	case e.Kind == EventGranted:
+		text += fmt.Sprintf(" after %v", e.Wait)
+	case e.Kind == EventCharged:
+		text += fmt.Sprintf(" %d to %v", e.Weight, e.Window)
+	case e.Kind == EventObserved:
+		text += fmt.Sprintf(" %d left of %v for %v", e.Weight, e.Window, e.Until.Sub(e.At))
+	case e.Kind == EventPaused && !e.Until.IsZero():
+		text += fmt.Sprintf(" for %v", e.Until.Sub(e.At))
+	case e.Kind == EventLimits:
+		text += fmt.Sprintf(": %v", e.Limits)
+	case e.Err != nil:
+		text += fmt.Sprintf(": %v", e.Err)
+	}
+	return text
+}

@@ -1,0 +1,85 @@
+package scheduler
+
+import "time"
+
+// snapshotInstants is how many instants of a window a snapshot tells apart.
+const snapshotInstants = 1_024
+
+// snapshot returns what the core remembers. Moment 0 was at the given time.
+func (c *core) snapshot(epoch time.Time) Snapshot {
+	at := func(t moment) time.Time { return epoch.Add(time.Duration(t)).UTC().Round(0) }
+	snap := Snapshot{
+		Version: SnapshotVersion,
+		Taken:   at(c.now),
+		Limits:  c.limits.clone(),
+		Windows: make([]WindowSnapshot, len(c.windows)),
+	}
+	if c.now < c.pause.until {
+		snap.PausedUntil = at(c.pause.until)
+	}
+	for i := range c.windows {
+		snap.Windows[i] = c.windows[i].snapshot(at)
+	}
+	return snap
+}
+
+func (w *window) snapshot(at func(moment) time.Time) WindowSnapshot {
+	s := WindowSnapshot{Held: w.held.int(), Spent: []Spent{}}
+	past := w.past.coarse(snapshotInstants)
+	for t, n := range past.charges() {
+		s.Spent = append(s.Spent, Spent{at(t), n})
+	}
+	if w.observed.holds() {
+		s.Left, s.Until = w.observed.left, at(w.observed.until)
+	}
+	return s
+}
+
+// restore charges the windows with what a snapshot without damage remembers.
+func (c *core) restore(snap *Snapshot, epoch time.Time) {
+	at := func(t time.Time) moment { return c.standing(moment(t.Sub(epoch))) }
+	// Not later than it was to be when the snapshot was taken, should a clock have been set back.
+	future := func(t time.Time) moment {
+		left := moment(t.Sub(snap.Taken))
+		return min(at(t), c.now+min(left, horizon), horizon)
+	}
+	old := make([]window, len(snap.Windows))
+	for i, s := range snap.Windows {
+		old[i] = newWindow(snap.Limits.Windows[i])
+		old[i].refill(s, c.now, at)
+		if !s.Until.IsZero() {
+			old[i].observe(c.now, s.Left, future(s.Until))
+		}
+	}
+	before := newAncestors(old)
+	for i := range c.windows {
+		w := newWindow(c.windows[i].Window)
+		w.inherit(before, c.now, tally{})
+		c.windows[i].merge(&w, c.now)
+	}
+	c.enforce()
+	if !snap.PausedUntil.IsZero() {
+		c.setPause(future(snap.PausedUntil))
+	}
+}
+
+// refill charges an empty window with what a snapshot says of it. When those who held permits gave them
+// back is not known, but not later than now.
+func (w *window) refill(s WindowSnapshot, now moment, at func(time.Time) moment) {
+	for _, spent := range s.Spent {
+		if t := min(at(spent.At), now); t > now-moment(w.Per) {
+			w.past.add(t, spent.Permits)
+		}
+	}
+	if s.Held > 0 {
+		w.past.add(now, s.Held)
+	}
+}
+
+// merge adds what another window like it remembers.
+func (w *window) merge(other *window, now moment) {
+	w.past.merge(&other.past, now)
+	if other.observed.holds() {
+		w.observed = other.observed
+	}
+}
