@@ -19,9 +19,11 @@
 // [Scheduler.TryAcquire] never waits, [Scheduler.Enqueue] gives a ticket to select on, and a [Group]
 // runs any number of jobs that wait as tickets. [Scheduler.Flow] gives each tenant a line.
 // [Scheduler.WaitTime] and [Scheduler.Stats] tell how things stand, and [Scheduler.Watch] what
-// happens; [Scheduler.SetLimits], [Scheduler.PauseFor] and [Scheduler.Charge] change the limits for
-// all who wait; [Scheduler.Snapshot] and [Scheduler.Restore] carry them over a restart;
-// [Scheduler.Drain] and [Scheduler.Close] end it.
+// happens; [RetryAfter] tells what a refusal advises. [Scheduler.SetLimits], [Scheduler.PauseFor] and
+// [Scheduler.Observe] change what holds for all waiting tickets: limits, pauses, and what the far side
+// says is left. [Scheduler.Snapshot] and [Scheduler.Restore] carry the windows over a restart;
+// [Scheduler.Drain] and [Scheduler.Close] end the scheduler. [Scheduler.Handle] returns a handle for code
+// that is to take permits and nothing else.
 //
 // # What you can rely on
 //
@@ -32,20 +34,20 @@
 //     FromGrant a call that arrives late and a next one that arrives quickly can meet there.
 //  2. Burst. No more than MaxBurst permits are held at once.
 //  3. One decision. A ticket is granted when all limits have room for its whole weight; until then it
-//     has used up nothing of any of them.
+//     has not been charged to any limit.
 //  4. Order. Grants follow ticket numbers; where there are flows, within each of them, and flows take
-//     turns as [Scheduler.Flow] promises. Whoever is next and does not fit yet holds up the others, so
+//     turns as [Scheduler.Flow] promises. A ticket that is next and does not fit yet holds up the others, so
 //     that heavy tickets do not starve, and trying never jumps the line. Goroutines may wake in
 //     another order than they were granted in: compare ticket numbers, not times of waking.
 //  5. No needless waiting. A ticket is granted as soon as it is next and fits. There is no polling,
 //     and one timer however many wait.
-//  6. Giving up. A ticket whose caller gave up leaves no trace: those behind it move up at once, and
-//     a grant made at that very instant is undone in every limit. A context that is already done
+//  6. Giving up. A ticket whose caller gave up leaves no trace: those behind it move up at once. If
+//     the grant and the end of the context coincide, the grant is undone in every limit. A context that is already done
 //     never acquires.
 //  7. Honest refusal. What cannot succeed fails at once: a weight above a limit, a deadline before
 //     the earliest possible grant, a full line, a closed scheduler. The error says what to change
 //     or when to come back, and works with errors.Is and errors.As.
-//  8. Fail closed. After Close nothing is granted. All who wait are told, and no goroutine or timer
+//  8. Fail closed. After Close nothing is granted. All waiting callers are told, and no goroutine or timer
 //     is left. Close may be called twice and from anywhere.
 //  9. Harmless misuse. Releasing twice, releasing after Close and cancelling what has ended do
 //     nothing. A panic in the work of Do or Wrap gives the permit back and goes on up.
@@ -56,18 +58,20 @@
 //     taken to stand still.
 //  12. Bounded memory. A window of up to 65,536 permits is exact. A larger one may give permits back
 //     up to Per/65,536 late, never early. Memory grows with use, not with the limit: 16 bytes for
-//     each grant remembered, which is at most about 1 MiB a window, and as much again once the
-//     scheduler has had to look ahead through a line, for WaitTime or a deadline.
+//     each grant remembered, which is at most about 1 MiB a window (1.4 MiB if many grants are
+//     undone).
 //
 // All of it holds within one process. Limits are counted from when the scheduler was made: of calls
-// made before or by others it knows what [Scheduler.Restore] and [Scheduler.Charge] tell it.
+// made before or by others it knows what [Scheduler.Restore], [Scheduler.Charge] and
+// [Scheduler.Observe] tell it.
 //
 // # Tests
 //
 // Code that takes a *Scheduler can be tested without waiting in two ways.
 //
 // In a [testing/synctest] bubble nothing need be changed: a scheduler made inside runs on the
-// bubble's time, and so do the deadlines of contexts. Close it before the test function returns.
+// bubble's time, and so do the deadlines of contexts. Close it before the test function returns. Never
+// use a scheduler in a bubble that was made outside, a global one for instance: see [Scheduler].
 //
 // With a *clock.Mock of github.com/benbjohnson/clock, given to [WithClock], the test moves time.
 // Stats is the barrier: when it returns after mock.Add, every grant that was due has been made. If
@@ -85,8 +89,8 @@
 // [context.AfterFunc], to be told of its end.
 //
 // A decision takes the same steps however many permits a window holds or flows wait, and grows with the
-// number of windows. WaitTime, and an Acquire with a deadline that must wait, take one pass over the
-// line where it has changed other than by growing, and always where several flows wait. A job of a
-// [Group] that waits takes about 100 bytes, a ticket of Enqueue 200, and a goroutine in Acquire the
+// number of windows. WaitTime, and an Acquire with a deadline that must wait, look at no more than 256
+// tickets one by one, and in a longer line at the flows. Long work, such as to dismiss many tickets after
+// SetLimits, is done in slices, so that other callers are served meanwhile. A job of a [Group] that waits takes about 100 bytes, a ticket of Enqueue 200, and a goroutine in Acquire the
 // 2,500 of its stack.
 package scheduler
