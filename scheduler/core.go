@@ -108,12 +108,12 @@ func (c *core) advance(reading moment) {
 		c.windows[i].advance(reading)
 	}
 	if c.ends <= reading {
-		c.end()
+		c.expire()
 	}
 }
 
-// end ends the pause and the observations whose time has come.
-func (c *core) end() {
+// expire ends the pause and the observations whose time has come.
+func (c *core) expire() {
 	if !c.pause.paused(c.now) {
 		c.pause = pause{}
 	}
@@ -338,7 +338,7 @@ func (c *core) release(p *line.Place) {
 			c.windows[i].release(c.now, p.Weight)
 		}
 	}
-	c.over(p)
+	c.finish(p)
 }
 
 // undo makes the grant to p as if it had never been.
@@ -348,11 +348,11 @@ func (c *core) undo(p *line.Place) {
 		c.windows[i].undo(c.now, moment(p.At), p.Weight)
 	}
 	c.granted--
-	c.over(p)
+	c.finish(p)
 }
 
-// over makes the place idle: the ticket has ended.
-func (c *core) over(p *line.Place) {
+// finish makes the place idle: the ticket has ended.
+func (c *core) finish(p *line.Place) {
 	if c.underway.counting {
 		c.underway.end(p)
 	}
@@ -425,8 +425,9 @@ func (c *core) observe(w Window, left int, until moment) error {
 		c.underway.start(c.burst.held)
 	}
 	left = c.underway.deductFrom(left)
-	defer c.enforce()
-	return c.eachWindow("Observe", w, func(w *window) { w.observe(c.now, left, until) })
+	err := c.eachWindow("Observe", w, func(w *window) { w.observe(c.now, left, until) })
+	c.enforce()
+	return err
 }
 
 // eachWindow calls do for each window that is as w says.

@@ -131,6 +131,9 @@ func (o *owner) end(st *state) {
 			runtime.Gosched() // a sender is between counting itself and sending
 		}
 	}
+	for _, c := range st.chores {
+		o.answer(c.answer, answer{}) // it has no tickets left to look at
+	}
 	st.end()
 	o.remains = st
 	close(o.ended)
