@@ -14,15 +14,15 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// crowded is a scheduler in a bubble with one permit, which is held, and n calls that wait with a
+// sharing is a scheduler in a bubble with one permit, which is held, and n calls that wait with a
 // context.
-type crowded struct {
+type sharing struct {
 	*testing.T
 	*Scheduler
 	held ticket.Ticket
 }
 
-func withCrowds(t *testing.T, tell func(c *crowded)) {
+func withSharing(t *testing.T, tell func(c *sharing)) {
 	t.Helper()
 	for _, opts := range [][]Option{nil, {KeepCore()}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -34,14 +34,14 @@ func withCrowds(t *testing.T, tell func(c *crowded)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tell(&crowded{t, s, held})
+			tell(&sharing{t, s, held})
 			s.Close()
 		})
 	}
 }
 
 // wait lets n calls wait with a context, and returns what will have become of them.
-func (c *crowded) wait(ctx context.Context, n int) (granted *atomic.Int32, errs chan error) {
+func (c *sharing) wait(ctx context.Context, n int) (granted *atomic.Int32, errs chan error) {
 	granted, errs = new(atomic.Int32), make(chan error, n)
 	for range n {
 		go func() {
@@ -57,20 +57,20 @@ func (c *crowded) wait(ctx context.Context, n int) (granted *atomic.Int32, errs 
 	return granted, errs
 }
 
-var errCrowd = errors.New("the context's cause")
+var errShared = errors.New("the context's cause")
 
 // The end of a context ends all who wait with it and nobody else, with an error that says why.
-func TestCrowdIsDispelled(t *testing.T) {
-	withCrowds(t, func(c *crowded) {
+func TestSharedContextEnds(t *testing.T) {
+	withSharing(t, func(c *sharing) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		gone, errs := c.wait(ctx, 3*shareAfter)
 		other, othersErrs := c.wait(context.Background(), 3)
 		third, cancelThird := context.WithCancel(context.Background())
 		defer cancelThird()
 		thirds, thirdErrs := c.wait(third, 3*shareAfter)
-		cancel(errCrowd)
+		cancel(errShared)
 		for range 3 * shareAfter {
-			if err := <-errs; !errors.Is(err, context.Canceled) || !errors.Is(err, errCrowd) {
+			if err := <-errs; !errors.Is(err, context.Canceled) || !errors.Is(err, errShared) {
 				c.Fatal(err)
 			}
 		}
@@ -85,15 +85,15 @@ func TestCrowdIsDispelled(t *testing.T) {
 	})
 }
 
-// Of several contexts one after the other has a crowd, if nobody of the one before is left in line.
-func TestCrowdsFollowOneAnother(t *testing.T) {
+// One context after the other is shared, when no ticket of the one before is left in line.
+func TestSharedContextsFollowOneAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Limits{MaxBurst: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		c := &crowded{t, s, ticket.Ticket{}}
+		c := &sharing{t, s, ticket.Ticket{}}
 		marked := func() (n int) {
 			s.Stats()
 			if !s.handle.withState(func(st *state) { n = st.contexts.waiting }) {
@@ -106,7 +106,7 @@ func TestCrowdsFollowOneAnother(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			_, errs := c.wait(ctx, shareAfter+5)
 			if got := marked(); got != 5 {
-				t.Errorf("round %d: %d of the crowd in line, want 5", round, got)
+				t.Errorf("round %d: %d rely on it, want 5", round, got)
 			}
 			if round == 1 {
 				cancel()
@@ -123,8 +123,8 @@ func TestCrowdsFollowOneAnother(t *testing.T) {
 	})
 }
 
-// A context may end while the crowd is being gathered: before it is there to be dispelled.
-func TestCrowdOfAContextThatEnds(t *testing.T) {
+// A context may end while it is being shared: before the scheduler knows it.
+func TestSharedContextThatEndsEarly(t *testing.T) {
 	s, err := New(Limits{MaxBurst: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -140,15 +140,15 @@ func TestCrowdOfAContextThatEnds(t *testing.T) {
 	s.Stats()
 	if !s.handle.withState(func(st *state) {
 		if st.contexts.current != nil {
-			t.Error("a crowd that nobody will dispel")
+			t.Error("a shared context that has ended and will not tell again")
 		}
 	}) {
 		t.Error("not lent")
 	}
 }
 
-// A crowd that another has replaced is heard of no more.
-func TestCrowdThatWasReplaced(t *testing.T) {
+// A shared context that another has replaced is not listened to.
+func TestSharedContextThatWasReplaced(t *testing.T) {
 	s, err := New(Limits{MaxBurst: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -167,13 +167,13 @@ func TestCrowdThatWasReplaced(t *testing.T) {
 	s.Stats()
 	s.handle.withState(func(st *state) {
 		if st.contexts.current != second {
-			t.Error("another crowd was dispelled")
+			t.Error("the end of another context was taken for its own")
 		}
 	})
 }
 
-func TestCloseTellsACrowd(t *testing.T) {
-	withCrowds(t, func(c *crowded) {
+func TestCloseTellsThoseWhoShare(t *testing.T) {
+	withSharing(t, func(c *sharing) {
 		ctx, cancel := context.WithCancel(context.Background())
 		_, errs := c.wait(ctx, 3*shareAfter)
 		c.Close()
@@ -187,7 +187,7 @@ func TestCloseTellsACrowd(t *testing.T) {
 }
 
 // A context that lives on does not keep a scheduler that is forgotten.
-func TestCrowdDoesNotKeepAScheduler(t *testing.T) {
+func TestSharedContextDoesNotKeepAScheduler(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan struct{})
@@ -206,7 +206,7 @@ func TestCrowdDoesNotKeepAScheduler(t *testing.T) {
 		gathered := false
 		s.handle.withState(func(st *state) { gathered = st.contexts.current != nil })
 		if !gathered {
-			t.Error("no crowd")
+			t.Error("not shared")
 		}
 	}()
 	for {
@@ -220,8 +220,8 @@ func TestCrowdDoesNotKeepAScheduler(t *testing.T) {
 	}
 }
 
-// Crowds come and go under load, and nobody waits for ever.
-func TestCrowdStress(t *testing.T) {
+// Shared contexts come and go under load, and no call waits forever.
+func TestSharedContextStress(t *testing.T) {
 	rounds := 30
 	if raceEnabled || testing.Short() {
 		rounds = 10
@@ -266,7 +266,7 @@ func TestCrowdStress(t *testing.T) {
 }
 
 // What waits with a shared context allocates nothing.
-func TestCrowdAllocates(t *testing.T) {
+func TestSharedContextAllocates(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes pools forget")
 	}

@@ -195,7 +195,7 @@ const pauseLimit = "pause"
 //
 // It returns false if waiting does not help: the weight is too large or a value invalid, the scheduler
 // is closed, a context has ended, or err is nil or of another kind. It also returns false if no time
-// can be given, because somebody must first release a permit or call [Scheduler.Resume]; a scheduler
+// can be given, because a permit must first be released, or [Scheduler.Resume] called; a scheduler
 // that is not [NonBlocking] waits for that too.
 func RetryAfter(err error) (d time.Duration, ok bool) {
 	var advice interface{ retryAfter() time.Duration }

@@ -19,7 +19,7 @@ type Stats struct {
 	Granted  uint64        `json:"granted"`            // tickets granted so far, less those undone because their caller had gone
 	Paused   bool          `json:"paused"`             // no grants whatever the limits say
 	Resumes  time.Time     `json:"resumes,omitzero"`   // when the pause ends by itself; zero if it does not
-	NextWake time.Time     `json:"next_wake,omitzero"` // when the owner will next act by itself; zero if nobody waits, or somebody must first release
+	NextWake time.Time     `json:"next_wake,omitzero"` // when the owner will next act by itself; zero if no ticket waits, or a permit must first be released
 	Windows  []WindowStats `json:"windows"`            // in the order of Limits.Windows
 }
 
