@@ -84,9 +84,13 @@ func (st *state) dismissHeads() bool {
 	return false
 }
 
-// leaving returns why a chore will send the ticket at p away, or nil.
+// leaving returns why a chore will send the ticket at p away, or nil. A chore has nothing to do with
+// tickets that came after it began: they may rely on another context than the one that ended.
 func (st *state) leaving(p *line.Place) error {
 	for _, c := range st.chores {
+		if !c.sweep.Covers(p) {
+			continue
+		}
 		if why := c.why(p); why != nil {
 			return why
 		}

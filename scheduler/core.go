@@ -76,6 +76,7 @@ func (c *core) setLimits(l Limits) {
 
 // enforce lists the limits that are in force, and notes when one of them ends.
 func (c *core) enforce() {
+	clear(c.inForce) // or it would keep windows that are no longer in force
 	c.inForce, c.ends = c.inForce[:0], never
 	paused := c.pause.paused(c.now)
 	if paused {

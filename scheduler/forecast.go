@@ -44,10 +44,13 @@ func (c *core) earliest(r *request) (at moment, by limit) {
 		})
 		return c.foresee(f, r.weight)
 	}
+	f.bulk = c.line.WeightAhead(r.weight, r.flow)
+	if f.bulk == 0 { // the turn of its flow may come before that of the head
+		return c.foresee(nil, r.weight)
+	}
 	head, _ := c.line.First()
 	f.first, f.by = c.foresee(nil, head.Weight)
 	f.last = f.first
-	f.bulk = c.line.WeightAhead(r.weight, r.flow)
 	return c.foresee(f, r.weight)
 }
 

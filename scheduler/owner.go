@@ -34,8 +34,8 @@ func newOwner(sh *shared, box *mailbox) *owner {
 // were due are made, and the alarm is set. Between turns the state is lent out; see lend.go.
 func (o *owner) run(st *state) {
 	lent := o.lendIfIdle(st)
-	for over := false; !over; {
-		batch := o.receive(len(st.chores) > 0)
+	for over, workLeft := false, false; !over; {
+		batch := o.receive(workLeft)
 		if lent {
 			st = o.callIn()
 		}
@@ -47,7 +47,7 @@ func (o *owner) run(st *state) {
 		}
 		o.answer(st.workOn(), answer{})
 		st.grant()
-		over = st.core.finished()
+		over, workLeft = st.core.finished(), len(st.chores) > 0
 		o.setAlarm(st)
 		o.underway.Add(-int64(len(batch)))
 		lent = o.lendIfIdle(st)

@@ -49,6 +49,10 @@ func (s *Sweep) Next() (*Place, *Flow) {
 	return p, &s.queue.Flow
 }
 
+// Covers reports whether the sweep is under way and the ticket at p, which is in line, stood there when
+// it began.
+func (s *Sweep) Covers(p *Place) bool { return s.lines != nil && p.Number <= s.newer }
+
 // Stop ends the sweep. Next returns nil from then on. Stop does nothing if the sweep has ended.
 func (s *Sweep) Stop() {
 	if s.lines == nil {
