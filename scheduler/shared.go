@@ -13,6 +13,8 @@ type shared struct {
 	clock Clock
 	epoch time.Time // moment 0
 
+	stepped atomic.Int64 // by how much the time of day had been set when that was last noticed
+
 	limits atomic.Pointer[Limits] // what they point to is never changed
 
 	answers sync.Pool // of chan answer, empty
@@ -58,32 +60,31 @@ func (s *shared) timeOf(m moment) time.Time {
 	return t
 }
 
-// minStep is how far the time of day must have been set to be noticed.
+// minStep is how far the time of day must have been set to be noticed. Readings of a clock differ by
+// less, so that moments keep their distance as times of day.
 const minStep = 10 * time.Millisecond
 
 // step returns by how much the time of day was set since the scheduler was made.
 func (s *shared) step() time.Duration {
+	known := time.Duration(s.stepped.Load())
 	before := s.now()
 	today := s.clock.Now()
-	step := s.stepAt(before, today)
-	if step == 0 {
-		return 0
+	more := s.stepAt(before, today) - known
+	if more.Abs() < minStep {
+		return known
 	}
 	// The goroutine may have been kept from running between the two readings.
-	after := s.stepAt(s.now(), today)
-	if after == 0 || (step > 0) != (after > 0) {
-		return 0
+	step := s.stepAt(s.now(), today)
+	if again := step - known; again.Abs() < minStep || (again > 0) != (more > 0) {
+		return known
 	}
-	return after
+	s.stepped.Store(int64(step))
+	return step
 }
 
 // stepAt returns the step if the clock showed the two together.
 func (s *shared) stepAt(reading moment, today time.Time) time.Duration {
-	step := today.Round(0).Sub(s.epoch.Round(0).Add(time.Duration(reading)))
-	if step.Abs() < minStep {
-		return 0
-	}
-	return step
+	return today.Round(0).Sub(s.epoch.Round(0).Add(time.Duration(reading)))
 }
 
 // place returns an idle place that serves again.
