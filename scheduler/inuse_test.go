@@ -24,14 +24,14 @@ const (
 func (s *story) hold(weights ...int) (held []ticket.Ticket) {
 	s.Helper()
 	for _, n := range weights {
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		t, ok := s.TryAcquireN(n)
 		if !ok {
 			s.Fatalf("%d permits were not granted; stats %+v", n, s.Stats())
 		}
 		held = append(held, t)
 	}
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	return held
 }
 
@@ -132,7 +132,7 @@ func TestFromReleaseWhileMoreIsInUseThanAnIntHolds(t *testing.T) {
 			s.wantUsed(want)
 			held[i].Release()
 			s.wantUsed(want) // what was released counts on
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 		}
 		s.wantInUse(0)
 		s.wantUsed(0)
@@ -160,7 +160,7 @@ func TestInUseOfAnySize(t *testing.T) {
 				}
 			}
 			for step := range 60 {
-				time.Sleep(2) // no window remembers what is no longer held
+				time.Sleep(2 * time.Nanosecond) // no window remembers what is no longer held
 				n := []int{1, 2, 3, 1 << 61, 1 << 62, math.MaxInt - 1, math.MaxInt}[r.IntN(7)]
 				switch k := r.IntN(10); {
 				case k < 5:
