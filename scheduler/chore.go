@@ -14,7 +14,8 @@ type chore struct {
 	answer chan<- answer           // when all are gone; may be nil
 }
 
-// perTurn is how many tickets are looked at in a turn.
+// perTurn is how many tickets are looked at in a turn for all chores together, so that a turn stays short
+// however many messages it serves.
 const perTurn = 512
 
 // begin does the first part of a chore, and returns it if more is left to do.
@@ -24,6 +25,7 @@ func (st *state) begin(c *chore) *chore {
 		return nil
 	}
 	st.chores = append(st.chores, c)
+	st.core.thinning = true
 	return c
 }
 
@@ -36,7 +38,7 @@ func (st *state) work(c *chore) (done bool) {
 		why   error
 	}
 	var leavers []leaver
-	for range perTurn {
+	for ; st.looks > 0; st.looks-- {
 		p, f := c.sweep.Next()
 		if done = p == nil; done {
 			break
@@ -54,13 +56,14 @@ func (st *state) work(c *chore) (done bool) {
 	return done
 }
 
-// workOn does a part of the oldest chore. It returns who waits for the answer if the chore is done.
+// workOn ends a turn with a part of the oldest chore. It returns who waits for the answer if the chore is
+// done.
 func (st *state) workOn() (done chan<- answer) {
-	if len(st.chores) == 0 || !st.work(st.chores[0]) {
-		return nil
+	if len(st.chores) > 0 && st.work(st.chores[0]) {
+		done = st.chores[0].answer
+		st.chores = slices.Delete(st.chores, 0, 1)
+		st.core.thinning = len(st.chores) > 0
 	}
-	done = st.chores[0].answer
-	st.chores = slices.Delete(st.chores, 0, 1)
 	return done
 }
 
@@ -70,7 +73,7 @@ func (st *state) dismissHeads() bool {
 	if len(st.chores) == 0 {
 		return true
 	}
-	for range perTurn {
+	for {
 		p, f := st.core.line.First()
 		if p == nil {
 			return true
@@ -79,9 +82,12 @@ func (st *state) dismissHeads() bool {
 		if why == nil {
 			return true
 		}
+		if st.looks == 0 {
+			return false
+		}
+		st.looks--
 		st.dismiss(p, f, why)
 	}
-	return false
 }
 
 // leaving returns why a chore will send the ticket at p away, or nil. A chore has nothing to do with

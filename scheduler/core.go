@@ -30,6 +30,7 @@ type core struct {
 	countsReleases bool   // the instant of a release matters
 
 	line     line.Lines
+	thinning bool // some tickets in line will be sent away
 	granted  uint64
 	underway underway
 	foreseen foreseen

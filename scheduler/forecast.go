@@ -32,7 +32,9 @@ const lookAhead = 256
 // decides it: nil if it need not wait.
 func (c *core) earliest(r *request) (at moment, by limit) {
 	waiting := c.line.Len()
-	if waiting == 0 {
+	if waiting == 0 || c.thinning {
+		// Tickets that will be sent away must not make a newcomer's deadline seem too early, and which of
+		// them stay is not known.
 		return c.foresee(nil, r.weight)
 	}
 	f := &c.foreseen

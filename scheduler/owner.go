@@ -40,8 +40,7 @@ func (o *owner) run(st *state) {
 			st = o.callIn()
 		}
 		o.read = o.now()
-		st.core.advance(o.read)
-		st.grant()
+		st.beginTurn(o.read)
 		for i := range batch {
 			o.serve(st, &batch[i])
 		}

@@ -14,6 +14,7 @@ type state struct {
 	contexts contextWatch
 	idle     []*line.Place // a few places that can serve again
 	chores   []*chore
+	looks    int // how many more tickets may be looked at for them in this turn
 	feeds    []subscriber
 	watched  bool // there are feeds
 
@@ -21,7 +22,7 @@ type state struct {
 }
 
 func newState(sh *shared, l Limits, maxQueue int, nonBlocking bool) *state {
-	st := &state{shared: sh, armed: never, idle: make([]*line.Place, 0, 16)}
+	st := &state{shared: sh, armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
 	st.core.init(l, maxQueue, nonBlocking)
 	return st
 }
@@ -32,6 +33,14 @@ func (st *state) timeless() bool { return st.core.timeless && !st.watched }
 // catchUp brings the state to the present.
 func (st *state) catchUp() {
 	st.core.advance(st.now())
+	st.grant()
+}
+
+// beginTurn brings the state to what the clock shows, at the beginning of a turn of the owner's. In
+// between borrowers share what the turn leaves of the looks.
+func (st *state) beginTurn(reading moment) {
+	st.looks = perTurn
+	st.core.advance(reading)
 	st.grant()
 }
 
