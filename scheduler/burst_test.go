@@ -2,8 +2,6 @@ package scheduler
 
 import (
 	"math"
-	"math/big"
-	"math/rand/v2"
 	"testing"
 )
 
@@ -83,65 +81,5 @@ func TestBurst(t *testing.T) {
 	}
 	if got := (&burst{}).String(); got != "" {
 		t.Error(got)
-	}
-}
-
-// A tally counts as whole numbers of any length do.
-func TestTally(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed(t), 0))
-	for range 2_000 {
-		var sum, other tally
-		want, wantOther := new(big.Int), new(big.Int)
-		var added []int
-		for range r.IntN(12) {
-			n := math.MaxInt >> r.IntN(64)
-			if r.IntN(2) == 0 {
-				n -= min(n, r.IntN(3))
-			}
-			switch r.IntN(4) {
-			case 0:
-				if last := len(added) - 1; last >= 0 {
-					sum.sub(added[last])
-					want.Sub(want, big.NewInt(int64(added[last])))
-					added = added[:last]
-				}
-			case 1:
-				other.add(n)
-				wantOther.Add(wantOther, big.NewInt(int64(n)))
-			default:
-				sum.add(n)
-				added = append(added, n)
-				want.Add(want, big.NewInt(int64(n)))
-			}
-		}
-		same := func(what string, got tally, want *big.Int) {
-			t.Helper()
-			value := new(big.Int).Lsh(new(big.Int).SetUint64(got.high), 64)
-			if value.Or(value, new(big.Int).SetUint64(got.low)).Cmp(want) != 0 {
-				t.Errorf("%s is %v, want %v", what, value, want)
-			}
-			if got.zero() != (want.Sign() == 0) {
-				t.Errorf("%s: %v is zero: %v", what, want, got.zero())
-			}
-			saturated := math.MaxInt
-			if want.IsInt64() {
-				saturated = int(want.Int64())
-			}
-			if got.int() != saturated {
-				t.Errorf("%s: %v as an int is %d", what, want, got.int())
-			}
-		}
-		same("the sum", sum, want)
-		if sum.less(other) != (want.Cmp(wantOther) < 0) || other.less(sum) != (wantOther.Cmp(want) < 0) {
-			t.Errorf("%v and %v are in the wrong order", want, wantOther)
-		}
-		both := sum
-		both.plus(other)
-		same("the sum of both", both, new(big.Int).Add(want, wantOther))
-		both.minus(sum)
-		same("the other", both, wantOther)
-		if t.Failed() {
-			return
-		}
 	}
 }

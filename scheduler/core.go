@@ -454,7 +454,7 @@ func (c *core) finished() bool {
 }
 
 // served reports whether no ticket waits, or was sent away waiting, and nothing is held.
-func (c *core) served() bool { return c.line.Len() == 0 && !c.unserved && c.burst.held.zero() }
+func (c *core) served() bool { return c.line.Len() == 0 && !c.unserved && c.burst.held.IsZero() }
 
 // unlimited is the maxQueue of a scheduler without WithMaxQueue.
 const unlimited = math.MaxInt

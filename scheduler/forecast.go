@@ -4,6 +4,8 @@ import (
 	"math"
 	"sort"
 	"time"
+
+	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
 // foreseen is when the tickets ahead of a newcomer will be granted, as far as that is known: each is
@@ -16,10 +18,10 @@ import (
 //
 // A nil *foreseen is an empty line.
 type foreseen struct {
-	at    []moment // of each ticket's grant
-	total []tally  // the weight of all up to each
-	last  moment   // the last of them
-	by    limit    // what made the last of them wait
+	at    []moment     // of each ticket's grant
+	total []weight.Sum // the weight of all up to each
+	last  moment       // the last of them
+	by    limit        // what made the last of them wait
 
 	bulk  int    // the weight of a long line
 	first moment // when its head is granted
@@ -85,11 +87,11 @@ func (f *foreseen) reset(now moment) {
 }
 
 func (f *foreseen) add(at moment, by limit, n int) {
-	var total tally
+	var total weight.Sum
 	if i := len(f.total); i > 0 {
 		total = f.total[i-1]
 	}
-	total.add(n)
+	total.Add(n)
 	f.at, f.total = append(f.at, at), append(f.total, total)
 	f.last, f.by = at, by
 }
@@ -97,12 +99,12 @@ func (f *foreseen) add(at moment, by limit, n int) {
 func (f *foreseen) empty() bool { return f == nil || len(f.at) == 0 && f.bulk == 0 }
 
 // weight returns the weight of all tickets ahead.
-func (f *foreseen) weight() tally {
+func (f *foreseen) weight() weight.Sum {
 	if f.empty() {
-		return tally{}
+		return weight.Sum{}
 	}
 	if f.bulk > 0 {
-		return tally{low: uint64(f.bulk)}
+		return weight.Sum{Low: uint64(f.bulk)}
 	}
 	return f.total[len(f.total)-1]
 }
@@ -115,19 +117,19 @@ func (f *foreseen) roomAt(w *window, now moment, n int) (at moment, sure bool) {
 	// The permits that must have gone: those that count now go first, then those of the tickets ahead.
 	excess, spare := f.weight(), w.excess(n)
 	if spare > 0 {
-		excess.add(spare)
-	} else if free := (tally{low: uint64(-spare)}); excess.less(free) {
+		excess.Add(spare)
+	} else if free := (weight.Sum{Low: uint64(-spare)}); excess.Less(free) {
 		return now, true
 	} else {
-		excess.minus(free)
+		excess.SubtractSum(free)
 	}
 	counted := w.held
-	counted.add(w.past.sum())
-	if !counted.less(excess) {
-		return w.freeAt(now, excess.int())
+	counted.Add(w.past.sum())
+	if !counted.Less(excess) {
+		return w.freeAt(now, excess.Saturated())
 	}
-	excess.minus(counted)
-	i := sort.Search(len(f.total), func(i int) bool { return !f.total[i].less(excess) })
+	excess.SubtractSum(counted)
+	i := sort.Search(len(f.total), func(i int) bool { return !f.total[i].Less(excess) })
 	return f.at[i].after(w.Per), true
 }
 

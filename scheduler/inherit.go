@@ -1,5 +1,7 @@
 package scheduler
 
+import "github.com/flowguard-go/flowguard/internal/weight"
+
 // configure replaces the limits. Tickets in line may then be too large for them.
 func (c *core) configure(l Limits) {
 	before := newAncestors(c.windows)
@@ -60,7 +62,7 @@ func (a *ancestors) of(w *window) *window {
 }
 
 // inherit fills a new window with what those before it remember.
-func (w *window) inherit(before *ancestors, now moment, inUse tally) {
+func (w *window) inherit(before *ancestors, now moment, inUse weight.Sum) {
 	from := before.of(w)
 	switch {
 	case from != nil:
@@ -70,7 +72,7 @@ func (w *window) inherit(before *ancestors, now moment, inUse tally) {
 	case w.From == FromRelease:
 		// What is in use is known; when the others were released is not, but not later than now.
 		w.held = inUse
-		w.past.assume(now, max(0, before.mostUsed-inUse.int()))
+		w.past.assume(now, max(0, before.mostUsed-inUse.Saturated()))
 	default:
 		w.past.assume(now, before.mostUsed)
 	}

@@ -41,7 +41,7 @@ func TestAncestors(t *testing.T) {
 			w.past.add(0, n)
 		}
 		if w.From == FromRelease {
-			w.held.add(r.IntN(3))
+			w.held.Add(r.IntN(3))
 		}
 		return w
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
 // observation is what the far side said of a window: at most left more permits until an instant. Grants
@@ -35,7 +36,7 @@ func (o *observation) undo(at moment, n int) {
 
 // fits reports whether n more permits fit behind those foreseen.
 func (o *observation) fits(ahead *foreseen, n int) bool {
-	return n <= o.left-min(o.left, ahead.weight().int())
+	return n <= o.left-min(o.left, ahead.weight().Saturated())
 }
 
 // underway counts the permits that the far side may not have counted when it gave an answer that
@@ -52,12 +53,12 @@ func (o *observation) fits(ahead *foreseen, n int) bool {
 type underway struct {
 	counting bool
 	round    uint8 // modulo 3
-	held     [3]tally
-	granted  [3]tally // of each round, given back or not
+	held     [3]weight.Sum
+	granted  [3]weight.Sum // of each round, given back or not
 }
 
 // start begins to count; held is in use already.
-func (u *underway) start(held tally) {
+func (u *underway) start(held weight.Sum) {
 	*u = underway{counting: true}
 	u.held[0], u.granted[0] = held, held
 }
@@ -69,21 +70,21 @@ func (u *underway) rounds() (present, last, oldest uint8) {
 
 func (u *underway) grant(p *line.Place) {
 	p.Round = u.round
-	u.held[u.round].add(p.Weight)
-	u.granted[u.round].add(p.Weight)
+	u.held[u.round].Add(p.Weight)
+	u.granted[u.round].Add(p.Weight)
 }
 
 // end notes that the ticket at p is no longer held.
 func (u *underway) end(p *line.Place) {
-	u.held[p.Round].sub(p.Weight)
+	u.held[p.Round].Subtract(p.Weight)
 	present, last, oldest := u.rounds()
 	switch {
-	case !u.held[last].zero():
-	case u.held[present].zero():
-		u.start(tally{})
+	case !u.held[last].IsZero():
+	case u.held[present].IsZero():
+		u.start(weight.Sum{})
 	default:
 		u.round = oldest
-		u.held[oldest], u.granted[oldest] = tally{}, tally{}
+		u.held[oldest], u.granted[oldest] = weight.Sum{}, weight.Sum{}
 	}
 }
 
@@ -93,13 +94,13 @@ func (u *underway) deductFrom(n int) int {
 	present, last, oldest := u.rounds()
 	uncounted := u.granted[present]
 	switch {
-	case !u.held[last].zero():
-		uncounted.plus(u.granted[last])
-		uncounted.plus(u.granted[oldest])
-	case !u.held[present].zero():
-		uncounted.plus(u.granted[last])
+	case !u.held[last].IsZero():
+		uncounted.AddSum(u.granted[last])
+		uncounted.AddSum(u.granted[oldest])
+	case !u.held[present].IsZero():
+		uncounted.AddSum(u.granted[last])
 	default:
 		return n
 	}
-	return n - min(n, uncounted.int()-1)
+	return n - min(n, uncounted.Saturated()-1)
 }

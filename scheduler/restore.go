@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/weight"
+)
 
 // snapshotInstants is how many instants of a window a snapshot tells apart.
 const snapshotInstants = 1_024
@@ -24,7 +28,7 @@ func (c *core) snapshot(epoch time.Time) Snapshot {
 }
 
 func (w *window) snapshot(at func(moment) time.Time) WindowSnapshot {
-	s := WindowSnapshot{Held: w.held.int(), Spent: []Spent{}}
+	s := WindowSnapshot{Held: w.held.Saturated(), Spent: []Spent{}}
 	past := w.past.coarse(snapshotInstants)
 	for t, n := range past.charges() {
 		s.Spent = append(s.Spent, Spent{at(t), n})
@@ -54,7 +58,7 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 	before := newAncestors(old)
 	for i := range c.windows {
 		w := newWindow(c.windows[i].Window)
-		w.inherit(before, c.now, tally{})
+		w.inherit(before, c.now, weight.Sum{})
 		c.windows[i].merge(&w, c.now)
 	}
 	c.enforce()

@@ -231,7 +231,7 @@ func (st *state) stats() Stats {
 	s := Stats{
 		Waiting: c.line.Len(),
 		Flows:   c.line.Flows(),
-		InUse:   c.burst.held.int(),
+		InUse:   c.burst.held.Saturated(),
 		Granted: c.granted,
 		Paused:  c.pause.paused(c.now),
 		Windows: make([]WindowStats, len(c.windows)),

@@ -1,12 +1,16 @@
 package scheduler
 
-import "math"
+import (
+	"math"
+
+	"github.com/flowguard-go/flowguard/internal/weight"
+)
 
 // window is one Window at work.
 type window struct {
 	Window
 	past     history     // what was charged in the last Per
-	held     tally       // what is charged because it is held; FromRelease only
+	held     weight.Sum  // what is charged because it is held; FromRelease only
 	observed observation // what the far side said is left
 }
 
@@ -16,8 +20,8 @@ func newWindow(w Window) window {
 
 func (w *window) used() int {
 	used := w.past.sum()
-	if !w.held.zero() {
-		used += min(w.held.int(), math.MaxInt-used)
+	if !w.held.IsZero() {
+		used += min(w.held.Saturated(), math.MaxInt-used)
 	}
 	return used
 }
@@ -36,7 +40,7 @@ func (w *window) fits(n int) bool {
 
 func (w *window) grant(now moment, n int) {
 	if w.From == FromRelease {
-		w.held.add(n)
+		w.held.Add(n)
 	} else {
 		w.past.add(now, n)
 	}
@@ -44,14 +48,14 @@ func (w *window) grant(now moment, n int) {
 
 func (w *window) release(now moment, n int) {
 	if w.From == FromRelease {
-		w.held.sub(n)
+		w.held.Subtract(n)
 		w.past.add(now, n)
 	}
 }
 
 func (w *window) undo(now, at moment, n int) {
 	if w.From == FromRelease {
-		w.held.sub(n)
+		w.held.Subtract(n)
 	} else {
 		w.past.remove(now, at, n)
 	}

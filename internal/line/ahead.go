@@ -1,5 +1,7 @@
 package line
 
+import "github.com/flowguard-go/flowguard/internal/weight"
+
 // Ahead calls each with the weights of the tickets that would be served before one of the given weight
 // and flow that joined now, in their order, if no other ticket came or left. Meanwhile the lines must not
 // change, and each must not call Ahead.
@@ -128,7 +130,7 @@ func (l *Lines) WeightAhead(weight int, f *Flow) int {
 	if own == nil || own.length == 0 {
 		own = nil
 	} else if own == l.alone {
-		return own.total.saturated()
+		return own.total.Saturated()
 	}
 	n := newcomer{own: own, share: f.share(), start: l.present, budget: aheadTickets}
 	if own != nil {
@@ -140,7 +142,7 @@ func (l *Lines) WeightAhead(weight int, f *Flow) int {
 			n.addFlow(q)
 		}
 	}
-	return n.ahead.saturated()
+	return n.ahead.Saturated()
 }
 
 // newcomer is a ticket that is thought to join, and what comes before it as far as that is known.
@@ -149,7 +151,7 @@ type newcomer struct {
 	share         int
 	start, finish point
 	budget        int // how many more tickets may be looked at
-	ahead         total
+	ahead         weight.Sum
 }
 
 // join starts the newcomer when all of its own flow have been served.
@@ -184,17 +186,17 @@ func (n *newcomer) addFlow(q *queue) {
 	// At the same time as the newcomer's end would be early enough: the turn of a ticket that is first
 	// now was before that of the newcomer.
 	if q.length == 1 || q.start.plusTotal(q.total, q.Share).before(n.finish) {
-		n.ahead.addAll(q.total)
+		n.ahead.AddSum(q.total)
 		return
 	}
-	n.ahead.add(q.first.Weight)
+	n.ahead.Add(q.first.Weight)
 	for p := q.first.next; p != nil && n.budget > 0; p = p.next {
 		n.budget--
 		at = at.plus(takes(p.Weight, q.Share))
 		if !at.before(n.finish) && (at != n.finish || !n.turnAfter(q, p)) {
 			return
 		}
-		n.ahead.add(p.Weight)
+		n.ahead.Add(p.Weight)
 	}
 }
 

@@ -1,13 +1,17 @@
 package line
 
-import "iter"
+import (
+	"iter"
+
+	"github.com/flowguard-go/flowguard/internal/weight"
+)
 
 // fifo is a first-in, first-out queue of places. Every operation is O(1), removal from the middle
 // included. The zero fifo is empty and ready for use.
 type fifo struct {
 	first, last *Place
 	length      int
-	total       total // the weight of all its tickets
+	total       weight.Sum // the weight of all its tickets
 }
 
 // push puts an idle place at the tail.
@@ -21,7 +25,7 @@ func (l *fifo) push(p *Place) {
 	}
 	l.last = p
 	l.length++
-	l.total.add(p.Weight)
+	l.total.Add(p.Weight)
 }
 
 // remove takes a place out of the queue, wherever in it it stands, and leaves the place idle.
@@ -38,7 +42,7 @@ func (l *fifo) remove(p *Place) {
 	}
 	p.prev, p.next, p.State = nil, nil, Idle
 	l.length--
-	l.total.subtract(p.Weight)
+	l.total.Subtract(p.Weight)
 }
 
 // all yields the places from the head to the tail. The queue must not change meanwhile.

@@ -1,8 +1,9 @@
 package line
 
 import (
-	"math"
 	"math/bits"
+
+	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
 // point is a point in virtual time. Virtual time is counted in whole units, of one permit each for a
@@ -38,16 +39,16 @@ func (p point) minus(s span) point {
 
 // plusTotal returns when tickets of that weight in all end at the latest, if the first of them starts
 // at p. Because what each ticket takes is rounded down, n of them may end up to n-1 parts earlier.
-func (p point) plusTotal(t total, share int) point {
+func (p point) plusTotal(t weight.Sum, share int) point {
 	if share != 1 {
 		s := uint64(share)
-		high, rest := t.high/s, t.high%s
-		low, rest := bits.Div64(rest, t.low, s)
+		high, rest := t.High/s, t.High%s
+		low, rest := bits.Div64(rest, t.Low, s)
 		part, _ := bits.Div64(rest, 0, s)
-		p, t = p.plus(span{0, part}), total{high, low}
+		p, t = p.plus(span{0, part}), weight.Sum{High: high, Low: low}
 	}
-	whole, carry := bits.Add64(p.whole, t.low, 0)
-	return point{p.high + t.high + carry, whole, p.part}
+	whole, carry := bits.Add64(p.whole, t.Low, 0)
+	return point{p.high + t.High + carry, whole, p.part}
 }
 
 func (p point) before(q point) bool {
@@ -55,33 +56,4 @@ func (p point) before(q point) bool {
 		return p.high < q.high
 	}
 	return p.whole < q.whole || p.whole == q.whole && p.part < q.part
-}
-
-// total is a sum of weights. A single word would not hold two of the largest.
-type total struct{ high, low uint64 }
-
-func (t *total) add(weight int) {
-	var carry uint64
-	t.low, carry = bits.Add64(t.low, uint64(weight), 0)
-	t.high += carry
-}
-
-func (t *total) subtract(weight int) {
-	var borrow uint64
-	t.low, borrow = bits.Sub64(t.low, uint64(weight), 0)
-	t.high -= borrow
-}
-
-func (t *total) addAll(u total) {
-	var carry uint64
-	t.low, carry = bits.Add64(t.low, u.low, 0)
-	t.high += u.high + carry
-}
-
-// saturated returns the sum, or math.MaxInt if it is larger than that.
-func (t total) saturated() int {
-	if t.high > 0 || t.low > math.MaxInt {
-		return math.MaxInt
-	}
-	return int(t.low)
 }
