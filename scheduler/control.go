@@ -64,10 +64,13 @@ func (s *Scheduler) Charge(w Window, n int) error {
 // up, tickets wait for the end of d. The window's own limit holds as before: an observation makes it
 // tighter, never looser.
 //
-// Call it while you hold the ticket of the call that was answered, before its Release. Of the permits
-// that were in use together with that ticket the far side may not have counted all, so the scheduler
-// deducts them from left. So answers may come from many workers and in any order: the latest replaces
-// the one before, and permits are neither granted early nor deducted for good.
+// Call it while you hold the ticket of the call that was answered, before its Release. Then answers may
+// come from many workers and in any order. Of the permits that were in use together with that ticket the
+// far side may not have counted all, so only left without those is certain. The scheduler goes on with
+// that, or with what it has counted itself since the observation before, if that is more and not above
+// left. With one call at a time, each observation replaces the one before. If it ends sooner, the one
+// before holds again until its own end. A call that lasts long makes what is certain small, because all
+// permits granted since it began may not have been counted.
 //
 // WaitTime, deadlines, Stats, Watch and Snapshot know of it. With d of 0 or less it does nothing. It
 // returns an [*InvalidError] if the limits have no such window or left is below 0, or [ErrClosed].

@@ -93,7 +93,7 @@ func (c *core) enforce() {
 		w := &c.windows[i]
 		c.inForce = append(c.inForce, w)
 		if w.observed.holds() {
-			c.ends = min(c.ends, w.observed.until)
+			c.ends = min(c.ends, w.observed.latest.until)
 		}
 	}
 	c.timeless = !paused && len(c.windows) == 0
@@ -120,9 +120,7 @@ func (c *core) expire() {
 		c.pause = pause{}
 	}
 	for i := range c.windows {
-		if c.windows[i].observed.until <= c.now {
-			c.windows[i].observed = unobserved
-		}
+		c.windows[i].observed.expire(c.now)
 	}
 	c.enforce()
 }
@@ -426,8 +424,8 @@ func (c *core) observe(w Window, left int, until moment) error {
 	if !c.underway.counting {
 		c.underway.start(c.burst.held)
 	}
-	left = c.underway.deductFrom(left)
-	err := c.eachWindow("Observe", w, func(w *window) { w.observe(c.now, left, until) })
+	sure := c.underway.deductFrom(left)
+	err := c.eachWindow("Observe", w, func(w *window) { w.observe(c.now, sure, left, until) })
 	c.enforce()
 	return err
 }

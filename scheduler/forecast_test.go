@@ -206,7 +206,7 @@ func (h *rehearsal) past(weights int) {
 // observe tells a window what is left of it.
 func (h *rehearsal) observe(i int) {
 	left, until := h.r.IntN(700), h.now+1+moment(h.r.IntN(3_000))
-	h.windows[i].observe(h.now, left, until)
+	h.windows[i].observe(h.now, left, left, until)
 	h.observed[i] = observation{since: h.now, until: until, left: left}
 	h.serve()
 }

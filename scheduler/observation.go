@@ -12,16 +12,11 @@ import (
 type observation struct {
 	since moment
 	until moment // 0: there is none
-	left  int
+	left  int    // math.MaxInt if there is none
 }
 
-// unobserved says nothing.
-var unobserved = observation{left: math.MaxInt}
-
-func (o *observation) holds() bool { return o.until != 0 }
-
 func (o *observation) grant(n int) {
-	if o.holds() {
+	if o.until != 0 {
 		o.left -= n
 	}
 }
@@ -29,14 +24,71 @@ func (o *observation) grant(n int) {
 // undo gives back a grant that the far side has never seen. Of grants at the instant of the
 // observation it is not known whether they were made after it.
 func (o *observation) undo(at moment, n int) {
-	if o.holds() && at > o.since {
+	if o.until != 0 && at > o.since {
 		o.left += n
 	}
 }
 
-// fits reports whether n more permits fit behind those foreseen.
-func (o *observation) fits(ahead *foreseen, n int) bool {
-	return n <= o.left-min(o.left, ahead.weight().Saturated())
+// observed is what holds of all that the far side said of a window: the latest until that ends, and after
+// it the one that ends last. A late answer may be of a period that is over, and end in the middle of the
+// next. Without the other one, nothing would then be left of what was said of the present period.
+//
+// The other leaves at least as much as the latest, so time alone never takes away what fits. Both are true,
+// so each of them may be used after the latest has ended.
+type observed struct {
+	latest observation
+	longer observation // ends after the latest
+}
+
+var unobserved = observed{observation{left: math.MaxInt}, observation{left: math.MaxInt}}
+
+func (o *observed) holds() bool { return o.latest.until != 0 }
+
+// add notes that the far side grants at most left more permits until an instant. Some of them may be for
+// permits that are granted already; sure of them are not. What is left of the observation before is more
+// exact than sure, unless it is above left: then others use the far side's limit too.
+func (o *observed) add(now moment, sure, left int, until moment) {
+	if o.latest.left <= left {
+		sure = max(sure, o.latest.left)
+	}
+	latest, longer := observation{now, until, sure}, o.longer
+	if longer.until == 0 {
+		longer = o.latest
+	}
+	switch {
+	case longer.until <= until:
+		longer = unobserved.longer
+	case longer.left < sure:
+		longer.since, longer.left = now, sure
+	}
+	o.latest, o.longer = latest, longer
+}
+
+// expire forgets what no longer holds.
+func (o *observed) expire(now moment) {
+	for o.holds() && o.latest.until <= now {
+		o.latest, o.longer = o.longer, unobserved.longer
+	}
+}
+
+func (o *observed) grant(n int) {
+	o.latest.grant(n)
+	o.longer.grant(n)
+}
+
+func (o *observed) undo(at moment, n int) {
+	o.latest.undo(at, n)
+	o.longer.undo(at, n)
+}
+
+// roomAt returns the first instant from at on at which n permits fit behind those foreseen.
+func (o *observed) roomAt(at moment, ahead *foreseen, n int) moment {
+	for _, o := range []*observation{&o.latest, &o.longer} {
+		if o.until != 0 && n > o.left-min(o.left, ahead.weight().Saturated()) {
+			at = max(at, o.until)
+		}
+	}
+	return at
 }
 
 // underway counts the permits that the far side may not have counted when it gave an answer that

@@ -26,7 +26,7 @@ type slowCore struct {
 	pausedUntil moment
 	halted      bool
 
-	observed []slowObservation // for each window
+	observed []slowObserved // for each window
 	underway slowUnderway
 }
 
@@ -34,6 +34,20 @@ type slowCore struct {
 type slowObservation struct {
 	since, until moment
 	left         int
+}
+
+// slowObserved is what the far side said last, and what it said that ends last.
+type slowObserved struct{ latest, longest slowObservation }
+
+func (o *slowObserved) both() []*slowObservation { return []*slowObservation{&o.latest, &o.longest} }
+
+// tell notes what the far side says now. Each of the two is true, so after the latest the larger holds.
+func (o *slowObserved) tell(now slowObservation) {
+	if o.latest = now; now.until >= o.longest.until {
+		o.longest = now
+	} else if now.left > o.longest.left {
+		o.longest = slowObservation{now.since, o.longest.until, now.left}
+	}
 }
 
 // slowUnderway is underway with every ticket remembered.
@@ -105,27 +119,33 @@ func (o *slowCore) observe(i, left int, until moment) {
 			}
 		}
 	}
-	left = max(0, left-o.underway.uncounted())
+	sure := max(0, left-o.underway.uncounted())
 	for j, w := range o.limits.Windows {
 		if w == o.limits.Windows[i] && until > o.now {
-			o.observed[j] = slowObservation{o.now, until, left}
+			expected := sure
+			if known := o.left(j, o.now); known <= left {
+				expected = max(sure, known)
+			}
+			o.observed[j].tell(slowObservation{o.now, until, expected})
 		}
 	}
 }
 
 // left returns what the far side grants of the i-th window at t.
 func (o *slowCore) left(i int, t moment) int {
-	if t >= o.observed[i].until {
-		return math.MaxInt
+	for _, said := range o.observed[i].both() {
+		if t < said.until {
+			return said.left
+		}
 	}
-	return o.observed[i].left
+	return math.MaxInt
 }
 
 func newSlowCore(l Limits, maxQueue int, nonBlocking bool) *slowCore {
 	o := &slowCore{limits: l, maxQueue: maxQueue, nonBlocking: nonBlocking}
 	for range l.Windows {
 		o.extra = append(o.extra, nil)
-		o.observed = append(o.observed, slowObservation{})
+		o.observed = append(o.observed, slowObserved{})
 		o.since = append(o.since, -1)
 	}
 	return o
@@ -201,8 +221,8 @@ func (o *slowCore) fits(n int) bool {
 func (o *slowCore) firstFit(grants []*slowGrant, n int, t moment) moment {
 	candidates := []moment{t}
 	for i, w := range o.limits.Windows {
-		if until := o.observed[i].until; until > t {
-			candidates = append(candidates, until)
+		for _, said := range o.observed[i].both() {
+			candidates = append(candidates, max(t, said.until))
 		}
 		for _, g := range append(slices.Clone(grants), o.extra[i]...) {
 			if from := g.from(w); from != never && from+moment(w.Per) > t {
@@ -231,7 +251,9 @@ func (o *slowCore) pump() (ids []int) {
 			o.underway.tickets = append(o.underway.tickets, &slowUnderwayTicket{t.ID, t.Weight, o.underway.round, true})
 		}
 		for i := range o.observed {
-			o.observed[i].left -= t.Weight
+			for _, said := range o.observed[i].both() {
+				said.left -= t.Weight
+			}
 		}
 		ids = append(ids, t.ID)
 	}
@@ -360,8 +382,10 @@ func (o *slowCore) undo(id int) {
 	o.underway.end(id)
 	for _, g := range o.granted {
 		for i := range o.observed {
-			if g.ID == id && g.at > o.observed[i].since {
-				o.observed[i].left += g.Weight
+			for _, said := range o.observed[i].both() {
+				if g.ID == id && g.at > said.since {
+					said.left += g.Weight
+				}
 			}
 		}
 	}

@@ -34,7 +34,7 @@ func (w *window) snapshot(at func(moment) time.Time) WindowSnapshot {
 		s.Spent = append(s.Spent, Spent{at(t), n})
 	}
 	if w.observed.holds() {
-		s.Left, s.Until = w.observed.left, at(w.observed.until)
+		s.Left, s.Until = w.observed.latest.left, at(max(w.observed.latest.until, w.observed.longer.until))
 	}
 	return s
 }
@@ -52,7 +52,7 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 		old[i] = newWindow(snap.Limits.Windows[i])
 		old[i].refill(s, c.now, at)
 		if !s.Until.IsZero() {
-			old[i].observe(c.now, s.Left, future(s.Until))
+			old[i].observe(c.now, s.Left, s.Left, future(s.Until))
 		}
 	}
 	before := newAncestors(old)
@@ -84,6 +84,7 @@ func (w *window) refill(s WindowSnapshot, now moment, at func(time.Time) moment)
 func (w *window) merge(other *window, now moment) {
 	w.past.merge(&other.past, now)
 	if other.observed.holds() {
-		w.observed = other.observed
+		o := other.observed.latest
+		w.observed.add(now, o.left, o.left, o.until)
 	}
 }

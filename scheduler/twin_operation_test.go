@@ -256,8 +256,10 @@ func (w *twin) edges() (edges []moment) {
 		edges = append(edges, w.oracle.pausedUntil)
 	}
 	for _, o := range w.oracle.observed {
-		if o.until > now {
-			edges = append(edges, o.until)
+		for _, said := range o.both() {
+			if said.until > now {
+				edges = append(edges, said.until)
+			}
 		}
 	}
 	slices.Sort(edges)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -251,7 +252,11 @@ func (w *twin) restart(step moment) error {
 			if got := s.used(i); got != want {
 				return fmt.Errorf("restored, %d permits count in %v at %d, want %d\n%s", got, win, s.now()-began, want, text)
 			}
-			want = max(0, min(win.Permits-want, w.oracle.left(i, s.now()-began)))
+			left := math.MaxInt
+			if s.now()-began < w.oracle.observed[i].longest.until {
+				left = w.oracle.left(i, w.oracle.now) // until the last end
+			}
+			want = max(0, min(win.Permits-want, left))
 			if got := s.remaining(i); got != want {
 				return fmt.Errorf("restored, %d permits remain in %v at %d, want %d\n%s", got, win, s.now()-began, want, text)
 			}

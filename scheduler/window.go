@@ -9,9 +9,9 @@ import (
 // window is one Window at work.
 type window struct {
 	Window
-	past     history     // what was charged in the last Per
-	held     weight.Sum  // what is charged because it is held; FromRelease only
-	observed observation // what the far side said is left
+	past     history    // what was charged in the last Per
+	held     weight.Sum // what is charged because it is held; FromRelease only
+	observed observed   // what the far side said is left
 }
 
 func newWindow(w Window) window {
@@ -28,14 +28,14 @@ func (w *window) used() int {
 
 // remaining returns how many permits could be granted now, 0 or more.
 func (w *window) remaining() int {
-	return max(0, min(w.Permits-w.used(), w.observed.left))
+	return max(0, min(w.Permits-w.used(), w.observed.latest.left))
 }
 
 // advance forgets what no longer counts at now.
 func (w *window) advance(now moment) { w.past.expire(now) }
 
 func (w *window) fits(n int) bool {
-	return n <= w.Permits-w.used() && n <= w.observed.left
+	return n <= w.Permits-w.used() && n <= w.observed.latest.left
 }
 
 func (w *window) grant(now moment, n int) {
@@ -65,9 +65,9 @@ func (w *window) undo(now, at moment, n int) {
 // spend charges n permits that were used elsewhere.
 func (w *window) spend(now moment, n int) { w.past.add(now, n) }
 
-func (w *window) observe(now moment, left int, until moment) {
+func (w *window) observe(now moment, sure, left int, until moment) {
 	if until > now {
-		w.observed = observation{since: now, until: until, left: left}
+		w.observed.add(now, sure, left, until)
 	}
 }
 
@@ -77,8 +77,8 @@ func (w *window) roomAt(now moment, ahead *foreseen, n int) (at moment, sure boo
 	} else {
 		at, sure = ahead.roomAt(w, now, n)
 	}
-	if w.observed.holds() && !w.observed.fits(ahead, n) {
-		at = max(at, w.observed.until)
+	if w.observed.holds() {
+		at = w.observed.roomAt(at, ahead, n)
 	}
 	return at, sure
 }
