@@ -49,40 +49,51 @@ const (
 
 // borrow returns the state, or nil if the owner has it or wants it.
 func (l *lending) borrow() *state {
-	for look := 1; look <= borrowLooks; look++ {
-		if l.slot.Load() != nil {
-			if st := l.slot.Swap(nil); st != nil {
-				return st
-			}
+	if l.slot.Load() != nil {
+		if st := l.slot.Swap(nil); st != nil {
+			return st
 		}
+	}
+	return l.lookAgain()
+}
+
+// lookAgain is borrow where the first look did not find the state.
+func (l *lending) lookAgain() *state {
+	for look := 1; look < borrowLooks; look++ {
 		if !l.out.Load() {
 			return nil
 		}
 		if look%yieldEvery == 0 {
 			runtime.Gosched()
 		}
+		if l.slot.Load() != nil {
+			if st := l.slot.Swap(nil); st != nil {
+				return st
+			}
+		}
 	}
 	return nil
 }
 
-// putBack puts the state where the next borrower finds it, or hands it to the owner who has called it
-// in. The owner looks at the slot after it has called, and putBack at the call after it has filled the
-// slot: one of them sees the other.
-func (l *lending) putBack(st *state) {
-	l.slot.Store(st)
-	if !l.out.Load() {
-		if st := l.slot.Swap(nil); st != nil {
-			l.home <- st
-		}
+// giveBack ends a borrowing: it puts the state where the next borrower finds it, or hands it to the owner
+// who has called it in. The owner looks at the slot after it has called, and giveBack at the call after it
+// has filled the slot: one of them sees the other.
+//
+// If the head of the line now fits earlier than the alarm is set for, the owner is told to set it.
+func (b *mailbox) giveBack(st *state) {
+	sooner := st.core.line.Len() > 0 && st.wakeIsSooner()
+	b.slot.Store(st)
+	if !b.out.Load() {
+		b.bringHome()
+	}
+	if sooner {
+		b.hint()
 	}
 }
 
-// giveBack ends a borrowing. If the head of the line now fits earlier than the alarm is set for, the
-// owner is told to set it.
-func (b *mailbox) giveBack(st *state) {
-	sooner := st.core.line.Len() > 0 && st.wakeIsSooner()
-	b.putBack(st)
-	if sooner {
-		b.hint()
+// bringHome hands the state to the owner, if it is still in the slot.
+func (l *lending) bringHome() {
+	if st := l.slot.Swap(nil); st != nil {
+		l.home <- st
 	}
 }
