@@ -53,10 +53,10 @@ func (h *Handle) AcquireN(ctx context.Context, weight int) (ticket.Ticket, error
 	}
 	p, how, err := h.acquireNow(&r, ctx.Done())
 	switch how {
-	case outcomeRefused:
-		return ticket.Ticket{}, err
 	case outcomeGranted:
 		return h.granted(p), nil
+	case outcomeRefused:
+		return ticket.Ticket{}, err
 	case outcomeWatched:
 		return h.issue(p, <-p.Ready())
 	case outcomeWorthSharing:
