@@ -112,13 +112,38 @@ func ExampleScheduler_Charge() {
 	}
 	defer s.Close()
 
-	// A response says "X-RateLimit-Remaining: 12": others spend from the same limit.
-	const theirs = 12
-	if spent := s.Stats().Windows[0].Remaining - theirs; spent > 0 {
-		if err := s.Charge(minute, spent); err != nil {
-			log.Fatal(err)
-		}
+	// Another process that shares the limit says what it has used.
+	if err := s.Charge(minute, 48); err != nil {
+		log.Fatal(err)
 	}
 	fmt.Println(s.Stats().Windows[0])
 	// Output: 60/min: 48 used, 12 remaining
+}
+
+// A response says "RateLimit-Remaining: 2" and "RateLimit-Reset: 20": others use the same limit.
+func ExampleScheduler_Observe() {
+	mock := clock.NewMock()
+	minute := scheduler.PerMinute(60)
+	s, err := scheduler.New(scheduler.Limits{Windows: []scheduler.Window{minute}}, scheduler.WithClock(mock))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	if t, ok := s.TryAcquire(); ok {
+		// Make the call. Pass on what the response says before Release.
+		if err := s.Observe(minute, 2, 20*time.Second); err != nil {
+			log.Fatal(err)
+		}
+		t.Release()
+	}
+	fmt.Println(s.Stats().Windows[0])
+	s.TryAcquireN(2)
+	fmt.Println("wait:", s.WaitTime())
+	mock.Add(20 * time.Second)
+	fmt.Println(s.Stats().Windows[0])
+	// Output:
+	// 60/min: 1 used, 2 remaining
+	// wait: 20s
+	// 60/min: 3 used, 57 remaining
 }

@@ -162,3 +162,50 @@ func ExampleScheduler_Drain() {
 	// drained: <nil>
 	// newcomer: scheduler: closed
 }
+
+// Code that is only to be limited gets a handle: it can take permits, but not close or change the scheduler.
+func ExampleScheduler_Handle() {
+	s, err := scheduler.New(scheduler.MustParseLimits("2/h"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	work := func(h *scheduler.Handle) {
+		err := h.Do(context.Background(), func(context.Context) error {
+			fmt.Println("called")
+			return nil
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	work(s.Handle())
+	work(s.Flow("tenant", 1).Handle())
+	fmt.Println(s.Stats().Windows[0])
+	// Output:
+	// called
+	// called
+	// 2/h: 2 used, 0 remaining
+}
+
+func ExampleHandle_TryAcquire() {
+	s, err := scheduler.New(scheduler.MustParseLimits("burst 1"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	h := s.Handle()
+	t, ok := h.TryAcquire()
+	fmt.Println("granted:", ok)
+	_, ok = h.TryAcquire()
+	fmt.Println("granted:", ok)
+	t.Release()
+	_, ok = h.TryAcquire()
+	fmt.Println("granted:", ok)
+	// Output:
+	// granted: true
+	// granted: false
+	// granted: true
+}

@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"time"
@@ -113,4 +114,28 @@ func ExampleEvent_String() {
 func ExampleEventKind_String() {
 	fmt.Println(scheduler.EventGivenUp)
 	// Output: given up
+}
+
+// A test looks at everything that happened to the scheduler of the code it tests.
+func ExampleEventLog() {
+	var events scheduler.EventLog
+	s, err := scheduler.New(scheduler.MustParseLimits("1/h"), &events, scheduler.NonBlocking(), scheduler.WithClock(clock.NewMock()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	for range 2 {
+		if t, err := s.Acquire(context.Background()); err == nil {
+			t.Release()
+		}
+	}
+	for _, e := range events.Events() {
+		fmt.Println(e)
+	}
+	// Output:
+	// ticket 1 enqueued
+	// ticket 1 granted after 0s
+	// ticket 1 released
+	// ticket of weight 1 refused: scheduler: no permit is free now (limit 1/h); come back in 1h0m0s
 }

@@ -39,7 +39,7 @@ func (f *feed) end() { close(f.events) }
 // subscribe begins a subscription.
 func (st *state) subscribe(s subscriber) {
 	st.feeds = append(st.feeds, s)
-	st.watched = true
+	st.watched, st.setBy = true, st.step()
 }
 
 // unsubscribe ends a subscription, if it has not ended.
@@ -84,7 +84,7 @@ func (st *state) emit(e Event) {
 	if !st.watched {
 		return
 	}
-	e.At = st.timeOf(st.core.now)
+	e.At = st.eventTime(st.core.now)
 	for _, f := range st.feeds {
 		e := e
 		e.Limits = e.Limits.clone() // readers may do with it what they like

@@ -141,18 +141,12 @@ func (u *underway) end(p *line.Place) {
 }
 
 // deductFrom returns what is left of n for tickets to come, 0 or more. At least one permit belongs to the
-// ticket whose answer it is, and the far side has counted that.
+// ticket whose answer it is, and the far side has counted that. While nothing is held there is no round
+// with a grant.
 func (u *underway) deductFrom(n int) int {
-	present, last, oldest := u.rounds()
-	uncounted := u.granted[present]
-	switch {
-	case !u.held[last].IsZero():
-		uncounted.AddSum(u.granted[last])
-		uncounted.AddSum(u.granted[oldest])
-	case !u.held[present].IsZero():
-		uncounted.AddSum(u.granted[last])
-	default:
-		return n
+	var uncounted weight.Sum
+	for _, granted := range u.granted {
+		uncounted.AddSum(granted)
 	}
-	return n - min(n, uncounted.Saturated()-1)
+	return n - min(n, max(0, uncounted.Saturated()-1))
 }

@@ -110,6 +110,8 @@ func TestObserveNeverLoosensTheWindow(t *testing.T) {
 		s.wantRemaining(3)
 		s.wantGrantable(3)
 		s.wantWait(1, time.Hour)
+		s.observe(scheduler.PerHour(3), 0, time.Minute)
+		s.wantWait(1, time.Hour)
 	})
 }
 
@@ -188,12 +190,14 @@ func TestObservationThatEndsFirst(t *testing.T) {
 		s.wantWait(6, 10*time.Second)
 		s.until(time.Second)
 		s.wantRemaining(5)
-		s.observe(hundred, 8, time.Second) // the far side allows more; nothing says that it stops to
-		s.wantGrantable(8)
+		s.acquire().Release()
+		s.observe(hundred, 8, time.Second) // the far side allows more, and nothing says that it stops to
+		s.acquire().Release()
+		s.wantRemaining(7)
 		s.until(10*time.Second - 1)
-		s.wantRemaining(0)
+		s.wantRemaining(7)
 		s.until(10 * time.Second)
-		s.wantRemaining(92)
+		s.wantRemaining(98)
 		s.observe(hundred, 3, 10*time.Second)
 		s.observe(hundred, 2, 5*time.Second)
 		s.observe(hundred, 1, 10*time.Second)
@@ -263,15 +267,34 @@ func TestUndoneGrantIsLeft(t *testing.T) {
 		before.Cancel() // it was not deducted from what is left
 		s.wantRemaining(10)
 
-		s.observe(hundred, 9, time.Second)
-		s.until(2500 * time.Millisecond)
-		unseen = s.enqueue(4)
+		s.observe(hundred, 9, 2*time.Second)
+		s.until(3 * time.Second)
+		soon, late := s.enqueue(3), s.enqueue(4)
+		s.wantRemaining(2)
+		soon.Cancel()
+		s.wantRemaining(5)
 		s.until(4 * time.Second) // now the first observation holds
 		s.wantRemaining(6)
-		unseen.Cancel()
+		late.Cancel()
 		s.wantRemaining(10)
 		s.until(3 * time.Minute)
 		s.wantRemaining(100)
+	})
+}
+
+// It is not given back to an observation that was told after it: the far side has not counted it there.
+func TestUndoneGrantOfBeforeIsNotLeft(t *testing.T) {
+	control(t, "100/h", func(s *story) {
+		s.observe(hundred, 5, time.Minute)
+		s.until(time.Second)
+		unseen := s.enqueue(1)
+		s.wantRemaining(4)
+		s.until(2 * time.Second)
+		s.observe(hundred, 20, time.Second)
+		unseen.Cancel()
+		s.wantRemaining(20)
+		s.until(3 * time.Second)
+		s.wantRemaining(20)
 	})
 }
 
@@ -394,6 +417,24 @@ func TestObserveTheSameByManyWorkers(t *testing.T) {
 			call.Release()
 		}
 		s.wantGrantable(83)
+	})
+}
+
+// However many calls there have been, each begun while another was under way, only the last may not
+// have been counted.
+func TestObserveAfterManyCalls(t *testing.T) {
+	control(t, "1000/h", func(s *story) {
+		thousand := scheduler.PerHour(1000)
+		call := s.acquire()
+		for range 200 {
+			s.observe(thousand, 999, 1)
+			time.Sleep(1)
+			next := s.acquire()
+			call.Release()
+			call = next
+		}
+		s.observe(thousand, 100, time.Minute)
+		s.wantRemaining(99) // its own call has been counted, the one before it may not have been
 	})
 }
 

@@ -84,7 +84,8 @@ func (w *window) refill(s WindowSnapshot, now moment, at func(time.Time) moment)
 func (w *window) merge(other *window, now moment) {
 	w.past.merge(&other.past, now)
 	if other.observed.holds() {
-		o := other.observed.latest
-		w.observed.add(now, o.left, o.left, o.until)
+		// Which of the two is the later is not known, so neither makes the other looser.
+		left := min(w.observed.latest.left, other.observed.latest.left)
+		w.observed.add(now, left, left, other.observed.latest.until)
 	}
 }

@@ -52,9 +52,12 @@ func (s *shared) momentIn(d time.Duration) moment {
 func isMonotonic(t time.Time) bool { return t != t.Round(0) }
 
 // timeOf returns the time of the moment, by the time of day as it is set now.
-func (s *shared) timeOf(m moment) time.Time {
+func (s *shared) timeOf(m moment) time.Time { return s.timeAfter(m, s.step()) }
+
+// timeAfter returns the time of the moment if the time of day was set by the step.
+func (s *shared) timeAfter(m moment, step time.Duration) time.Time {
 	t := s.epoch.Add(time.Duration(m))
-	if step := s.step(); step != 0 {
+	if step != 0 {
 		t = t.Round(0).Add(step)
 	}
 	return t

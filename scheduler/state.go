@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"time"
+
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
@@ -16,7 +18,8 @@ type state struct {
 	chores   []*chore
 	looks    int // how many more tickets may be looked at for them in this turn
 	feeds    []subscriber
-	watched  bool // there are feeds
+	watched  bool          // there are feeds
+	setBy    time.Duration // by how much the time of day was set, as of this turn; known only while watched
 
 	armed moment // what the owner's alarm is set to, or will be; never if it is off
 }
@@ -32,15 +35,27 @@ func (st *state) timeless() bool { return st.core.timeless && !st.watched }
 
 // catchUp brings the state to the present.
 func (st *state) catchUp() {
-	st.core.advance(st.now())
+	st.advance(st.now())
 	st.grant()
 }
+
+// advance moves time on to what the clock shows. What events need of the clock is read here, before
+// anything is decided: so all events of a moment tell one time, and a clock that panics changes nothing.
+func (st *state) advance(reading moment) {
+	if st.watched {
+		st.setBy = st.step()
+	}
+	st.core.advance(reading)
+}
+
+// eventTime returns what an event tells as the time of the moment.
+func (st *state) eventTime(m moment) time.Time { return st.timeAfter(m, st.setBy) }
 
 // beginTurn brings the state to what the clock shows, at the beginning of a turn of the owner's. In
 // between borrowers share what the turn leaves of the looks.
 func (st *state) beginTurn(reading moment) {
 	st.looks = perTurn
-	st.core.advance(reading)
+	st.advance(reading)
 	st.grant()
 }
 
@@ -185,10 +200,13 @@ func (st *state) configure(l *Limits) *chore {
 
 // setPause stops grants until the clock shows an instant, or if that is never, until resume.
 func (st *state) setPause(until moment) {
-	if until = st.core.standing(until); st.core.setPause(until) && st.watched {
+	if until != never {
+		until = min(st.core.standing(until), horizon)
+	}
+	if st.core.setPause(until) && st.watched {
 		e := Event{Kind: EventPaused}
 		if !st.core.pause.halted {
-			e.Until = st.timeOf(st.core.pause.until)
+			e.Until = st.eventTime(st.core.pause.until)
 		}
 		st.emit(e)
 	}
@@ -213,7 +231,7 @@ func (st *state) observe(w Window, left int, until moment) error {
 	until = min(st.core.standing(until), horizon)
 	err := st.core.observe(w, left, until)
 	if err == nil && until > st.core.now {
-		st.emit(Event{Kind: EventObserved, Weight: left, Window: w, Until: st.timeOf(until)})
+		st.emit(Event{Kind: EventObserved, Weight: left, Window: w, Until: st.eventTime(until)})
 	}
 	return err
 }
