@@ -478,3 +478,15 @@ func TestCoreAtItsEnds(t *testing.T) {
 		t.Errorf("%d used", got)
 	}
 }
+
+// Windows that are no longer in force can be collected.
+func TestOldWindowsAreForgotten(t *testing.T) {
+	var c core
+	c.init(Limits{Windows: []Window{PerSecond(1), PerMinute(2), PerHour(3)}}, unlimited, false)
+	c.configure(Limits{MaxBurst: 1})
+	for _, l := range c.inForce[:cap(c.inForce)] {
+		if w, kept := l.(*window); kept {
+			t.Errorf("%v is kept", w)
+		}
+	}
+}

@@ -1,6 +1,11 @@
 package scheduler
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
 
 func TestPauseStory(t *testing.T) {
 	t.Run("ends by itself", func(t *testing.T) {
@@ -149,5 +154,20 @@ func TestPause(t *testing.T) {
 	}
 	if !p.halted {
 		t.Error("an end that became known ended the halt")
+	}
+}
+
+// No pause ends later than a clock can show, also if the clock is behind. The owner would set its alarm for a
+// time that never comes, again and again.
+func TestLongestPauseEnds(t *testing.T) {
+	for _, behind := range []time.Duration{0, time.Hour} {
+		st := newParts(Limits{MaxBurst: 1}, clock.NewMock()).state
+		st.core.advance(moment(time.Hour))
+		st.core.advance(moment(time.Hour - behind))
+		st.setPause(horizon)
+		st.core.advance(horizon)
+		if st.core.pause.paused(st.core.now) {
+			t.Errorf("behind by %v: the pause goes on until %d, %d after the horizon", behind, st.core.pause.until, st.core.pause.until-horizon)
+		}
 	}
 }
