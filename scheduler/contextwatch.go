@@ -77,7 +77,7 @@ func (w *contextWatch) install(c *sharedContext) (idle *sharedContext) {
 // end is called when all is over.
 func (w *contextWatch) end() {
 	if w.current != nil {
-		w.current.stop()
+		go w.current.stop() // it is the code of a context, which may not belong to the standard library
 	}
 }
 

@@ -24,7 +24,7 @@ func (h *Handle) tryNow(r *request) (p *line.Place, answered bool) {
 }
 
 // acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can; done is of the
-// context.
+// context. A forecast behind a long line is left to the owner.
 func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, how outcome, err error) {
 	st := h.box.borrow()
 	if st == nil {
@@ -36,6 +36,9 @@ func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, ho
 	}
 	if st.core.takes(r) {
 		return st.grantNow(r), outcomeGranted, nil
+	}
+	if st.core.takesLong(r) {
+		return nil, outcomeUnanswered, nil
 	}
 	v, err := st.core.decideToWait(callAcquire, r)
 	switch v {

@@ -58,6 +58,11 @@ func (c *core) earliest(r *request) (at moment, by limit) {
 	return c.foresee(f, r.weight)
 }
 
+// takesLong reports whether the decision about a ticket that must wait needs a forecast behind a long line.
+func (c *core) takesLong(r *request) bool {
+	return c.line.Len() > lookAhead && (r.deadline != never || c.nonBlocking)
+}
+
 // foresee returns when a ticket of weight n is granted behind those ahead, and what decides that.
 func (c *core) foresee(ahead *foreseen, n int) (at moment, by limit) {
 	at = c.now
