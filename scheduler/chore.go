@@ -70,9 +70,6 @@ func (st *state) workOn() (done chan<- answer) {
 // dismissHeads sends away the tickets whose turn it is and that a chore has not come to yet. It returns
 // false if the next one must go too, but not in this turn.
 func (st *state) dismissHeads() bool {
-	if len(st.chores) == 0 {
-		return true
-	}
 	for {
 		p, f := st.core.line.First()
 		if p == nil {

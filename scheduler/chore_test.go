@@ -342,7 +342,7 @@ func TestForecastWithoutThoseWhoGo(t *testing.T) {
 		for range waiting {
 			st.arrive(callEnqueue, line.NewPlace(), &request{3, never, nil})
 		}
-		st.apply(&message{verb: verbConfigure, change: &change{limits: &Limits{Windows: []Window{Per(2, time.Second)}}}})
+		st.apply(&message{verb: verbConfigure, change: &change{limits: &Limits{Windows: []Window{Per(2, time.Second)}}}}, new(answer))
 		if st.core.line.Len() == 0 {
 			t.Fatal("no work is left")
 		}
@@ -479,7 +479,7 @@ func TestChoresAgainstPlainState(t *testing.T) {
 				for _, p := range plain.tickets {
 					if p.holds && r.IntN(2) == 0 {
 						p.holds = false
-						c.state.apply(&message{verb: verbRelease, place: p.Place, number: p.Number})
+						c.state.apply(&message{verb: verbRelease, place: p.Place, number: p.Number}, new(answer))
 						plain.grant()
 						break
 					}
@@ -487,14 +487,14 @@ func TestChoresAgainstPlainState(t *testing.T) {
 			case k < 12:
 				if p := plain.tickets[r.IntN(len(plain.tickets))]; p.waiting {
 					plain.sendAway(errGivenUp, func(t *plainTicket) bool { return t == p })
-					c.state.apply(&message{verb: verbCancel, place: p.Place, number: p.Number})
+					c.state.apply(&message{verb: verbCancel, place: p.Place, number: p.Number}, new(answer))
 				}
 			case k < 14:
 				plain.setMax(1 + r.IntN(9))
-				c.state.apply(&message{verb: verbConfigure, change: &change{limits: &Limits{MaxBurst: plain.max}}})
+				c.state.apply(&message{verb: verbConfigure, change: &change{limits: &Limits{MaxBurst: plain.max}}}, new(answer))
 			case k < 15 && c.state.contexts.current != nil:
 				plain.sendAway(errShared, func(t *plainTicket) bool { return t.marked })
-				c.state.apply(&message{verb: verbContextEnded, context: c.shared, err: errShared})
+				c.state.apply(&message{verb: verbContextEnded, context: c.shared, err: errShared}, new(answer))
 			case k < 16 && c.state.contexts.current == nil:
 				c.shared = &sharedContext{done: make(chan struct{})}
 				c.state.contexts.install(c.shared) // if none of the one before is in line
@@ -521,7 +521,7 @@ func TestChoresAgainstPlainState(t *testing.T) {
 		}
 		plain.max = 0
 		plain.sendAway(ErrClosed, func(*plainTicket) bool { return true })
-		c.state.apply(&message{verb: verbClose})
+		c.state.apply(&message{verb: verbClose}, new(answer))
 		for !c.state.core.finished() {
 			c.state.turn(0)
 		}
@@ -583,7 +583,7 @@ func TestOrderOfTheEventsOfAChore(t *testing.T) {
 	}
 	log := new(EventLog)
 	c.state.subscribe(log)
-	c.state.apply(&message{verb: verbConfigure, change: &change{limits: &Limits{MaxBurst: 2}}})
+	c.state.apply(&message{verb: verbConfigure, change: &change{limits: &Limits{MaxBurst: 2}}}, new(answer))
 	slice := func(from int) {
 		t.Helper()
 		numbers := log.Events()[from:]

@@ -40,12 +40,12 @@ var (
 func (h *Handle) Acquire(ctx context.Context) (ticket.Ticket, error) { return h.AcquireN(ctx, 1) }
 
 // AcquireN is [Scheduler.AcquireN].
-func (h *Handle) AcquireN(ctx context.Context, weight int) (ticket.Ticket, error) {
+func (h *Handle) AcquireN(ctx context.Context, weight int) (t ticket.Ticket, err error) {
 	if ctx.Err() != nil {
-		return ticket.Ticket{}, gaveUp(ctx)
+		return t, gaveUp(ctx)
 	}
 	if h.invalid != nil {
-		return ticket.Ticket{}, h.invalid
+		return t, h.invalid
 	}
 	r := request{weight: weight, deadline: never, flow: h.flow}
 	if d, ok := ctx.Deadline(); ok {
@@ -54,16 +54,17 @@ func (h *Handle) AcquireN(ctx context.Context, weight int) (ticket.Ticket, error
 	p, how, err := h.acquireNow(&r, ctx.Done())
 	switch how {
 	case outcomeGranted:
-		return h.granted(p), nil
+		h.grant(&t, p)
+		return t, nil
 	case outcomeRefused:
-		return ticket.Ticket{}, err
+		return t, err
 	case outcomeWatched:
 		return h.issue(p, <-p.Ready())
 	case outcomeWorthSharing:
 		h.shareContext(ctx)
 	case outcomeUnanswered:
 		if p = h.acquireByMessage(&r); p == nil {
-			return ticket.Ticket{}, ErrClosed
+			return t, ErrClosed
 		}
 	}
 	select {
@@ -72,7 +73,7 @@ func (h *Handle) AcquireN(ctx context.Context, weight int) (ticket.Ticket, error
 	case <-ctx.Done():
 		err := gaveUp(ctx)
 		h.withdraw(p, how == outcomeUnanswered, err)
-		return ticket.Ticket{}, err
+		return t, err
 	}
 }
 
@@ -88,17 +89,19 @@ func (h *Handle) acquireByMessage(r *request) *line.Place {
 	return p
 }
 
-func (h *Handle) granted(p *line.Place) ticket.Ticket {
-	return ticket.Ticket(line.Granted((*desk)(h), p))
+// grant makes the zero ticket that of a place that was granted.
+func (h *Handle) grant(t *ticket.Ticket, p *line.Place) {
+	(*line.Handle)(t).Grant((*desk)(h), p)
 }
 
 // issue makes what a place was told into what the caller gets.
-func (h *Handle) issue(p *line.Place, err error) (ticket.Ticket, error) {
-	if err != nil {
+func (h *Handle) issue(p *line.Place, told error) (t ticket.Ticket, err error) {
+	if told != nil {
 		h.shared.places.Put(p)
-		return ticket.Ticket{}, err
+		return t, told
 	}
-	return h.granted(p), nil
+	h.grant(&t, p)
+	return t, nil
 }
 
 // withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message,
@@ -121,39 +124,41 @@ func (h *Handle) withdraw(p *line.Place, sent bool, why error) {
 func (h *Handle) TryAcquire() (ticket.Ticket, bool) { return h.TryAcquireN(1) }
 
 // TryAcquireN is [Scheduler.TryAcquireN].
-func (h *Handle) TryAcquireN(weight int) (ticket.Ticket, bool) {
+func (h *Handle) TryAcquireN(weight int) (t ticket.Ticket, ok bool) {
 	if h.invalid != nil {
-		return ticket.Ticket{}, false
+		return t, false
 	}
 	r := request{weight: weight, deadline: never, flow: h.flow}
 	if p, answered := h.tryNow(&r); answered {
 		if p == nil {
-			return ticket.Ticket{}, false
+			return t, false
 		}
-		return h.granted(p), true
+		h.grant(&t, p)
+		return t, true
 	}
 	p := h.shared.place()
 	if !h.box.send(&message{verb: verbTry, place: p, request: r}) {
-		return ticket.Ticket{}, false
+		return t, false
 	}
 	t, err := h.issue(p, <-p.Ready())
 	return t, err == nil
 }
 
 // Enqueue is [Scheduler.Enqueue].
-func (h *Handle) Enqueue(weight int) (ticket.Ticket, error) {
+func (h *Handle) Enqueue(weight int) (t ticket.Ticket, err error) {
 	if h.invalid != nil {
-		return ticket.Ticket{}, h.invalid
+		return t, h.invalid
 	}
 	p := line.NewPlace()
 	a, ok := h.ask(&message{verb: verbEnqueue, place: p, request: request{weight: weight, deadline: never}})
 	switch {
 	case !ok:
-		return ticket.Ticket{}, ErrClosed
+		return t, ErrClosed
 	case a.err != nil:
-		return ticket.Ticket{}, a.err
+		return t, a.err
 	}
-	return ticket.Ticket(line.Waiting((*desk)(h), p, a.number, weight)), nil
+	(*line.Handle)(&t).Wait((*desk)(h), p, a.number, weight)
+	return t, nil
 }
 
 // WaitTime is [Scheduler.WaitTime].
@@ -183,23 +188,23 @@ func (h *Handle) Clock() Clock { return h.shared.clock }
 
 // ask does what a message asks for and returns its answer: at once with the borrowed state if the verb
 // is brief and the state is there, else through the owner. It returns false if the owner has ended.
-func (h *Handle) ask(m *message) (answer, bool) {
+func (h *Handle) ask(m *message) (a answer, ok bool) {
 	if m.verb.brief() {
 		if st := h.box.borrow(); st != nil {
-			return h.serve(st, m), true
+			h.serve(st, m, &a)
+			return a, true
 		}
 	}
 	return h.send(m)
 }
 
 // serve does with the borrowed state what the owner would do.
-func (h *Handle) serve(st *state, m *message) answer {
+func (h *Handle) serve(st *state, m *message, a *answer) {
 	defer h.box.giveBack(st) // whatever the clock does
 	m.flow = h.flow
 	st.catchUp()
-	a, _ := st.apply(m)
+	st.apply(m, a)
 	st.grant()
-	return a
 }
 
 // send sends the owner a message and waits for its answer. It returns false if the owner has ended.

@@ -93,17 +93,18 @@ type change struct {
 type answer struct {
 	number  uint64
 	err     error
-	stats   Stats
+	stats   *Stats
 	wait    time.Duration
 	more    bool
 	stopped *sharedContext
 }
 
-// apply does what the message asks for, and returns its answer. It reports later if the answer follows
+// apply does what the message asks for, and fills in its answer. It reports later if the answer follows
 // when a chore is done.
-func (st *state) apply(m *message) (a answer, later bool) {
+func (st *state) apply(m *message, a *answer) (later bool) {
 	if st.core.closed && m.verb.changes() {
-		return answer{err: ErrClosed}, false
+		a.err = ErrClosed
+		return false
 	}
 	switch m.verb {
 	case verbAcquire, verbTry:
@@ -124,11 +125,12 @@ func (st *state) apply(m *message) (a answer, later bool) {
 	case verbWait:
 		a.wait = st.core.wait(&m.request)
 	case verbStats:
-		a.stats = st.stats()
+		stats := st.stats()
+		a.stats = &stats
 	case verbConfigure:
 		if c := st.configure(m.limits); c != nil {
 			c.answer = m.answer
-			return a, true
+			return true
 		}
 	case verbPause:
 		st.setPause(m.until)
@@ -158,5 +160,5 @@ func (st *state) apply(m *message) (a answer, later bool) {
 	case verbClose:
 		st.close()
 	}
-	return a, false
+	return false
 }

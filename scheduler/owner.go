@@ -85,7 +85,8 @@ func (o *owner) receive(workLeft bool) (batch []message) {
 
 // serve does what a message asks for and notes its answer.
 func (o *owner) serve(st *state, m *message) {
-	a, later := st.apply(m)
+	var a answer
+	later := st.apply(m, &a)
 	st.grant()
 	if !later {
 		o.answer(m.answer, a)

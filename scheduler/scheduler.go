@@ -146,7 +146,7 @@ func (s *Scheduler) Stats() Stats {
 		<-s.handle.box.ended
 		return s.handle.box.remains.stats()
 	}
-	return a.stats
+	return *a.stats
 }
 
 // Close ends the scheduler now: every waiting ticket is told [ErrClosed], and nothing is granted any

@@ -67,7 +67,7 @@ func (st *state) grant() {
 }
 
 func (st *state) grantLine() {
-	for st.dismissHeads() {
+	for len(st.chores) == 0 || st.dismissHeads() {
 		p, f, since := st.core.next()
 		if p == nil {
 			return

@@ -38,7 +38,8 @@ func newSubject(l Limits, maxQueue int, nonBlocking, lends bool) *subject {
 // send applies a message and returns the error that it is answered with, if it is.
 func (s *subject) send(m message) error {
 	s.state.looks = perTurn // a turn for each
-	a, later := s.state.apply(&m)
+	var a answer
+	later := s.state.apply(&m, &a)
 	if later {
 		panic("a few tickets are more than a turn's work")
 	}

@@ -26,10 +26,10 @@ type Number uint64
 type Ticket line.Handle
 
 // Number returns the ticket's number, 0 for the zero Ticket. Within a flow, grants follow these numbers.
-func (t Ticket) Number() Number { return Number(line.Handle(t).Number()) }
+func (t Ticket) Number() Number { return Number((*line.Handle)(&t).Number()) }
 
 // Weight returns how many permits the ticket asks for or holds.
-func (t Ticket) Weight() int { return line.Handle(t).Weight() }
+func (t Ticket) Weight() int { return (*line.Handle)(&t).Weight() }
 
 // Ready returns a channel that delivers exactly one value: nil when the ticket is granted, or the
 // reason why it never will be. It is made for select:
@@ -44,7 +44,7 @@ func (t Ticket) Weight() int { return line.Handle(t).Weight() }
 // For a ticket from Enqueue every call returns the same channel. A ticket that Acquire or TryAcquire
 // returned has been granted already: each call makes a channel that holds a nil. For the zero Ticket
 // each call makes a channel that holds an error.
-func (t Ticket) Ready() <-chan error { return line.Handle(t).Ready() }
+func (t Ticket) Ready() <-chan error { return (*line.Handle)(&t).Ready() }
 
 // Release gives the permits of a granted ticket back, so that they no longer count as in use. It
 // gives no window budget back, because the work has been done. Release does nothing if the ticket was
@@ -54,7 +54,7 @@ func (t Ticket) Ready() <-chan error { return line.Handle(t).Ready() }
 //
 // is right. After Enqueue use Cancel, which also gives up a ticket that still waits. Release may wait
 // for the scheduler to take the message, but never for a permit.
-func (t Ticket) Release() { line.Handle(t).Release() }
+func (t Ticket) Release() { (*line.Handle)(&t).Release() }
 
 // Cancel gives the ticket up, whatever its state:
 //
@@ -68,4 +68,4 @@ func (t Ticket) Release() { line.Handle(t).Release() }
 //   - A ticket that has ended stays as it is.
 //
 // When Cancel returns, all this has happened.
-func (t Ticket) Cancel() { line.Handle(t).Cancel() }
+func (t Ticket) Cancel() { (*line.Handle)(&t).Cancel() }

@@ -34,8 +34,9 @@ func TestTicketIsItsHandle(t *testing.T) {
 	a, b := line.NewPlace(), line.NewPlace()
 	lines.Push(a, 2, nil)
 	lines.Push(b, 3, nil)
-	first := ticket.Ticket(line.Waiting(&d, a, a.Number, a.Weight))
-	second := ticket.Ticket(line.Granted(&d, b))
+	var first ticket.Ticket
+	(*line.Handle)(&first).Wait(&d, a, a.Number, a.Weight)
+	second := granted(&d, b)
 	if first.Number() != 1 || first.Weight() != 2 || second.Number() != 2 || second.Weight() != 3 {
 		t.Errorf("%+v, %+v", first, second)
 	}
@@ -62,10 +63,15 @@ func TestTicketAllocatesNothing(t *testing.T) {
 	p := line.NewPlace()
 	p.Number = 1
 	if n := testing.AllocsPerRun(100, func() {
-		granted := ticket.Ticket(line.Granted(idleDesk{}, p))
+		granted := granted(idleDesk{}, p)
 		granted.Release()
 		granted.Cancel()
 	}); n != 0 {
 		t.Errorf("allocates %v times", n)
 	}
+}
+
+func granted(d line.Desk, p *line.Place) (t ticket.Ticket) {
+	(*line.Handle)(&t).Grant(d, p)
+	return t
 }

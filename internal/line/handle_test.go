@@ -24,7 +24,8 @@ func TestWaiting(t *testing.T) {
 	var d desk
 	p := line.NewPlace()
 	lines.Push(p, 3, nil)
-	h := line.Waiting(&d, p, p.Number, p.Weight)
+	var h line.Handle
+	h.Wait(&d, p, p.Number, p.Weight)
 	if h.Number() != 1 || h.Weight() != 3 || h.Ready() != p.Ready() {
 		t.Errorf("%+v", h)
 	}
@@ -45,7 +46,8 @@ func TestGranted(t *testing.T) {
 	var d desk
 	p := line.NewPlace()
 	lines.Issue(p, 2)
-	h := line.Granted(&d, p)
+	var h line.Handle
+	h.Grant(&d, p)
 	for range 2 { // a channel for each call
 		if err := <-h.Ready(); err != nil {
 			t.Errorf("granted, and told %v", err)
