@@ -125,6 +125,8 @@ func (s *Scheduler) WaitTime() time.Duration { return s.handle.WaitTimeN(1) }
 //   - Behind more than 256 tickets it counts the permits ahead as if they were granted one by one.
 //     That is exact for tickets of weight 1 under one window.
 //   - A window of more than 65,536 permits may free a permit up to Per/65,536 later.
+//   - While many tickets are being dismissed, after SetLimits or the end of a context, it does not count
+//     the line, because it is not known which of them stay.
 //
 // It costs some microseconds of the owner's time, and with several flows in a long line some
 // nanoseconds more for each flow. It allocates nothing.
