@@ -31,9 +31,10 @@ func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, ho
 		return nil, outcomeUnanswered, nil
 	}
 	defer h.box.giveBack(st) // whatever the clock does
-	if !st.timeless() || r.deadline != never || !st.core.takes(r) {
-		st.catchUp()
+	if st.timeless() && r.deadline == never && st.core.takes(r) {
+		return st.grantNow(r), outcomeGranted, nil
 	}
+	st.catchUp()
 	if st.core.takes(r) {
 		return st.grantNow(r), outcomeGranted, nil
 	}

@@ -223,16 +223,6 @@ func (h *history) take(other *history) {
 	}
 }
 
-// copyFrom makes h a copy of other that shares nothing with it. It reuses the ring it has.
-func (h *history) copyFrom(other *history) {
-	ring := h.ring
-	*h = *other
-	if h.ring = ring; len(ring) < other.size {
-		h.ring = make([]charge, len(other.ring))
-	}
-	h.take(other)
-}
-
 // remove takes back n permits that were charged at the moment at. The entry of a moment is the first that
 // is not earlier, even if it took later charges too.
 func (h *history) remove(now, at moment, n int) {

@@ -423,52 +423,6 @@ func TestHistoryBesideSlice(t *testing.T) {
 	}
 }
 
-// A copy is the same, shares nothing, and may have a ring that is larger or smaller than the original's.
-func TestHistoryCopy(t *testing.T) {
-	const n = 1_000
-	for _, removed := range []moment{0, n / 2} {
-		h, now := full(n)
-		slow := &slowHistory{per: n}
-		for at, n := range h.charges() {
-			slow.add(at, n)
-		}
-		for i := range removed {
-			h.remove(now-1, now-n+2*i, 1)
-			slow.remove(now-1, now-n+2*i, 1)
-		}
-		larger, _ := full(3 * n)
-		smaller, _ := full(n / 10)
-		copies := []*history{{}, &larger, &smaller}
-		for _, c := range copies {
-			c.copyFrom(&h)
-		}
-		h.remove(now-1, now-1, 1)
-		h.expire(now + 1)
-		h.add(now+1, 1)
-		if h.head+h.size <= len(h.ring) {
-			t.Error("the ring is not wrapped, so the test shows too little")
-		}
-		for _, c := range copies {
-			if d := differ(c, slow, 1, 10, 500); d != "" {
-				t.Error(d)
-			}
-		}
-		before := h.sum()
-		for _, c := range copies {
-			c.add(now, 1)
-		}
-		slow.add(now, 1)
-		for _, c := range copies {
-			if d := differ(c, slow, 1, 501); d != "" {
-				t.Error(d)
-			}
-		}
-		if h.sum() != before || h.freeAt(before) != now+1+n {
-			t.Errorf("the original changed to %d until %d", h.sum(), h.freeAt(before))
-		}
-	}
-}
-
 // What is charged adds up to MaxInt at most, and counts for as long as if there were no such bound.
 func TestHistorySaturates(t *testing.T) {
 	const per = 100
@@ -776,19 +730,6 @@ func BenchmarkHistoryRemove(b *testing.B) {
 				}
 				h.remove(n-1, moment(pick(n-left)), 1)
 				left--
-			}
-		})
-	}
-}
-
-// A copy of a full window, as a forecast takes it.
-func BenchmarkHistoryCopy(b *testing.B) {
-	for _, n := range sizes {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			h, _ := full(n)
-			var c history
-			for b.Loop() {
-				c.copyFrom(&h)
 			}
 		})
 	}
