@@ -12,11 +12,11 @@ type burst struct {
 	held weight.Sum // weight granted and not released
 }
 
-func (b *burst) fits(n int) bool { return b.max == 0 || n <= b.max-b.held.Saturated() }
+func (b *burst) fits(_ moment, n int) bool { return b.max == 0 || n <= b.max-b.held.Saturated() }
 
 // roomAt takes permits to be released as soon as they are needed.
-func (b *burst) roomAt(now moment, ahead *foreseen, n int) (at moment, sure bool) {
-	return now, b.max == 0 || ahead.empty() && b.fits(n)
+func (b *burst) roomAt(now moment, ahead *foreseen, d demand) (at moment, sure bool) {
+	return now, b.max == 0 || ahead.empty() && b.fits(now, d.weight)
 }
 
 func (b *burst) grant(_ moment, n int)   { b.held.Add(n) }

@@ -63,16 +63,16 @@ func TestBurst(t *testing.T) {
 	} {
 		b := burst{max: test.max}
 		b.grant(0, test.held)
-		if got := b.fits(test.weight); got != test.fits {
+		if got := b.fits(0, test.weight); got != test.fits {
 			t.Errorf("burst %d with %d held: %d fits %v", test.max, test.held, test.weight, got)
 		}
 		// Permits are taken to be released when they are needed, and then nothing is sure.
 		const now = 7
-		if at, sure := b.roomAt(now, nil, test.weight); at != now || sure != test.fits {
+		if at, sure := b.roomAt(now, nil, demand{weight: test.weight}); at != now || sure != test.fits {
 			t.Errorf("burst %d with %d held: room for %d at %d, sure %v", test.max, test.held, test.weight, at, sure)
 		}
-		behind := &foreseen{bulk: 1}
-		if at, sure := b.roomAt(now, behind, test.weight); at != now || sure != (test.max == 0) {
+		behind := &foreseen{long: true}
+		if at, sure := b.roomAt(now, behind, demand{weight: test.weight}); at != now || sure != (test.max == 0) {
 			t.Errorf("burst %d with %d held: room for %d behind another at %d, sure %v", test.max, test.held, test.weight, at, sure)
 		}
 	}

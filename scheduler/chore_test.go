@@ -49,7 +49,7 @@ func crowd(waiting int, weight func(i int) int) *crowdedState {
 	c.shared = &sharedContext{done: make(chan struct{}), stop: func() bool { return true }}
 	c.state.contexts.install(c.shared)
 	c.holder = line.NewPlace()
-	c.state.arrive(callTry, c.holder, &request{9, never, nil})
+	c.state.arrive(callTry, c.holder, &request{weight: 9, deadline: never})
 	for i := range waiting {
 		c.enqueue(weight(i), nil)
 	}
@@ -58,7 +58,7 @@ func crowd(waiting int, weight func(i int) int) *crowdedState {
 
 func (c *crowdedState) enqueue(weight int, f *line.Flow) *line.Place {
 	p := line.NewPlace()
-	if err := c.state.arrive(callEnqueue, p, &request{weight, never, f}); err != nil {
+	if err := c.state.arrive(callEnqueue, p, &request{weight: weight, deadline: never, flow: f}); err != nil {
 		panic(err)
 	}
 	c.places = append(c.places, p)
@@ -305,9 +305,9 @@ func TestNothingIsGrantedAfterClose(t *testing.T) {
 			// Now there would be room.
 			box := c.handle.box
 			box.send(&message{verb: verbRelease, place: c.holder, number: c.holder.Number})
-			box.send(&message{verb: verbAcquire, place: newcomers[0], request: request{1, never, nil}})
-			box.send(&message{verb: verbTry, place: newcomers[1], request: request{1, never, nil}})
-			box.send(&message{verb: verbEnqueue, place: newcomers[2], request: request{1, never, nil}, answer: refused})
+			box.send(&message{verb: verbAcquire, place: newcomers[0], request: request{weight: 1, deadline: never}})
+			box.send(&message{verb: verbTry, place: newcomers[1], request: request{weight: 1, deadline: never}})
+			box.send(&message{verb: verbEnqueue, place: newcomers[2], request: request{weight: 1, deadline: never}, answer: refused})
 			box.send(&message{verb: verbResume})
 		}
 		c.run()
@@ -338,15 +338,15 @@ func TestForecastWithoutThoseWhoGo(t *testing.T) {
 	for _, waiting := range []int{perTurn + 100, 3_000} {
 		p := newParts(Limits{Windows: []Window{PerSecond(3)}}, clock.NewMock())
 		st := p.state
-		st.arrive(callTry, line.NewPlace(), &request{3, never, nil})
+		st.arrive(callTry, line.NewPlace(), &request{weight: 3, deadline: never})
 		for range waiting {
-			st.arrive(callEnqueue, line.NewPlace(), &request{3, never, nil})
+			st.arrive(callEnqueue, line.NewPlace(), &request{weight: 3, deadline: never})
 		}
 		st.apply(&message{verb: verbConfigure, change: &change{limits: &Limits{Windows: []Window{Per(2, time.Second)}}}}, new(answer))
 		if st.core.line.Len() == 0 {
 			t.Fatal("no work is left")
 		}
-		r := &request{1, moment(time.Second), nil}
+		r := &request{weight: 1, deadline: moment(time.Second)}
 		if got := st.core.wait(r); got != time.Second {
 			t.Errorf("behind %d who go: waits %v", st.core.line.Len(), got)
 		}
@@ -360,7 +360,7 @@ func TestForecastWithoutThoseWhoGo(t *testing.T) {
 		if got := st.core.wait(r); got != time.Second {
 			t.Errorf("behind one: waits %v", got)
 		}
-		if got := st.core.wait(&request{2, never, nil}); got != 2*time.Second {
+		if got := st.core.wait(&request{weight: 2, deadline: never}); got != 2*time.Second {
 			t.Errorf("behind one: waits %v", got)
 		}
 	}

@@ -1,6 +1,11 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
+)
 
 // SetLimits replaces the limits, for those already waiting too: when it returns, every ticket that
 // fits the new limits has been granted, and the timer is set for the next.
@@ -74,9 +79,19 @@ func (s *Scheduler) Charge(w Window, n int) error {
 //
 // WaitTime, deadlines, Stats, Watch and Snapshot know of it. With d of 0 or less it does nothing. It
 // returns an [*InvalidError] if the limits have no such window or left is below 0, or [ErrClosed].
-func (s *Scheduler) Observe(w Window, left int, d time.Duration) error {
+func (s *Scheduler) Observe(w Window, left int, d time.Duration, of ...ticket.Ticket) error {
+	if len(of) > 1 {
+		return &InvalidError{"the tickets of Observe", len(of), "at most one: that of the call that was answered"}
+	}
 	until := s.handle.shared.momentIn(d)
-	return s.handle.tell(&message{verb: verbObserve, request: request{weight: left}, change: &change{window: w, until: until}})
+	m := message{verb: verbObserve, request: request{weight: left}, change: &change{window: w, until: until}}
+	for i := range of {
+		t := (*line.Handle)(&of[i])
+		if d, ok := t.Desk().(*desk); ok && d.box == s.handle.box {
+			m.place, m.number = t.Place(), t.Number()
+		}
+	}
+	return s.handle.tell(&m)
 }
 
 // Snapshot returns what the scheduler remembers. It also works after Close, which is when it misses

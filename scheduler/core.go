@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
 // core decides. It is plain data that is told the time: it has no goroutine, channel, clock or lock.
@@ -13,12 +14,14 @@ import (
 // them next until it returns nil, so that between operations the ticket whose turn it is never fits.
 type core struct {
 	limits      Limits
+	columns     []column
 	maxWeight   int // the largest weight that every limit can hold
 	maxQueue    int
 	nonBlocking bool
 
 	now    moment
 	behind time.Duration // how far the clock is behind now because it stepped back
+	epoch  time.Time     // when moment 0 was, by the time of day as it was set when that last mattered
 
 	pause   pause
 	burst   burst
@@ -28,6 +31,7 @@ type core struct {
 	ends           moment // when a pause or an observation ends; never if there is none
 	timeless       bool   // no limit in force depends on the time
 	countsReleases bool   // the instant of a release matters
+	resets         bool   // a window counts from reset, so the time of day matters
 
 	line     line.Lines
 	thinning bool // some tickets in line will be sent away
@@ -44,10 +48,10 @@ type core struct {
 // told the time.
 type limit interface {
 	// fits reports whether there is room for n permits.
-	fits(n int) bool
-	// roomAt returns the earliest instant at which n permits fit behind those foreseen. It takes
-	// permits in use to be released now, and then is a lower bound: sure says that it is exact.
-	roomAt(now moment, ahead *foreseen, n int) (at moment, sure bool)
+	fits(now moment, n int) bool
+	// roomAt returns the earliest instant at which what is asked for fits behind those foreseen. It
+	// takes permits in use to be released now, and then is a lower bound: sure says that it is exact.
+	roomAt(now moment, ahead *foreseen, d demand) (at moment, sure bool)
 	// grant charges n permits that are granted now.
 	grant(now moment, n int)
 	// release notes that n permits are given back now.
@@ -66,13 +70,26 @@ func (c *core) init(l Limits, maxQueue int, nonBlocking bool) {
 // setLimits starts with windows that remember nothing.
 func (c *core) setLimits(l Limits) {
 	c.limits, c.burst.max = l, l.MaxBurst
-	c.maxWeight, _ = l.tightest()
-	c.windows, c.countsReleases = make([]window, len(l.Windows)), false
+	c.setColumns(l)
+	c.maxWeight = c.columns[0].most
+	c.windows, c.countsReleases, c.resets = make([]window, len(l.Windows)), false, l.countReset()
 	for i, w := range l.Windows {
-		c.windows[i] = newWindow(w)
+		c.windows[i] = newWindow(w, c.columnOf(w.Unit))
+		c.windows[i].setEpoch(c.epoch)
 		c.countsReleases = c.countsReleases || w.From == FromRelease
 	}
 	c.enforce()
+}
+
+// setEpoch says when moment 0 was, by the time of day as it is set now. It is called before advance where
+// resets is true.
+func (c *core) setEpoch(epoch time.Time) {
+	c.epoch = epoch
+	for i := range c.windows {
+		if w := &c.windows[i]; w.setEpoch(epoch) {
+			w.past.retime(c.now)
+		}
+	}
 }
 
 // enforce lists the limits that are in force, and notes when one of them ends.
@@ -133,11 +150,12 @@ func (c *core) standing(reading moment) moment { return reading.after(c.behind) 
 // it waited; else nil.
 func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 	p, f = c.line.First()
-	if p == nil || c.closed || !c.fits(p.Weight) {
+	if p == nil || c.closed || !c.fits(c.demandOf(p)) {
 		return nil, nil, 0
 	}
 	since = moment(p.At)
 	c.line.Serve()
+	c.stopWaiting(p)
 	c.charge(p)
 	return p, f, since
 }
@@ -147,40 +165,53 @@ func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 func (c *core) charge(p *line.Place) {
 	p.State, p.At = line.Holding, int64(c.now)
 	c.burst.grant(c.now, p.Weight)
+	d := c.demandOf(p)
 	for i := range c.windows {
-		c.windows[i].grant(c.now, p.Weight)
+		if n := d.in(c.windows[i].column); n > 0 {
+			c.windows[i].grant(c.now, n)
+		}
+	}
+	for i := range d.costs {
+		c.columns[i+1].inUse.Add(d.in(i + 1))
 	}
 	if c.underway.counting {
-		c.useUp(p)
+		c.useUp(p, d)
 	}
 	c.granted++
 }
 
 // useUp counts a grant in what the far side said is left.
-func (c *core) useUp(p *line.Place) {
-	c.underway.grant(p)
+func (c *core) useUp(p *line.Place, d demand) {
+	c.underway.grant(p, d)
 	for i := range c.windows {
-		c.windows[i].observed.grant(p.Weight)
+		c.windows[i].observed.grant(d.in(c.windows[i].column))
 	}
 }
 
-// fits reports whether n permits fit into every limit at once. Every call asks it, so it does not go
-// through the list of limits: a call through an interface takes as long as the answer.
-func (c *core) fits(n int) bool {
+// fits reports whether what d asks for fits into every limit at once. Every call asks it, so it does not go
+// through the list of limits: a call through an interface takes as long as the answer. A ticket that asks
+// for nothing of a window's unit is not subject to that window.
+func (c *core) fits(d demand) bool {
 	for i := range c.windows {
-		if !c.windows[i].fits(n) {
+		w := &c.windows[i]
+		if n := d.in(w.column); n > 0 && !w.fits(c.now, n) {
 			return false
 		}
 	}
-	return c.burst.fits(n) && !c.pause.paused(c.now)
+	return c.burst.fits(c.now, d.weight) && !c.pause.paused(c.now)
 }
 
 // request is what a caller asks for.
 type request struct {
 	weight   int
-	deadline moment     // what the clock then shows; never: none
-	flow     *line.Flow // nil: the plain line
+	deadline moment         // what the clock then shows; never: none
+	flow     *line.Flow     // nil: the plain line
+	costs    *line.CostList // nil: none
+
+	amounts []int // what costs come to, once core.price has found out; nil: no unit is named
 }
+
+func (r *request) demand() demand { return demand{r.weight, r.amounts} }
 
 // call says what a caller wants if the ticket cannot be granted at once.
 type call uint8
@@ -210,8 +241,11 @@ func (c *core) decide(k call, r *request) (verdict, error) {
 
 // takes reports whether a ticket taken now is granted now.
 func (c *core) takes(r *request) bool {
+	if r.costs != nil && c.price(r) != nil {
+		return false
+	}
 	n := r.weight
-	return n >= 1 && n <= c.maxWeight && !c.draining && c.line.Len() == 0 && c.fits(n) && !c.late(r)
+	return n >= 1 && n <= c.maxWeight && !c.draining && c.line.Len() == 0 && c.fits(r.demand()) && !c.late(r)
 }
 
 // late reports whether the deadline has passed.
@@ -224,13 +258,13 @@ func (c *core) decideToWait(k call, r *request) (verdict, error) {
 	if k == callTry {
 		return verdictRefused, ErrNoPermit
 	}
-	if err := c.admits(r.weight); err != nil {
+	if err := c.admits(r); err != nil {
 		return verdictRefused, err
 	}
 	if k == callAcquire && c.nonBlocking {
 		return verdictRefused, c.refuseToWait(r)
 	}
-	if c.full(r.flow) && !c.atOnce(r.weight) {
+	if c.full(r.flow) && !c.atOnce(r) {
 		return verdictRefused, &QueueFullError{Max: c.maxQueue, Wait: c.waitForHead(r)}
 	}
 	if r.deadline != never {
@@ -261,7 +295,7 @@ func (c *core) deadlineError(r *request, at moment, by limit) error {
 // and the name of the limit.
 func (c *core) advice(r *request, at moment, by limit) (wait time.Duration, limit string) {
 	switch {
-	case c.atOnce(r.weight):
+	case c.atOnce(r):
 		return 0, name(by)
 	case c.pause.halted:
 		return Forever, c.pause.String()
@@ -292,13 +326,18 @@ func (c *core) full(f *line.Flow) bool {
 	return own >= c.maxQueue/flows || length >= 2*c.maxQueue
 }
 
-// admits returns why a ticket of weight n can never be granted, or nil.
-func (c *core) admits(n int) error {
-	if n < 1 {
-		return &InvalidError{"weight", n, "1 or more"}
+// admits returns why a ticket can never be granted, or nil. It also finds out what the ticket costs.
+func (c *core) admits(r *request) error {
+	if r.weight < 1 {
+		return &InvalidError{"weight", r.weight, "1 or more"}
 	}
-	if n > c.maxWeight {
-		return c.tooLarge(n)
+	if r.costs != nil {
+		if err := c.price(r); err != nil {
+			return err
+		}
+	}
+	if err := c.oversize(r.demand()); err != nil {
+		return err
 	}
 	if c.draining {
 		return ErrClosed
@@ -306,36 +345,54 @@ func (c *core) admits(n int) error {
 	return nil
 }
 
-// tooLarge returns the error for a weight above maxWeight.
-func (c *core) tooLarge(n int) error {
-	_, limit := c.limits.tightest()
-	return &TooLargeError{Weight: n, Most: c.maxWeight, Limit: limit}
-}
-
-// atOnce reports the same of a weight that the limits admit, whatever the deadline.
-func (c *core) atOnce(n int) bool { return c.line.Len() == 0 && c.fits(n) }
+// atOnce reports the same of a ticket that the limits admit, whatever the deadline.
+func (c *core) atOnce(r *request) bool { return c.line.Len() == 0 && c.fits(r.demand()) }
 
 // grantAtOnce grants a ticket for which decide said so.
 func (c *core) grantAtOnce(p *line.Place, r *request) {
+	if r.amounts != nil {
+		c.line.Costs.Keep(p, line.Turn{}) // it has its turn at once
+	}
 	c.line.Issue(p, r.weight)
 	c.charge(p)
 }
 
 // join puts a ticket in line.
 func (c *core) join(p *line.Place, r *request) {
+	if r.amounts != nil {
+		c.line.Costs.Keep(p, c.turn(r.demand()))
+	}
 	p.At = int64(c.now)
 	c.line.Push(p, r.weight, r.flow)
+	for i := range r.amounts {
+		c.columns[i+1].waiting.Add(r.demand().in(i + 1))
+	}
+}
+
+// stopWaiting notes that the ticket at p has left the line.
+func (c *core) stopWaiting(p *line.Place) {
+	d := c.demandOf(p)
+	for i := range d.costs {
+		c.columns[i+1].waiting.Subtract(d.in(i + 1))
+	}
 }
 
 // leave takes a waiting ticket out of the line of its flow.
-func (c *core) leave(p *line.Place, f *line.Flow) { c.line.Remove(p, f) }
+func (c *core) leave(p *line.Place, f *line.Flow) {
+	c.line.Remove(p, f)
+	c.stopWaiting(p)
+	c.line.Costs.Drop(p)
+}
 
 // release gives back what the ticket at p holds.
 func (c *core) release(p *line.Place) {
 	c.burst.release(c.now, p.Weight)
 	if c.countsReleases {
+		d := c.demandOf(p)
 		for i := range c.windows {
-			c.windows[i].release(c.now, p.Weight)
+			if n := d.in(c.windows[i].column); n > 0 {
+				c.windows[i].release(c.now, n)
+			}
 		}
 	}
 	c.finish(p)
@@ -344,8 +401,11 @@ func (c *core) release(p *line.Place) {
 // undo makes the grant to p as if it had never been.
 func (c *core) undo(p *line.Place) {
 	c.burst.undo(c.now, moment(p.At), p.Weight)
+	d := c.demandOf(p)
 	for i := range c.windows {
-		c.windows[i].undo(c.now, moment(p.At), p.Weight)
+		if n := d.in(c.windows[i].column); n > 0 {
+			c.windows[i].undo(c.now, moment(p.At), n)
+		}
 	}
 	c.granted--
 	c.finish(p)
@@ -355,6 +415,12 @@ func (c *core) undo(p *line.Place) {
 func (c *core) finish(p *line.Place) {
 	if c.underway.counting {
 		c.underway.end(p)
+	}
+	if d := c.demandOf(p); d.costs != nil {
+		for i := range d.costs {
+			c.columns[i+1].inUse.Subtract(d.in(i + 1))
+		}
+		c.line.Costs.Drop(p)
 	}
 	p.State = line.Idle
 }
@@ -366,14 +432,14 @@ func (c *core) wake() moment {
 	if p == nil {
 		return never
 	}
-	return c.roomAt(p.Weight)
+	return c.roomAt(c.demandOf(p))
 }
 
-// roomAt returns the instant at which n permits fit by the passing of time alone, or never.
-func (c *core) roomAt(n int) moment {
+// roomAt returns the instant at which what d asks for fits by the passing of time alone, or never.
+func (c *core) roomAt(d demand) moment {
 	at := c.now
 	for _, l := range c.inForce {
-		room, sure := l.roomAt(c.now, nil, n)
+		room, sure := l.roomAt(c.now, nil, d)
 		if !sure {
 			return never
 		}
@@ -385,11 +451,11 @@ func (c *core) roomAt(n int) moment {
 // waitForHead returns how long it takes until the line is shorter by the passing of time alone; if it is
 // empty, until a ticket fits.
 func (c *core) waitForHead(r *request) time.Duration {
-	n := r.weight
+	d := r.demand()
 	if p, _ := c.line.First(); p != nil {
-		n = p.Weight
+		d = c.demandOf(p)
 	}
-	return c.now.until(c.roomAt(n))
+	return c.now.until(c.roomAt(d))
 }
 
 // setPause stops grants until an instant, or if that is never, until resume. It reports whether there
@@ -417,15 +483,22 @@ func (c *core) spend(w Window, n int) error {
 }
 
 // observe notes that the far side grants at most left more permits of the window until an instant.
-func (c *core) observe(w Window, left int, until moment) error {
+// If the answer belongs to the ticket at p, that is held; else p is nil.
+func (c *core) observe(w Window, left int, until moment, p *line.Place) error {
 	if left < 0 {
 		return &InvalidError{"the permits left of Observe", left, "0 or more"}
 	}
 	if !c.underway.counting {
-		c.underway.start(c.burst.held)
+		c.underway.start(c.inUse())
 	}
-	sure := c.underway.deductFrom(left)
-	err := c.eachWindow("Observe", w, func(w *window) { w.observe(c.now, sure, left, until) })
+	answered := demand{weight: 1} // a ticket holds at least that
+	if p != nil {
+		answered = c.demandOf(p)
+	}
+	err := c.eachWindow("Observe", w, func(w *window) {
+		sure := c.underway.deductFrom(left, w.column, answered.in(w.column), p)
+		w.observe(c.now, sure, left, until)
+	})
 	c.enforce()
 	return err
 }
@@ -443,6 +516,16 @@ func (c *core) eachWindow(of string, w Window, do func(*window)) error {
 		return &InvalidError{"the window of " + of, w, fmt.Sprintf("one of the scheduler's (%v)", c.limits)}
 	}
 	return nil
+}
+
+// inUse returns what is held, by column.
+func (c *core) inUse() []weight.Sum {
+	held := make([]weight.Sum, len(c.columns))
+	held[0] = c.burst.held
+	for i := range held[1:] {
+		held[i+1] = c.columns[i+1].inUse
+	}
+	return held
 }
 
 // finished reports whether all is over: after Close when every ticket has left the line, else when a

@@ -118,11 +118,11 @@ func (t *tale) do(words []string) string {
 	case "used":
 		return fmt.Sprint(t.windows[n].used())
 	case "left":
-		return fmt.Sprint(t.windows[n].remaining())
+		return fmt.Sprint(t.windows[n].remaining(t.now))
 	case "charge":
 		return refused(t.spend(t.windows[0].Window, n))
 	case "observe":
-		return refused(t.observe(t.windows[0].Window, n, until))
+		return refused(t.observe(t.windows[0].Window, n, until, nil))
 	case "pause":
 		if !t.setPause(until) {
 			return "nothing"
@@ -445,7 +445,7 @@ func TestChargeAndObserveStory(t *testing.T) {
 // The largest weights and the last instants do not overflow.
 func TestCoreAtItsEnds(t *testing.T) {
 	var c core
-	c.init(Limits{Windows: []Window{{math.MaxInt, maxPer, FromGrant}, {math.MaxInt, maxPer, FromRelease}}}, unlimited, false)
+	c.init(Limits{Windows: []Window{{Permits: math.MaxInt, Per: maxPer, From: FromGrant}, {Permits: math.MaxInt, Per: maxPer, From: FromRelease}}}, unlimited, false)
 	c.advance(horizon)
 	r := request{weight: math.MaxInt, deadline: never}
 	var held []*line.Place

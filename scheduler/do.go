@@ -1,6 +1,10 @@
 package scheduler
 
-import "context"
+import (
+	"context"
+
+	"github.com/flowguard-go/flowguard/ticket"
+)
 
 // Do waits for a permit as [Scheduler.Acquire] does, calls f with ctx, and releases the permit when
 // f returns or panics; a panic goes on up. It returns the error of Acquire, in which case f was not
@@ -14,12 +18,31 @@ func (h *Handle) Do(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
 		return errNilFunc("Do")
 	}
-	t, err := h.AcquireN(ctx, 1)
+	t, err := h.acquire(ctx, 1, nil)
 	if err != nil {
 		return err
 	}
 	defer t.Release()
 	return f(ctx)
+}
+
+// DoN is [Scheduler.Do] with a weight and costs, as [Scheduler.AcquireN] takes them. It calls f with the
+// ticket, so that f can settle it; f need not release it.
+func (s *Scheduler) DoN(ctx context.Context, weight int, f func(context.Context, ticket.Ticket) error, costs ...ticket.Cost) error {
+	return s.handle.DoN(ctx, weight, f, costs...)
+}
+
+// DoN is [Scheduler.DoN].
+func (h *Handle) DoN(ctx context.Context, weight int, f func(context.Context, ticket.Ticket) error, costs ...ticket.Cost) error {
+	if f == nil {
+		return errNilFunc("DoN")
+	}
+	t, err := h.AcquireN(ctx, weight, costs...)
+	if err != nil {
+		return err
+	}
+	defer t.Release()
+	return f(ctx, t)
 }
 
 // Wrap returns f with a permit around each call: it waits for one as [Scheduler.Acquire] does, calls

@@ -28,8 +28,8 @@ var (
 	// allows. The error that wraps it is a [*QueueFullError].
 	ErrQueueFull = errors.New("scheduler: the line is full")
 
-	// ErrTooLarge: the weight is above what a limit can ever hold, so waiting would not help. The
-	// error that wraps it is a [*TooLargeError].
+	// ErrTooLarge: the weight, or a cost, is above what a limit can ever hold, so waiting would not
+	// help. The error that wraps it is a [*TooLargeError].
 	ErrTooLarge = errors.New("scheduler: the weight is too large")
 )
 
@@ -120,15 +120,20 @@ func (e *NoPermitError) Error() string {
 // Unwrap returns [ErrNoPermit].
 func (e *NoPermitError) Unwrap() error { return ErrNoPermit }
 
-// TooLargeError refuses a weight that no waiting would make fit. It unwraps to [ErrTooLarge].
+// TooLargeError refuses a weight, or a cost in a unit, that no waiting would make fit. It unwraps to
+// [ErrTooLarge].
 type TooLargeError struct {
-	Weight int
-	Most   int    // the largest weight that can be granted
+	Weight int    // what was asked for: the weight, or the cost in Unit
+	Unit   Unit   // "": the weight
+	Most   int    // the most that can be granted
 	Limit  string // the limit that says so
 }
 
 // Error says what the most is and which limit says so.
 func (e *TooLargeError) Error() string {
+	if e.Unit != "" {
+		return fmt.Sprintf("scheduler: cost of %d %s exceeds limit %s; ask for at most %d", e.Weight, e.Unit, e.Limit, e.Most)
+	}
 	return fmt.Sprintf("scheduler: weight %d exceeds limit %s; ask for at most %d", e.Weight, e.Limit, e.Most)
 }
 

@@ -25,9 +25,10 @@ const (
 	EventCharged                   // Weight permits of Window were used elsewhere
 	EventRestored                  // a snapshot was charged to the windows
 	EventObserved                  // the far side grants at most Weight more permits of Window until Until
+	EventSettled                   // a ticket's work cost what Costs say; see ticket.Ticket.Settle
 )
 
-var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed"}
+var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed", "settled"}
 
 // String returns a word or two, such as "granted" or "given up".
 func (k EventKind) String() string {
@@ -44,6 +45,7 @@ type Event struct {
 	Missed uint64        // how many events were lost between the one received before and this one
 	Number ticket.Number // of a ticket that was accepted
 	Weight int           // of a ticket, charged, or left
+	Costs  []ticket.Cost // of a ticket, in the units that it named, in the order in which the limits named them first
 	Flow   string        // the key of the ticket's flow, "" if it names none
 	Wait   time.Duration // how long the ticket waited for its grant
 	Err    error         // why it was refused, or what it was told when it was given up
@@ -68,6 +70,10 @@ func (e Event) String() string {
 	switch {
 	case e.Kind == EventGranted:
 		text += fmt.Sprintf(" after %v", e.Wait)
+	case e.Kind == EventSettled:
+		for i, c := range e.Costs {
+			text += []string{" at ", ", "}[min(i, 1)] + c.String()
+		}
 	case e.Kind == EventCharged:
 		text += fmt.Sprintf(" %d to %v", e.Weight, e.Window)
 	case e.Kind == EventObserved:

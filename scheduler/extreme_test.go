@@ -45,7 +45,7 @@ func TestExtremes(t *testing.T) {
 			lim := func() Limits {
 				var l Limits
 				for range r.IntN(4) {
-					l.Windows = append(l.Windows, Window{pick(), pers[r.IntN(len(pers))], Instant(r.IntN(2))})
+					l.Windows = append(l.Windows, Window{Permits: pick(), Per: pers[r.IntN(len(pers))], From: Instant(r.IntN(2))})
 				}
 				if len(l.Windows) == 0 || r.IntN(2) == 0 {
 					l.MaxBurst = pick()

@@ -141,7 +141,7 @@ func (h *rehearsal) charge(i, n int) { h.charged[i] = append(h.charged[i], charg
 // enqueue lets a ticket join the line, and grants what fits.
 func (h *rehearsal) enqueue(weight int, f *line.Flow) {
 	p := line.NewPlace()
-	h.join(p, &request{weight, never, f})
+	h.join(p, &request{weight: weight, deadline: never, flow: f})
 	h.line.Push(oracle.Ticket{ID: int(p.Number), Weight: weight}, f.Name(), share(f))
 	h.serve()
 }
@@ -304,7 +304,7 @@ func TestForecastOfALongLineIsALowerBound(t *testing.T) {
 			w.From = Instant(r.IntN(2))
 			l.Windows = append(l.Windows, w)
 		}
-		most, _ := l.tightest()
+		most, _ := l.tightest("")
 		if r.IntN(3) == 0 {
 			l.MaxBurst = most + r.IntN(20)
 		}
@@ -317,7 +317,7 @@ func TestForecastOfALongLineIsALowerBound(t *testing.T) {
 			continue // what was observed let many go
 		}
 		for range 3 {
-			req := &request{1 + r.IntN(most), never, otherFlow(r, flows)}
+			req := &request{weight: 1 + r.IntN(most), deadline: never, flow: otherFlow(r, flows)}
 			got, want := h.now.after(h.wait(req)), h.exact(req.weight, req.flow)
 			if got > want {
 				t.Fatalf("run %d: %v, %d in line, weight %d of %v: forecast %d, granted at %d, now %d",
@@ -346,7 +346,7 @@ func TestForecastOfALongLineOfOnes(t *testing.T) {
 		h := rehearse(r, l, 1, flows)
 		for range 3 {
 			f := otherFlow(r, flows)
-			got, want := h.now.after(h.wait(&request{1, never, f})), h.exact(1, f)
+			got, want := h.now.after(h.wait(&request{weight: 1, deadline: never, flow: f})), h.exact(1, f)
 			if got != want {
 				t.Fatalf("run %d: %v, %d in line, flow %v: forecast %d, granted at %d, now %d",
 					run, l, h.tale.core.line.Len(), f, got, want, h.now)
@@ -362,13 +362,13 @@ func TestForecastBeforeTheHead(t *testing.T) {
 		c := newTale(Limits{Windows: []Window{Per(5, time.Second)}})
 		c.do([]string{"acquire", "1"})
 		for range length {
-			c.join(line.NewPlace(), &request{5, never, &line.Flow{Key: "a", Share: 1}})
+			c.join(line.NewPlace(), &request{weight: 5, deadline: never, flow: &line.Flow{Key: "a", Share: 1}})
 		}
-		quick := &request{1, never, &line.Flow{Key: "b", Share: 10}}
+		quick := &request{weight: 1, deadline: never, flow: &line.Flow{Key: "b", Share: 10}}
 		if got := c.forecast(quick); got != "0s" {
 			t.Errorf("behind %d: waits %s", length, got)
 		}
-		if v, err := c.decide(callAcquire, &request{1, 0, quick.flow}); v != verdictQueued {
+		if v, err := c.decide(callAcquire, &request{weight: 1, deadline: 0, flow: quick.flow}); v != verdictQueued {
 			t.Errorf("behind %d: %v", length, err)
 		}
 		c.join(line.NewPlace(), quick)
@@ -385,9 +385,9 @@ func TestForecastOfLargeWeights(t *testing.T) {
 		c := newTale(Limits{Windows: []Window{Per(most, time.Hour)}})
 		c.do([]string{"charge", "1"})
 		for range length {
-			c.join(line.NewPlace(), &request{most, never, nil})
+			c.join(line.NewPlace(), &request{weight: most, deadline: never})
 		}
-		got, want := c.wait(&request{most, never, nil}), time.Duration(length+1)*time.Hour
+		got, want := c.wait(&request{weight: most, deadline: never}), time.Duration(length+1)*time.Hour
 		if length > lookAhead {
 			want = 2 * time.Hour // the weight ahead is counted up to the largest int
 		}
@@ -398,9 +398,9 @@ func TestForecastOfLargeWeights(t *testing.T) {
 	c := newTale(Limits{Windows: []Window{Per(1, maxPer)}})
 	c.do([]string{"acquire", "1"})
 	for range lookAhead + 1 {
-		c.join(line.NewPlace(), &request{1, never, nil})
+		c.join(line.NewPlace(), &request{weight: 1, deadline: never})
 	}
-	if got := c.wait(&request{1, never, nil}); got != Forever {
+	if got := c.wait(&request{weight: 1, deadline: never}); got != Forever {
 		t.Errorf("waits %v", got)
 	}
 }
@@ -414,7 +414,7 @@ func waitingCore(tickets, flows int) *tale {
 		if flows > 1 {
 			f = &line.Flow{Key: fmt.Sprint("flow", i%flows), Share: 1 + i%flows%7}
 		}
-		c.join(line.NewPlace(), &request{1 + i%3, never, f})
+		c.join(line.NewPlace(), &request{weight: 1 + i%3, deadline: never, flow: f})
 	}
 	return c
 }
@@ -429,7 +429,7 @@ func TestForecastAllocates(t *testing.T) {
 	for _, l := range waitingLines {
 		c := waitingCore(l.tickets, l.flows)
 		for _, f := range newcomers {
-			if n := testing.AllocsPerRun(10, func() { c.wait(&request{2, never, f}) }); n != 0 {
+			if n := testing.AllocsPerRun(10, func() { c.wait(&request{weight: 2, deadline: never, flow: f}) }); n != 0 {
 				t.Errorf("behind %d in %d flows, %v: %v allocations", l.tickets, l.flows, f, n)
 			}
 		}
@@ -442,7 +442,7 @@ type countingLimit struct {
 	asked int
 }
 
-func (l *countingLimit) roomAt(now moment, ahead *foreseen, n int) (moment, bool) {
+func (l *countingLimit) roomAt(now moment, ahead *foreseen, d demand) (moment, bool) {
 	l.asked++
 	return now, true
 }
@@ -454,7 +454,7 @@ func TestForecastSteps(t *testing.T) {
 			c := waitingCore(length, flows)
 			asked := &countingLimit{}
 			c.inForce = append(c.inForce, asked)
-			c.wait(&request{1, never, nil})
+			c.wait(&request{weight: 1, deadline: never})
 			most := length + 1
 			if length > lookAhead {
 				most = 2 // for the head and for the newcomer
@@ -473,7 +473,7 @@ func BenchmarkWaitTime(b *testing.B) {
 			c := waitingCore(l.tickets, l.flows)
 			b.ReportAllocs()
 			for b.Loop() {
-				c.wait(&request{10, never, nil})
+				c.wait(&request{weight: 10, deadline: never})
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Group runs jobs that belong together, each in a goroutine of its own that is started when its ticket
@@ -69,11 +70,33 @@ func (g *Group) Go(f func() error) { g.GoN(1, f) }
 // the scheduler is closed, the line full, or the weight too large, is such an error. An f that panics
 // also ends the group, and the panic reaches Wait. Once the context is done GoN counts the job as
 // withdrawn and does nothing else.
-func (g *Group) GoN(weight int, f func() error) {
+//
+// The costs are as in [Scheduler.AcquireN]. A job that is to settle them is started by [Group.GoTicket].
+func (g *Group) GoN(weight int, f func() error, costs ...ticket.Cost) {
+	g.start(&job{do: f, group: g}, weight, costs)
+}
+
+// GoTicket is [Group.GoN] for a job that is to get at its ticket, so that it can call its Settle. The job
+// need not release it.
+func (g *Group) GoTicket(weight int, f func(ticket.Ticket) error, costs ...ticket.Cost) {
+	j := &job{group: g}
+	if f != nil {
+		j.do = func() error { return f(j.ticket()) }
+	}
+	g.start(j, weight, costs)
+}
+
+// ticket returns the job's own, which is granted.
+func (j *job) ticket() (t ticket.Ticket) {
+	(*line.Handle)(&t).Grant((*desk)(j.group.h), &j.Place)
+	return t
+}
+
+// start takes a ticket for a job.
+func (g *Group) start(j *job, weight int, costs []ticket.Cost) {
 	g.unfinished.Add(1)
-	j := &job{do: f, group: g}
 	j.Place = line.PlaceFor(j)
-	if err := g.join(j, weight); err != nil {
+	if err := g.join(j, weight, costs); err != nil {
 		if g.ctx.Err() == nil {
 			g.fail(err)
 		}
@@ -83,7 +106,7 @@ func (g *Group) GoN(weight int, f func() error) {
 }
 
 // join puts a job in line, or returns why not.
-func (g *Group) join(j *job, weight int) error {
+func (g *Group) join(j *job, weight int, costs []ticket.Cost) error {
 	switch {
 	case j.do == nil:
 		return errNilFunc("Group.Go")
@@ -92,7 +115,10 @@ func (g *Group) join(j *job, weight int) error {
 	case g.ctx.Err() != nil:
 		return errGivenUp
 	}
-	return g.h.tell(&message{verb: verbEnqueueMember, member: &j.member, members: &g.waiting, request: request{weight: weight, deadline: never}})
+	list := listOf(costs)
+	defer list.Recycle()
+	return g.h.tell(&message{verb: verbEnqueueMember, member: &j.member, members: &g.waiting,
+		request: request{weight: weight, deadline: never, costs: list}})
 }
 
 // Wait waits until every job has ended or been withdrawn, and returns the first error. If there was

@@ -37,17 +37,39 @@ var (
 )
 
 // Acquire is [Scheduler.Acquire].
-func (h *Handle) Acquire(ctx context.Context) (ticket.Ticket, error) { return h.AcquireN(ctx, 1) }
+func (h *Handle) Acquire(ctx context.Context) (ticket.Ticket, error) { return h.acquire(ctx, 1, nil) }
 
 // AcquireN is [Scheduler.AcquireN].
-func (h *Handle) AcquireN(ctx context.Context, weight int) (t ticket.Ticket, err error) {
+func (h *Handle) AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
+	if len(costs) == 0 {
+		return h.acquire(ctx, weight, nil)
+	}
+	list := listOf(costs)
+	defer list.Recycle() // nobody uses it when acquire has returned
+	return h.acquire(ctx, weight, list)
+}
+
+// listOf returns the costs on a list that can be sent.
+func listOf(costs []ticket.Cost) *line.CostList {
+	if len(costs) == 0 {
+		return nil
+	}
+	list := line.NewCostList()
+	for _, c := range costs {
+		list.Add(line.Cost(c))
+	}
+	return list
+}
+
+// acquire is AcquireN; costs may be nil.
+func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) (t ticket.Ticket, err error) {
 	if ctx.Err() != nil {
 		return t, gaveUp(ctx)
 	}
 	if h.invalid != nil {
 		return t, h.invalid
 	}
-	r := request{weight: weight, deadline: never, flow: h.flow}
+	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
 	if d, ok := ctx.Deadline(); ok {
 		r.deadline = h.shared.momentOf(d)
 	}
@@ -121,14 +143,24 @@ func (h *Handle) withdraw(p *line.Place, sent bool, why error) {
 }
 
 // TryAcquire is [Scheduler.TryAcquire].
-func (h *Handle) TryAcquire() (ticket.Ticket, bool) { return h.TryAcquireN(1) }
+func (h *Handle) TryAcquire() (ticket.Ticket, bool) { return h.try(1, nil) }
 
 // TryAcquireN is [Scheduler.TryAcquireN].
-func (h *Handle) TryAcquireN(weight int) (t ticket.Ticket, ok bool) {
+func (h *Handle) TryAcquireN(weight int, costs ...ticket.Cost) (t ticket.Ticket, ok bool) {
+	if len(costs) == 0 {
+		return h.try(weight, nil)
+	}
+	list := listOf(costs)
+	defer list.Recycle()
+	return h.try(weight, list)
+}
+
+// try is TryAcquireN; costs may be nil.
+func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool) {
 	if h.invalid != nil {
 		return t, false
 	}
-	r := request{weight: weight, deadline: never, flow: h.flow}
+	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
 	if p, answered := h.tryNow(&r); answered {
 		if p == nil {
 			return t, false
@@ -145,12 +177,14 @@ func (h *Handle) TryAcquireN(weight int) (t ticket.Ticket, ok bool) {
 }
 
 // Enqueue is [Scheduler.Enqueue].
-func (h *Handle) Enqueue(weight int) (t ticket.Ticket, err error) {
+func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	if h.invalid != nil {
 		return t, h.invalid
 	}
+	list := listOf(costs)
+	defer list.Recycle()
 	p := line.NewPlace()
-	a, ok := h.ask(&message{verb: verbEnqueue, place: p, request: request{weight: weight, deadline: never}})
+	a, ok := h.ask(&message{verb: verbEnqueue, place: p, request: request{weight: weight, deadline: never, costs: list}})
 	switch {
 	case !ok:
 		return t, ErrClosed
@@ -165,11 +199,13 @@ func (h *Handle) Enqueue(weight int) (t ticket.Ticket, err error) {
 func (h *Handle) WaitTime() time.Duration { return h.WaitTimeN(1) }
 
 // WaitTimeN is [Scheduler.WaitTimeN].
-func (h *Handle) WaitTimeN(weight int) time.Duration {
+func (h *Handle) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
 	if h.invalid != nil {
 		return Forever
 	}
-	a, ok := h.ask(&message{verb: verbWait, request: request{weight: weight, deadline: never}})
+	list := listOf(costs)
+	defer list.Recycle()
+	a, ok := h.ask(&message{verb: verbWait, request: request{weight: weight, deadline: never, costs: list}})
 	if !ok {
 		return Forever
 	}
@@ -237,6 +273,12 @@ func (d *desk) Release(p *line.Place, n uint64) {
 	if h := (*Handle)(d); !h.releaseNow(p, n) {
 		h.send(&message{verb: verbRelease, place: p, number: n})
 	}
+}
+
+// Settle implements [line.Desk].
+func (d *desk) Settle(p *line.Place, n uint64, costs *line.CostList) error {
+	a, _ := (*Handle)(d).ask(&message{verb: verbSettle, place: p, number: n, request: request{costs: costs}})
+	return a.err // nil after the end
 }
 
 // Cancel implements [line.Desk]. It waits until it is done, or its caller could still receive a

@@ -36,10 +36,14 @@ const blockSize = 256
 // At either end it is dropped at once, with the empty ones beside it. If a quarter or more of a full ring
 // may be empty, the other entries move to a new ring of the same size. Otherwise a full ring grows. So a
 // ring has at most 4/3 of the slots that its charges need.
+//
+// In a window that is reset, a charge has the moment at which it would have been made to end at the next
+// reset, instead of its own. So all charges of a period share an entry.
 type history struct {
 	per     time.Duration
-	quantum moment // charges up to this far apart share an entry
-	limit   int    // entries that suffice while no more than Permits are charged
+	quantum moment    // charges up to this far apart share an entry
+	limit   int       // entries that suffice while no more than Permits are charged
+	reset   *calendar // nil: charges have their own moments
 
 	ring       []charge
 	tooHigh    []uint64 // by how much the totals in each block of slots are too high; nil: by nothing
@@ -48,6 +52,7 @@ type history struct {
 	gone       uint64   // the running total up to the last charge that has expired
 	total      uint64   // the running total up to the newest charge
 	opened     moment   // when the newest entry was made
+	latest     int      // what was charged at the moment of the newest entry itself; 0: not known
 
 	// vagueUntil is the last moment whose charges cannot be taken back one by one: they are not in
 	// the history, or not at their own moment.
@@ -63,10 +68,36 @@ type charge struct {
 
 func newHistory(w Window) history {
 	h := history{per: w.Per, limit: min(w.Permits, mostEntries), vagueUntil: -1}
-	if w.Permits > exactEntries {
+	switch {
+	case w.From == FromReset:
+		h.reset = newCalendar(w)
+		h.per = h.reset.longest()
+	case w.Permits > exactEntries:
 		h.quantum = moment(w.Per) / exactEntries
 	}
 	return h
+}
+
+// entryOf returns the moment of the entry that a charge made at a moment has. It is the same moment, but
+// for windows that are reset.
+func (h *history) entryOf(at moment) moment {
+	if h.reset == nil {
+		return at
+	}
+	return h.reset.after(at) - moment(h.per)
+}
+
+// ends returns when a charge made at a moment ends to count.
+func (h *history) ends(at moment) moment { return h.entryOf(at).after(h.per) }
+
+// retime moves all charges to the end of the present period, because the time of day was set. There is one
+// entry at most.
+func (h *history) retime(now moment) {
+	n := h.sum()
+	h.head, h.size, h.emptied, h.tooHigh, h.gone = 0, 0, 0, nil, h.total
+	if n > 0 {
+		h.add(now, n)
+	}
 }
 
 // sum returns the permits charged and not yet expired. It is never more than an int can count.
@@ -142,16 +173,36 @@ func (h *history) add(now moment, n int) {
 	if n > math.MaxInt-h.sum() {
 		h.saturate(now, n)
 	}
+	if h.reset != nil {
+		now = h.entryOf(now)
+	}
 	h.total += uint64(n)
 	if h.size > 0 && now-h.quantum <= h.opened || h.size == len(h.ring) && !h.makeRoom() {
 		newest := h.slot(h.size - 1)
+		if h.quantum > 0 && h.ring[newest].at != now {
+			h.latest = 0
+		}
+		h.latest += n
 		h.ring[newest] = charge{now, h.total + h.excess(newest)}
 		return
 	}
 	newest := h.slot(h.size)
 	h.ring[newest] = charge{now, h.total + h.excess(newest)}
 	h.size++
-	h.opened = now
+	h.opened, h.latest = now, n
+}
+
+// newest returns the moment of the last charge that still counts, and how much was charged then, or more
+// where that is not known apart; 0 if nothing counts.
+func (h *history) newest() (at moment, n int) {
+	if h.size == 0 {
+		return 0, 0
+	}
+	slot := h.slot(h.size - 1)
+	if n = h.latest; n == 0 || h.quantum == 0 {
+		n = int(h.totalAt(slot) - h.before(h.size-1))
+	}
+	return h.ring[slot].at, n
 }
 
 // saturate makes n permits more countable. It forgets the oldest ones for them, because what is charged
@@ -226,10 +277,16 @@ func (h *history) take(other *history) {
 // remove takes back n permits that were charged at the moment at. The entry of a moment is the first that
 // is not earlier, even if it took later charges too.
 func (h *history) remove(now, at moment, n int) {
-	if at <= now-moment(h.per) || at <= h.vagueUntil {
-		return // expired, or nothing to take back
+	if at <= h.vagueUntil {
+		return // nothing to take back
+	}
+	if at = h.entryOf(at); at <= now-moment(h.per) {
+		return // expired
 	}
 	i := h.search(func(slot int) bool { return h.ring[slot].at >= at })
+	if i == h.size-1 && h.ring[h.slot(i)].at == at {
+		h.latest -= min(n, h.latest)
+	}
 	if i == 0 {
 		h.gone += uint64(n) // the oldest n permits are these
 	} else {
@@ -251,13 +308,69 @@ func (h *history) remove(now, at moment, n int) {
 			// When the entry that is now the newest was made is not known. Let it take charges of
 			// its own moment only.
 			h.opened = h.ring[h.slot(h.size-1)].at - h.quantum
+			h.latest = 0
 		}
 	default:
 		h.emptied++
 	}
 }
 
-// lower lowers the totals of the i-th oldest entry and of all later ones by n.
+// insert charges n permits, at least 1, at a moment that may be before those of other charges. It charges
+// nothing if that would not count any more.
+//
+// In a coarse history the charge joins the next entry if that is at most a quantum later. Otherwise it gets
+// an entry at a multiple of the quantum, so that no more than one such entry is made in each quantum. If
+// there are as many entries as there may ever be, it joins the next one in any case.
+func (h *history) insert(now, at moment, n int) {
+	if h.ends(at) <= now {
+		return
+	}
+	if most := math.MaxInt - h.sum(); n > most {
+		n, h.vagueUntil = most, max(h.vagueUntil, now) // what is not charged cannot be taken back
+	}
+	entry := h.entryOf(at)
+	i := h.search(func(slot int) bool { return h.ring[slot].at >= entry })
+	switch {
+	case n == 0:
+		return
+	case i == h.size:
+		h.add(at, n)
+		return
+	case h.ring[h.slot(i)].at-entry > h.quantum:
+		if h.quantum > 0 {
+			entry = (entry + h.quantum - 1) / h.quantum * h.quantum
+		}
+		i = h.open(entry)
+	case h.totalAt(h.slot(i)) == h.before(i):
+		h.emptied--
+	}
+	if i == h.size-1 && h.latest > 0 && h.ring[h.slot(i)].at == entry {
+		h.latest += n
+	}
+	h.lower(i, -uint64(n))
+}
+
+// open makes an empty entry for a moment before that of the newest, and returns its index. If there is no
+// room it returns that of the next entry.
+func (h *history) open(at moment) (i int) {
+	room := h.size < len(h.ring) || h.makeRoom()
+	i = h.search(func(slot int) bool { return h.ring[slot].at >= at })
+	if !room {
+		return i
+	}
+	before := h.before(i)
+	h.size++
+	for j := h.size - 1; j > i; j-- {
+		from, to := h.slot(j-1), h.slot(j)
+		h.ring[to] = charge{h.ring[from].at, h.totalAt(from) + h.excess(to)}
+	}
+	slot := h.slot(i)
+	h.ring[slot] = charge{at, before + h.excess(slot)}
+	return i
+}
+
+// lower lowers the totals of the i-th oldest entry and of all later ones by n. Totals wrap around, so a
+// negative n raises them.
 func (h *history) lower(i int, n uint64) {
 	h.total -= n
 	if h.tooHigh == nil && len(h.ring) > blockSize {
@@ -301,9 +414,14 @@ func (h *history) search(holds func(slot int) bool) int {
 	return low
 }
 
-// replay charges what other remembers, as far as it still counts.
+// replay charges what other remembers, as far as it still counts. If one of them is reset, the other is at
+// the same instants.
 func (h *history) replay(other *history, now moment) {
 	h.vagueUntil = other.vagueUntil
+	if h.reset != nil {
+		h.addAll(other, now)
+		return
+	}
 	if h.per > other.per {
 		h.vagueUntil = max(h.vagueUntil, now-moment(other.per))
 	}
@@ -314,8 +432,19 @@ func (h *history) replay(other *history, now moment) {
 	}
 }
 
+// addAll charges now what other remembers.
+func (h *history) addAll(other *history, now moment) {
+	if n := other.sum(); n > 0 {
+		h.add(now, n)
+	}
+}
+
 // merge adds what another history of the same window remembers.
 func (h *history) merge(other *history, now moment) {
+	if h.reset != nil {
+		h.addAll(other, now)
+		return
+	}
 	if other.sum() == 0 {
 		return
 	}

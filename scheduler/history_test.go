@@ -163,7 +163,7 @@ func TestExactUpTo65536(t *testing.T) {
 // The memory of a window grows with use and has a bound that does not depend on its permits.
 func TestWindowMemory(t *testing.T) {
 	const permits = 10_000_000
-	w := newWindow(Per(permits, day))
+	w := newWindow(Per(permits, day), 0)
 	if len(w.past.ring) != 0 {
 		t.Errorf("an unused window holds %d entries", len(w.past.ring))
 	}

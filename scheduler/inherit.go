@@ -1,13 +1,19 @@
 package scheduler
 
-import "github.com/flowguard-go/flowguard/internal/weight"
+import (
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/weight"
+)
 
 // configure replaces the limits. Tickets in line may then be too large for them.
 func (c *core) configure(l Limits) {
 	before := newAncestors(c.windows)
 	c.setLimits(l)
+	inUse := c.inUse()
 	for i := range c.windows {
-		c.windows[i].inherit(before, c.now, c.burst.held)
+		w := &c.windows[i]
+		w.inherit(before, c.now, inUse[w.column])
 	}
 	c.enforce()
 }
@@ -17,27 +23,42 @@ func (c *core) configure(l Limits) {
 type ancestors struct {
 	same     map[Window]*window // the fullest of those alike
 	span     map[span]*window   // the fullest
-	longest  map[Instant]*window
-	mostUsed int
+	longest  map[counted]*window
+	mostUsed map[Unit]int
 }
 
+// span is what windows of one length have in common that remember the same.
 type span struct {
-	per  int64
+	per time.Duration
+	counted
+	at   time.Duration
+	zone string
+}
+
+// counted is what windows that count the same have in common.
+type counted struct {
+	unit Unit
 	from Instant
 }
 
+func countedBy(w *window) counted { return counted{w.Unit, w.From} }
+func spanOf(w *window) span       { return span{w.Per, countedBy(w), w.ResetAt, w.Zone} }
+
 func newAncestors(windows []window) *ancestors {
 	a := &ancestors{
-		same:    make(map[Window]*window, len(windows)),
-		span:    make(map[span]*window, len(windows)),
-		longest: make(map[Instant]*window, 2),
+		same:     make(map[Window]*window, len(windows)),
+		span:     make(map[span]*window, len(windows)),
+		longest:  make(map[counted]*window, 2),
+		mostUsed: make(map[Unit]int, 1),
 	}
 	for i := range windows {
 		w := &windows[i]
-		a.mostUsed = max(a.mostUsed, w.used())
+		a.mostUsed[w.Unit] = max(a.mostUsed[w.Unit], w.used())
 		keepBest(a.same, w.Window, w)
-		keepBest(a.span, span{int64(w.Per), w.From}, w)
-		keepBest(a.longest, w.From, w)
+		keepBest(a.span, spanOf(w), w)
+		if w.From != FromReset { // the charges of another period cannot be told apart
+			keepBest(a.longest, countedBy(w), w)
+		}
 	}
 	return a
 }
@@ -50,15 +71,15 @@ func keepBest[K comparable](best map[K]*window, k K, w *window) {
 }
 
 // of returns the window that remembers best what w should: itself, or else one as long, or else the
-// longest; nil if none counts from the same instant.
+// longest; nil if none counts the same unit from the same instant.
 func (a *ancestors) of(w *window) *window {
 	if same := a.same[w.Window]; same != nil {
 		return same
 	}
-	if alike := a.span[span{int64(w.Per), w.From}]; alike != nil {
+	if alike := a.span[spanOf(w)]; alike != nil {
 		return alike
 	}
-	return a.longest[w.From]
+	return a.longest[countedBy(w)]
 }
 
 // inherit fills a new window with what those before it remember.
@@ -72,8 +93,8 @@ func (w *window) inherit(before *ancestors, now moment, inUse weight.Sum) {
 	case w.From == FromRelease:
 		// What is in use is known; when the others were released is not, but not later than now.
 		w.held = inUse
-		w.past.assume(now, max(0, before.mostUsed-inUse.Saturated()))
+		w.past.assume(now, max(0, before.mostUsed[w.Unit]-inUse.Saturated()))
 	default:
-		w.past.assume(now, before.mostUsed)
+		w.past.assume(now, before.mostUsed[w.Unit])
 	}
 }

@@ -36,7 +36,7 @@ func better(w, a, b *window) bool {
 func TestAncestors(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed(t), 0))
 	random := func() window {
-		w := newWindow(Window{Permits: 1 + r.IntN(3), Per: time.Duration(1 + r.IntN(4)), From: Instant(r.IntN(2))})
+		w := newWindow(Window{Permits: 1 + r.IntN(3), Per: time.Duration(1 + r.IntN(4)), From: Instant(r.IntN(2))}, 0)
 		if n := r.IntN(3); n > 0 {
 			w.past.add(0, n)
 		}
@@ -53,8 +53,8 @@ func TestAncestors(t *testing.T) {
 			mostUsed = max(mostUsed, before[i].used())
 		}
 		a := newAncestors(before)
-		if a.mostUsed != mostUsed {
-			t.Fatalf("%d used at most, want %d", a.mostUsed, mostUsed)
+		if a.mostUsed[""] != mostUsed {
+			t.Fatalf("%d used at most, want %d", a.mostUsed[""], mostUsed)
 		}
 		w := random()
 		got := a.of(&w)

@@ -303,7 +303,7 @@ func TestJobsThatComeLate(t *testing.T) {
 // A clock that panics does so in the caller who read it, and takes nothing with it.
 func TestPanickingClock(t *testing.T) {
 	clk := &panickingClock{Mock: clock.NewMock()}
-	p := newParts(Limits{Windows: []Window{{1, 1, FromRelease}}}, clk)
+	p := newParts(Limits{Windows: []Window{{Permits: 1, Per: 1, From: FromRelease}}}, clk)
 	box, st := p.handle.box, p.state
 	box.lend(st)
 	held, _, _ := p.handle.acquireNow(&request{weight: 1, deadline: never}, nil)

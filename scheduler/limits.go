@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,15 +21,29 @@ const (
 	// release it counts the call, it never sees more than Permits in any interval of length Per.
 	// It costs the length of the call in throughput.
 	FromRelease
+
+	// FromReset counts a permit from the last reset before its grant until the next one, as calendar
+	// quotas do: "5000 a day, from midnight". The interval does not slide, so around a reset up to twice
+	// the Permits can be granted in a short time. That is what such a quota allows. A window that slides
+	// keeps within a calendar quota too, whenever its resets are, but cannot use all of it.
+	//
+	// Per is then a length that divides a day (a second, a minute, 15 minutes, an hour), a day, or
+	// [Month]. ResetAt and Zone say when the day begins. The resets of shorter periods are counted from
+	// there. On the days on which a zone changes its clocks, a day has 23 or 25 hours, and the last of
+	// its shorter periods is cut. Resets follow the time of day, so when the computer's clock is set they
+	// are at other instants.
+	FromReset
 )
 
-// String returns "grant" or "release".
+// String returns "grant", "release" or "reset".
 func (i Instant) String() string {
 	switch i {
 	case FromGrant:
 		return "grant"
 	case FromRelease:
 		return "release"
+	case FromReset:
+		return "reset"
 	}
 	return fmt.Sprintf("Instant(%d)", uint8(i))
 }
@@ -36,11 +51,29 @@ func (i Instant) String() string {
 // Window limits a rate: at most Permits in any interval of length Per. The interval slides; it is
 // not a bucket that refills and has no fixed edges. A permit granted at t counts in (t−Per, t] and
 // is spendable again at exactly t+Per.
+//
+// A window counts permits, or if it has a Unit, what tickets say they cost in that unit. It then has no
+// effect on tickets that name no cost in the unit. Where this documentation speaks of the permits of a
+// window, it means that unit.
 type Window struct {
 	Permits int           // at least 1
 	Per     time.Duration // from 1 ns to 100 years of 365 days
-	From    Instant       // FromGrant (the zero value) or FromRelease
+	From    Instant       // FromGrant (the zero value), FromRelease or FromReset
+	Unit    Unit          // what is counted; "": permits
+
+	// Evenly spaces grants out: a ticket of n keeps the next one away for n·Per/Permits after its grant,
+	// rounded up to a nanosecond, and for Per at most. So 100 a minute evenly is one every 600 ms and
+	// never two at once. It is what the generic cell rate algorithm without a burst does (ITU-T I.371).
+	// It needs FromGrant.
+	Evenly bool
+
+	ResetAt time.Duration // FromReset: the time of day of the reset, in whole minutes, such as 9*time.Hour
+	Zone    string        // FromReset: the time zone, such as "Europe/Berlin"; "": UTC
 }
+
+// Month is the Per of a window that counts [FromReset] and is reset on the first day of each month. As a
+// length it is that of the longest month.
+const Month = 31 * day
 
 // maxPer leaves room for adding a Per to any instant without overflow.
 const maxPer = 100 * 365 * 24 * time.Hour
@@ -104,6 +137,11 @@ func (l Limits) Validate() error {
 	return nil
 }
 
+// countReset reports whether a window counts from reset.
+func (l Limits) countReset() bool {
+	return slices.ContainsFunc(l.Windows, func(w Window) bool { return w.From == FromReset })
+}
+
 // invalid says which field of the window cannot work, or returns nil.
 func (w Window) invalid() *InvalidError {
 	switch {
@@ -113,20 +151,43 @@ func (w Window) invalid() *InvalidError {
 		return &InvalidError{"Per", w.Per, "longer than 0"}
 	case w.Per > maxPer:
 		return &InvalidError{"Per", w.Per, "at most 876000h (100 years)"}
-	case w.From > FromRelease:
-		return &InvalidError{"From", w.From, "FromGrant or FromRelease"}
+	case w.From > FromReset:
+		return &InvalidError{"From", w.From, "FromGrant, FromRelease or FromReset"}
+	case w.Unit != "" && !w.Unit.valid():
+		return &InvalidError{"Unit", fmt.Sprintf("%q", string(w.Unit)), wantUnit}
+	case w.Evenly && w.From != FromGrant:
+		return &InvalidError{"From", w.From, "FromGrant where grants are spaced evenly"}
+	case w.From != FromReset && (w.ResetAt != 0 || w.Zone != ""):
+		return &InvalidError{"From", w.From, "FromReset where ResetAt or Zone is given"}
+	case w.From == FromReset:
+		return w.invalidReset()
 	}
 	return nil
 }
 
-// tightest returns the largest weight that every limit can ever hold, and the limit that says so.
-func (l Limits) tightest() (most int, limit string) {
+// invalidReset is invalid for what belongs to FromReset.
+func (w Window) invalidReset() *InvalidError {
+	switch {
+	case w.Per != Month && (w.Per > day || day%w.Per != 0):
+		return &InvalidError{"Per", w.Per, "a length that divides a day, a day, or a month (31 days stand for it), because the window counts from reset"}
+	case w.ResetAt < 0 || w.ResetAt >= day || w.ResetAt%time.Minute != 0:
+		return &InvalidError{"ResetAt", w.ResetAt, "a time of day in whole minutes, from 0 to 23h59m"}
+	}
+	if _, err := newResets(w); err != nil || strings.ContainsAny(w.Zone, spaces) {
+		return &InvalidError{"Zone", fmt.Sprintf("%q", w.Zone), "a time zone that this computer knows, such as \"Europe/Berlin\", or \"\" for UTC; import _ \"time/tzdata\" where there are none"}
+	}
+	return nil
+}
+
+// tightest returns the largest amount of a unit that every limit can ever hold, and the limit that says so;
+// unit "": the largest weight.
+func (l Limits) tightest(unit Unit) (most int, limit string) {
 	most = math.MaxInt
-	if l.MaxBurst > 0 {
+	if l.MaxBurst > 0 && unit == "" {
 		most, limit = l.MaxBurst, l.burst()
 	}
 	for _, w := range l.Windows {
-		if w.Permits < most {
+		if w.Unit == unit && w.Permits < most {
 			most, limit = w.Permits, w.String()
 		}
 	}

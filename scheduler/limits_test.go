@@ -29,7 +29,7 @@ func TestInvalid(t *testing.T) {
 		{"no length", window(scheduler.Per(1, 0)), nil, "scheduler: Limits.Windows[0].Per must be longer than 0, got 0s"},
 		{"negative length", window(scheduler.Per(1, -time.Second)), nil, "scheduler: Limits.Windows[0].Per must be longer than 0, got -1s"},
 		{"endless", window(scheduler.Per(1, 1<<63-1)), nil, "scheduler: Limits.Windows[0].Per must be at most 876000h (100 years), got 2562047h47m16.854775807s"},
-		{"unknown instant", window(scheduler.Window{Permits: 1, Per: 1, From: 7}), nil, "scheduler: Limits.Windows[0].From must be FromGrant or FromRelease, got Instant(7)"},
+		{"unknown instant", window(scheduler.Window{Permits: 1, Per: 1, From: 7}), nil, "scheduler: Limits.Windows[0].From must be FromGrant, FromRelease or FromReset, got Instant(7)"},
 		{"second window", scheduler.Limits{Windows: []scheduler.Window{scheduler.PerDay(1), {}}}, nil, "scheduler: Limits.Windows[1].Permits must be 1 or more, got 0"},
 		{"negative burst", scheduler.Limits{MaxBurst: -1}, nil, "scheduler: Limits.MaxBurst must be 0 (no cap) or more, got -1"},
 		{"too many windows", many(1_001), nil, "scheduler: Limits.Windows must have at most 1000 entries, got 1001"},

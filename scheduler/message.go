@@ -17,13 +17,14 @@ const (
 	verbWithdraw                    // the caller of acquire has gone and was told nothing
 	verbCancel                      // the ticket is given up
 	verbRelease                     // the permits are given back
+	verbSettle                      // the ticket's work cost what costs say
 	verbWait                        // answer how long a ticket of the weight would wait
 	verbStats                       // answer with the stats
 	verbConfigure                   // replace the limits; answer when those that no longer fit have gone
 	verbPause                       // no grants until the clock shows until; never: until resume
 	verbResume                      // end all pauses
 	verbCharge                      // permits of the window were used elsewhere
-	verbObserve                     // at most weight more permits of the window until the clock shows until
+	verbObserve                     // at most weight more permits of the window until the clock shows until; place: of the ticket whose answer says so
 	verbSnapshot                    // fill the snapshot
 	verbRestore                     // charge what the snapshot remembers
 	verbWatch                       // send events to feed
@@ -39,7 +40,7 @@ const (
 // or promise that the owner's alarm is set when they are answered.
 func (v verb) brief() bool {
 	switch v {
-	case verbEnqueue, verbEnqueueMember, verbWithdraw, verbCancel, verbRelease, verbShareContext:
+	case verbEnqueue, verbEnqueueMember, verbWithdraw, verbCancel, verbRelease, verbSettle, verbShareContext:
 		return true
 	}
 	return false
@@ -122,16 +123,20 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 		st.cancel(m.place, m.number, m.flow)
 	case verbRelease:
 		st.release(m.place, m.number, m.flow)
+	case verbSettle:
+		a.err = st.settle(m.place, m.number, m.flow, m.costs)
 	case verbWait:
 		a.wait = st.core.wait(&m.request)
 	case verbStats:
 		stats := st.stats()
 		a.stats = &stats
 	case verbConfigure:
-		if c := st.configure(m.limits); c != nil {
+		c, err := st.configure(m.limits)
+		if c != nil {
 			c.answer = m.answer
 			return true
 		}
+		a.err = err
 	case verbPause:
 		st.setPause(m.until)
 	case verbResume:
@@ -139,7 +144,7 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 	case verbCharge:
 		a.err = st.spend(m.window, m.weight)
 	case verbObserve:
-		a.err = st.observe(m.window, m.weight, m.until)
+		a.err = st.observe(m.window, m.weight, m.until, m.place, m.number)
 	case verbSnapshot:
 		*m.snapshot = st.core.snapshot(m.epoch)
 	case verbRestore:

@@ -56,12 +56,30 @@ func (st *state) unsubscribe(s subscriber) {
 
 //go:noinline
 func (st *state) noteRefusal(r *request, err error) {
-	st.emit(Event{Kind: EventRefused, Weight: r.weight, Flow: r.flow.Name(), Err: err})
+	st.emit(Event{Kind: EventRefused, Weight: r.weight, Costs: asked(r.costs), Flow: r.flow.Name(), Err: err})
 }
 
 //go:noinline
 func (st *state) noteGrant(p *line.Place, f *line.Flow, wait time.Duration) {
-	st.emit(Event{Kind: EventGranted, Number: ticket.Number(p.Number), Weight: p.Weight, Flow: f.Name(), Wait: wait})
+	st.emit(Event{Kind: EventGranted, Number: ticket.Number(p.Number), Weight: p.Weight, Costs: st.core.costsOf(p), Flow: f.Name(), Wait: wait})
+}
+
+// asked returns what a caller said of costs.
+func asked(costs *line.CostList) (all []ticket.Cost) {
+	for _, c := range costs.All() {
+		all = append(all, ticket.Cost(c))
+	}
+	return all
+}
+
+// costsOf returns what the ticket at p costs, in the units that it named.
+func (c *core) costsOf(p *line.Place) (costs []ticket.Cost) {
+	for i, n := range c.line.Costs.Of(p) {
+		if n != line.Unnamed {
+			costs = append(costs, c.columns[i+1].unit.Of(n))
+		}
+	}
+	return costs
 }
 
 // noteAtOnce tells of a ticket that was granted as it came.
@@ -75,7 +93,7 @@ func (st *state) noteAtOnce(p *line.Place, r *request) {
 //go:noinline
 func (st *state) note(what EventKind, p *line.Place, f *line.Flow, err error) {
 	if st.watched {
-		st.emit(Event{Kind: what, Number: ticket.Number(p.Number), Weight: p.Weight, Flow: f.Name(), Err: err})
+		st.emit(Event{Kind: what, Number: ticket.Number(p.Number), Weight: p.Weight, Costs: st.core.costsOf(p), Flow: f.Name(), Err: err})
 	}
 }
 
@@ -87,7 +105,7 @@ func (st *state) emit(e Event) {
 	e.At = st.eventTime(st.core.now)
 	for _, f := range st.feeds {
 		e := e
-		e.Limits = e.Limits.clone() // readers may do with it what they like
+		e.Limits, e.Costs = e.Limits.clone(), slices.Clone(e.Costs) // readers may do with them what they like
 		f.send(e)
 	}
 }

@@ -21,6 +21,10 @@ func (o *observation) grant(n int) {
 	}
 }
 
+// settle notes that a grant used more than was thought. The far side may have counted that before it said
+// what is left, but perhaps it has not.
+func (o *observation) settle(more int) { o.grant(more) }
+
 // undo gives back a grant that the far side has never seen. Of grants at the instant of the
 // observation it is not known whether they were made after it.
 func (o *observation) undo(at moment, n int) {
@@ -81,10 +85,15 @@ func (o *observed) undo(at moment, n int) {
 	o.longer.undo(at, n)
 }
 
-// roomAt returns the first instant from at on at which n permits fit behind those foreseen.
-func (o *observed) roomAt(at moment, ahead *foreseen, n int) moment {
+func (o *observed) settle(more int) {
+	o.latest.settle(more)
+	o.longer.settle(more)
+}
+
+// roomAt returns the first instant from at on at which n permits fit behind those ahead.
+func (o *observed) roomAt(at moment, ahead weight.Sum, n int) moment {
 	for _, o := range []*observation{&o.latest, &o.longer} {
-		if o.until != 0 && n > o.left-min(o.left, ahead.weight().Saturated()) {
+		if o.until != 0 && n > o.left-min(o.left, ahead.Saturated()) {
 			at = max(at, o.until)
 		}
 	}
@@ -104,15 +113,34 @@ func (o *observed) roomAt(at moment, ahead *foreseen, n int) moment {
 // Counting begins with the first observation, so that it costs nothing without one.
 type underway struct {
 	counting bool
-	round    uint8 // modulo 3
-	held     [3]weight.Sum
-	granted  [3]weight.Sum // of each round, given back or not
+	round    uint8           // modulo 3
+	held     [3]weight.Sum   // permits
+	granted  [3][]weight.Sum // of each round by column, given back or not
 }
 
-// start begins to count; held is in use already.
-func (u *underway) start(held weight.Sum) {
+// start begins to count; held is in use already, by column.
+func (u *underway) start(held []weight.Sum) {
 	*u = underway{counting: true}
-	u.held[0], u.granted[0] = held, held
+	u.held[0] = held[0]
+	for i := range u.granted {
+		u.granted[i] = make([]weight.Sum, len(held))
+	}
+	copy(u.granted[0], held)
+}
+
+// widen makes room for the given number of columns.
+func (u *underway) widen(columns int) {
+	for i := range u.granted {
+		if more := columns - len(u.granted[i]); u.counting && more > 0 {
+			u.granted[i] = append(u.granted[i], make([]weight.Sum, more)...)
+		}
+	}
+}
+
+// clear forgets the grants of a round.
+func (u *underway) clear(round uint8) {
+	u.held[round] = weight.Sum{}
+	clear(u.granted[round])
 }
 
 // rounds returns the present round, the one before it and the one before that, modulo 3.
@@ -120,10 +148,19 @@ func (u *underway) rounds() (present, last, oldest uint8) {
 	return u.round, (u.round + 2) % 3, (u.round + 1) % 3
 }
 
-func (u *underway) grant(p *line.Place) {
+func (u *underway) grant(p *line.Place, d demand) {
 	p.Round = u.round
 	u.held[u.round].Add(p.Weight)
-	u.granted[u.round].Add(p.Weight)
+	u.granted[u.round][0].Add(p.Weight)
+	for i := range d.costs {
+		u.granted[u.round][i+1].Add(d.in(i + 1))
+	}
+}
+
+// settle notes that the ticket at p, which is held, cost n in a column and not what was thought.
+func (u *underway) settle(p *line.Place, column, was, n int) {
+	u.granted[p.Round][column].Subtract(was)
+	u.granted[p.Round][column].Add(n)
 }
 
 // end notes that the ticket at p is no longer held.
@@ -133,20 +170,26 @@ func (u *underway) end(p *line.Place) {
 	switch {
 	case !u.held[last].IsZero():
 	case u.held[present].IsZero():
-		u.start(weight.Sum{})
+		for i := range u.granted {
+			u.clear(uint8(i))
+		}
 	default:
 		u.round = oldest
-		u.held[oldest], u.granted[oldest] = weight.Sum{}, weight.Sum{}
+		u.clear(oldest)
 	}
 }
 
-// deductFrom returns what is left of n for tickets to come, 0 or more. At least one permit belongs to the
-// ticket whose answer it is, and the far side has counted that. While nothing is held there is no round
-// with a grant.
-func (u *underway) deductFrom(n int) int {
+// deductFrom returns what is left of n in a column for tickets to come, 0 or more. At least answered of what
+// was granted belongs to the ticket whose answer it is, and the far side has counted that. If that ticket is
+// the one at p, of the present round, then all tickets of the oldest round had ended before it was granted,
+// and have been counted too. While nothing is held there is no round with a grant.
+func (u *underway) deductFrom(n, column, answered int, p *line.Place) int {
 	var uncounted weight.Sum
-	for _, granted := range u.granted {
-		uncounted.AddSum(granted)
+	_, _, oldest := u.rounds()
+	for round := range u.granted {
+		if p == nil || p.Round != u.round || uint8(round) != oldest {
+			uncounted.AddSum(u.granted[round][column])
+		}
 	}
-	return n - min(n, max(0, uncounted.Saturated()-1))
+	return n - min(n, max(0, uncounted.Saturated()-answered))
 }

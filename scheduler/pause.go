@@ -18,10 +18,10 @@ func (p *pause) extend(until moment) {
 func (p *pause) paused(now moment) bool { return p.halted || now < p.until }
 
 // fits is only asked while the pause is in force.
-func (p *pause) fits(int) bool { return false }
+func (p *pause) fits(moment, int) bool { return false }
 
 // roomAt does not count a pause that lasts until Resume, because nothing is known of its end.
-func (p *pause) roomAt(now moment, _ *foreseen, _ int) (at moment, sure bool) {
+func (p *pause) roomAt(now moment, _ *foreseen, _ demand) (at moment, sure bool) {
 	return max(now, p.until), !p.halted
 }
 

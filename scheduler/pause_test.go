@@ -132,9 +132,9 @@ func TestPause(t *testing.T) {
 		for i := range 3 {
 			now := moment(i + 1)
 			p := test.pause
-			at, sure := p.roomAt(now, nil, 1)
-			if p.paused(now) != test.paused[i] || at != test.at[i] || sure != test.sure || p.fits(1) {
-				t.Errorf("%s, at %d: paused %v, room at %d, sure %v, fits %v", test.name, now, p.paused(now), at, sure, p.fits(1))
+			at, sure := p.roomAt(now, nil, demand{weight: 1})
+			if p.paused(now) != test.paused[i] || at != test.at[i] || sure != test.sure || p.fits(now, 1) {
+				t.Errorf("%s, at %d: paused %v, room at %d, sure %v, fits %v", test.name, now, p.paused(now), at, sure, p.fits(now, 1))
 			}
 			// No grant makes a difference.
 			p.grant(now, 1)

@@ -22,16 +22,22 @@ func (c *core) snapshot(epoch time.Time) Snapshot {
 		snap.PausedUntil = at(c.pause.until)
 	}
 	for i := range c.windows {
-		snap.Windows[i] = c.windows[i].snapshot(at)
+		snap.Windows[i] = c.windows[i].snapshot(c.now, at)
 	}
 	return snap
 }
 
-func (w *window) snapshot(at func(moment) time.Time) WindowSnapshot {
+func (w *window) snapshot(now moment, at func(moment) time.Time) WindowSnapshot {
 	s := WindowSnapshot{Held: w.held.Saturated(), Spent: []Spent{}}
-	past := w.past.coarse(snapshotInstants)
-	for t, n := range past.charges() {
-		s.Spent = append(s.Spent, Spent{at(t), n})
+	if w.past.reset != nil {
+		if n := w.past.sum(); n > 0 {
+			s.Spent = append(s.Spent, Spent{at(now), n}) // any instant of the period says the same
+		}
+	} else {
+		past := w.past.coarse(snapshotInstants)
+		for t, n := range past.charges() {
+			s.Spent = append(s.Spent, Spent{at(t), n})
+		}
 	}
 	if w.observed.holds() {
 		s.Left, s.Until = w.observed.latest.left, at(max(w.observed.latest.until, w.observed.longer.until))
@@ -49,7 +55,8 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 	}
 	old := make([]window, len(snap.Windows))
 	for i, s := range snap.Windows {
-		old[i] = newWindow(snap.Limits.Windows[i])
+		old[i] = newWindow(snap.Limits.Windows[i], 0)
+		old[i].setEpoch(epoch)
 		old[i].refill(s, c.now, at)
 		if !s.Until.IsZero() {
 			old[i].observe(c.now, s.Left, s.Left, future(s.Until))
@@ -57,7 +64,8 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 	}
 	before := newAncestors(old)
 	for i := range c.windows {
-		w := newWindow(c.windows[i].Window)
+		w := newWindow(c.windows[i].Window, c.windows[i].column)
+		w.setEpoch(epoch)
 		w.inherit(before, c.now, weight.Sum{})
 		c.windows[i].merge(&w, c.now)
 	}
@@ -71,7 +79,7 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 // back is not known, but not later than now.
 func (w *window) refill(s WindowSnapshot, now moment, at func(time.Time) moment) {
 	for _, spent := range s.Spent {
-		if t := min(at(spent.At), now); t > now-moment(w.Per) {
+		if t := min(at(spent.At), now); w.past.ends(t) > now {
 			w.past.add(t, spent.Permits)
 		}
 	}

@@ -63,7 +63,7 @@ func (s *Scheduler) Handle() *Handle {
 
 // Acquire waits for one permit. See [Scheduler.AcquireN].
 func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) {
-	return s.handle.AcquireN(ctx, 1)
+	return s.handle.acquire(ctx, 1, nil)
 }
 
 // AcquireN waits until a ticket of the given weight is granted, and returns it: do the work, then
@@ -85,19 +85,19 @@ func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) {
 // ErrClosed.
 //
 // A waiting call costs no timer and no goroutine. Acquire and Release together allocate nothing.
-func (s *Scheduler) AcquireN(ctx context.Context, weight int) (ticket.Ticket, error) {
-	return s.handle.AcquireN(ctx, weight)
+func (s *Scheduler) AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
+	return s.handle.AcquireN(ctx, weight, costs...)
 }
 
 // TryAcquire takes one permit if it is free now. See [Scheduler.TryAcquireN].
-func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.handle.TryAcquireN(1) }
+func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.handle.try(1, nil) }
 
 // TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line:
 // trying never jumps the line. It returns false otherwise, and also for a weight that can never be
 // granted, for a flow with a bad share, and after Close: then [Scheduler.WaitTimeN] is [Forever], and
 // Enqueue returns the reason. It allocates nothing.
-func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
-	return s.handle.TryAcquireN(weight)
+func (s *Scheduler) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
+	return s.handle.TryAcquireN(weight, costs...)
 }
 
 // Enqueue takes a place in line for a ticket of the given weight and returns at once. Receive from
@@ -107,7 +107,9 @@ func (s *Scheduler) TryAcquireN(weight int) (ticket.Ticket, bool) {
 // It refuses what [Scheduler.AcquireN] refuses, except that it has no deadline and ignores
 // [NonBlocking]. After Close, or when the scheduler closes before the grant, Ready delivers
 // [ErrClosed].
-func (s *Scheduler) Enqueue(weight int) (ticket.Ticket, error) { return s.handle.Enqueue(weight) }
+func (s *Scheduler) Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
+	return s.handle.Enqueue(weight, costs...)
+}
 
 // WaitTime returns how long a ticket of weight 1 taken now would wait. See [Scheduler.WaitTimeN].
 func (s *Scheduler) WaitTime() time.Duration { return s.handle.WaitTimeN(1) }
@@ -130,7 +132,9 @@ func (s *Scheduler) WaitTime() time.Duration { return s.handle.WaitTimeN(1) }
 //
 // It costs some microseconds of the owner's time, and with several flows in a long line some
 // nanoseconds more for each flow. It allocates nothing.
-func (s *Scheduler) WaitTimeN(weight int) time.Duration { return s.handle.WaitTimeN(weight) }
+func (s *Scheduler) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
+	return s.handle.WaitTimeN(weight, costs...)
+}
 
 // Limits returns a copy of the limits as they are now.
 func (s *Scheduler) Limits() Limits { return s.handle.Limits() }

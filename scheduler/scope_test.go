@@ -25,8 +25,8 @@ var scopes = []struct {
 		[]Limits{
 			{Windows: []Window{Per(2, 10)}},
 			{Windows: []Window{Per(2, 10)}, MaxBurst: 2},
-			{Windows: []Window{{2, 10, FromRelease}}},
-			{Windows: []Window{{2, 10, FromRelease}, Per(3, 25)}, MaxBurst: 3},
+			{Windows: []Window{{Permits: 2, Per: 10, From: FromRelease}}},
+			{Windows: []Window{{Permits: 2, Per: 10, From: FromRelease}, Per(3, 25)}, MaxBurst: 3},
 		},
 	},
 	{ // limits that change
@@ -42,7 +42,7 @@ var scopes = []struct {
 		},
 		[]Limits{
 			{Windows: []Window{Per(2, 10)}},
-			{Windows: []Window{{2, 10, FromRelease}, Per(2, 25)}, MaxBurst: 2},
+			{Windows: []Window{{Permits: 2, Per: 10, From: FromRelease}, Per(2, 25)}, MaxBurst: 2},
 		},
 	},
 	{ // flows

@@ -54,6 +54,9 @@ func isMonotonic(t time.Time) bool { return t != t.Round(0) }
 // timeOf returns the time of the moment, by the time of day as it is set now.
 func (s *shared) timeOf(m moment) time.Time { return s.timeAfter(m, s.step()) }
 
+// epochToday returns when moment 0 was, by the time of day as it is set now.
+func (s *shared) epochToday() time.Time { return s.timeOf(0).Round(0) }
+
 // timeAfter returns the time of the moment if the time of day was set by the step.
 func (s *shared) timeAfter(m moment, step time.Duration) time.Time {
 	t := s.epoch.Add(time.Duration(m))

@@ -26,6 +26,7 @@ type state struct {
 
 func newState(sh *shared, l Limits, maxQueue int, nonBlocking bool) *state {
 	st := &state{shared: sh, armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
+	st.core.epoch = sh.epoch.Round(0)
 	st.core.init(l, maxQueue, nonBlocking)
 	return st
 }
@@ -44,6 +45,9 @@ func (st *state) catchUp() {
 func (st *state) advance(reading moment) {
 	if st.watched {
 		st.setBy = st.step()
+	}
+	if st.core.resets {
+		st.core.setEpoch(st.epochToday())
 	}
 	st.core.advance(reading)
 }
@@ -184,18 +188,40 @@ func (st *state) release(p *line.Place, n uint64, f *line.Flow) {
 
 // configure replaces the limits. It returns the chore of sending away the tickets that can never fit any
 // more, or nil if there are none.
-func (st *state) configure(l *Limits) *chore {
+func (st *state) configure(l *Limits) (*chore, error) {
+	if err := st.core.tooManyUnits(*l); err != nil {
+		return nil, err
+	}
+	if l.countReset() {
+		st.core.setEpoch(st.epochToday())
+	}
 	st.core.configure(*l)
 	st.limits.Store(l)
 	if st.watched {
 		st.emit(Event{Kind: EventLimits, Limits: *l})
 	}
-	return st.begin(&chore{why: func(p *line.Place) error {
-		if p.Weight <= st.core.maxWeight {
-			return nil
-		}
-		return st.core.tooLarge(p.Weight)
-	}})
+	return st.begin(&chore{why: func(p *line.Place) error { return st.core.oversize(st.core.demandOf(p)) }}), nil
+}
+
+// settle says what the work of the ticket with the number, which is at p, really cost.
+func (st *state) settle(p *line.Place, n uint64, f *line.Flow, costs *line.CostList) error {
+	switch {
+	case st.core.closed:
+		return nil
+	case p.Number != n || p.State == line.Idle:
+		return notHeld("one that has ended")
+	case p.State == line.Queued:
+		return notHeld("one that waits")
+	}
+	err := st.core.settle(p, costs)
+	if err == nil && st.watched {
+		st.note(EventSettled, p, f, nil)
+	}
+	return err
+}
+
+func notHeld(got string) error {
+	return &InvalidError{"the ticket of Settle", got, "granted and not yet released; settle before Release"}
 }
 
 // setPause stops grants until the clock shows an instant, or if that is never, until resume.
@@ -227,9 +253,13 @@ func (st *state) spend(w Window, n int) error {
 }
 
 // observe notes what the far side said is left of a window until the clock shows an instant.
-func (st *state) observe(w Window, left int, until moment) error {
+// If the answer belongs to the ticket with the number, that is at p.
+func (st *state) observe(w Window, left int, until moment, p *line.Place, n uint64) error {
+	if p != nil && (p.Number != n || p.State != line.Holding) {
+		p = nil
+	}
 	until = min(st.core.standing(until), horizon)
-	err := st.core.observe(w, left, until)
+	err := st.core.observe(w, left, until, p)
 	if err == nil && until > st.core.now {
 		st.emit(Event{Kind: EventObserved, Weight: left, Window: w, Until: st.eventTime(until)})
 	}
@@ -262,7 +292,7 @@ func (st *state) stats() Stats {
 	}
 	for i := range c.windows {
 		w := &c.windows[i]
-		s.Windows[i] = WindowStats{w.Window, w.used(), w.remaining()}
+		s.Windows[i] = WindowStats{w.Window, w.used(), w.remaining(c.now)}
 	}
 	return s
 }

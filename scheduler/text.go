@@ -15,12 +15,22 @@ import (
 //	3/2s                     3 in any 2 seconds
 //	5/s 100/min 5000/day     several windows together
 //	15/min burst 2           never more than 2 permits held at once
+//	60/min 10000 tokens/min  a window of another unit than permits
+//	100/min evenly           grants are spaced evenly: one every 600 ms
 //	5/s from release         the window counts from release
+//	5000/day from reset 09:00 Europe/Berlin
+//	                         the window is reset every morning
+//
+// As a grammar:
+//
+//	limits = { window | "burst" N }
+//	window = N [unit] "/" length ["evenly"] ["from" ("grant" | "release" | "reset" [HH:MM [zone]])]
 //
 // Spaces separate the words. A length follows the slash without a space. It is a name (s, min, h or
 // day; also sec, second, m, minute, hour, d, ms, us and ns), a count and a name (2min, 7day), or a
-// duration as [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from release" belongs to the window
-// before it. "burst" and its number can be anywhere, once. [Limits.String] writes this form.
+// duration as [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from reset" also allows month, see
+// [Month]. What follows a window belongs to it. "burst" and its number can be anywhere, once.
+// [Limits.String] writes this form.
 //
 // Text that does not parse, or that parses to values which cannot work, such as 0/s, gives a
 // [*ParseError] that says where, and how to write it if the text looks like a common slip.
@@ -29,7 +39,7 @@ func ParseLimits(s string) (Limits, error) {
 	p := parser{text: s}
 	for p.next() {
 		switch {
-		case strings.Contains(p.word, "/"):
+		case strings.Contains(p.word, "/"), p.beginsUnit():
 			w, err := p.window()
 			if err != nil {
 				return Limits{}, err
@@ -150,36 +160,73 @@ func (p *parser) burst() (int, error) {
 	return n, nil
 }
 
-// window reads the word "3/2s" and the words that say more about it.
+// beginsUnit reports whether the present word is the number of a window whose unit follows, such as
+// "10000" before "tokens/min".
+func (p *parser) beginsUnit() bool {
+	unit, _, slash := strings.Cut(p.peek(), "/")
+	return slash && unit != "" && isNumber(p.word) && !isNumber(unit)
+}
+
+// window reads the word "3/2s", or the words "10000 tokens/min", and the words that say more about it.
 func (p *parser) window() (w Window, err error) {
+	begin := *p // errors about values as a whole point here
 	slash := strings.IndexByte(p.word, '/')
-	if slash == 0 {
+	switch {
+	case slash == 0:
 		return Window{}, p.fail("expected a whole number before the slash", "")
-	}
-	front := *p
-	front.word = p.word[:slash]
-	if w.Permits, err = front.count("Permits"); err != nil {
-		return Window{}, err
+	case slash > 0:
+		front := *p
+		front.word = p.word[:slash]
+		if w.Permits, err = front.count("Permits"); err != nil {
+			return Window{}, err
+		}
+	default:
+		if w.Permits, err = p.count("Permits"); err != nil {
+			return Window{}, err
+		}
+		p.next()
+		slash = strings.IndexByte(p.word, '/')
+		if w.Unit = Unit(p.word[:slash]); !w.Unit.valid() {
+			return Window{}, p.fail("the unit must be "+wantUnit, "")
+		}
 	}
 	back := *p
 	back.skip(slash + 1)
+	length := back
 	if w.Per, err = back.length(); err != nil {
 		return Window{}, err
 	}
-	if err := w.invalid(); err != nil {
-		return Window{}, p.invalid(err)
+	if p.peek() == "evenly" {
+		p.next()
+		w.Evenly = true
 	}
 	if p.peek() == "from" {
 		p.next()
-		if w.From, err = p.from(); err != nil {
+		if err = p.from(&w); err != nil {
 			return Window{}, err
 		}
+	}
+	if w.From != FromReset && length.isMonth() {
+		return Window{}, length.fail(expectedLength, hintMonth)
+	}
+	if err := w.invalid(); err != nil {
+		return Window{}, begin.invalid(err)
 	}
 	return w, nil
 }
 
+// isMonth reports whether the present word is the length of a calendar month.
+func (p *parser) isMonth() bool { return p.word == "month" }
+
+const hintMonth = `count it in days, such as "30day"; calendar months are "month from reset"`
+
+const expectedLength = `expected a length such as "s", "2s", "min", "1h30m" or "day"`
+
 // length reads the present word as what stands after the slash.
 func (p *parser) length() (time.Duration, error) {
+	if p.isMonth() {
+		return Month, nil
+	}
 	if per, ok := parseLength(p.word); ok {
 		return per, nil
 	}
@@ -189,23 +236,52 @@ func (p *parser) length() (time.Duration, error) {
 			return 0, p.fail("expected a space between two limits", "")
 		}
 	}
-	return 0, p.fail(`expected a length such as "s", "2s", "min", "1h30m" or "day"`, p.hintLength())
+	return 0, p.fail(expectedLength, p.hintLength())
 }
 
-// from reads the words "from release".
-func (p *parser) from() (Instant, error) {
+// from reads the words "from release" and the like.
+func (p *parser) from(w *Window) error {
 	p.next()
 	switch p.word {
 	case "grant":
-		return FromGrant, nil
+		w.From = FromGrant
+		return nil
 	case "release":
-		return FromRelease, nil
+		w.From = FromRelease
+		return nil
+	case "reset":
+		w.From = FromReset
+		return p.reset(w)
 	}
 	hint := ""
-	if lower := strings.ToLower(p.word); lower == "grant" || lower == "release" {
+	switch strings.ToLower(p.word) {
+	case "grant", "release", "reset":
 		hint = "write it in lower case"
 	}
-	return 0, p.fail(`expected "release" or "grant" after "from"`, hint)
+	return p.fail(`expected "release", "reset" or "grant" after "from"`, hint)
+}
+
+// reset reads what may follow the words "from reset", such as "09:00 Europe/Berlin".
+func (p *parser) reset(w *Window) error {
+	if !strings.Contains(p.peek(), ":") {
+		return nil
+	}
+	p.next()
+	at, err := time.Parse("15:04", p.word)
+	if err != nil || len(p.word) != len("15:04") {
+		return p.fail(`expected a time of day such as "09:00"`, "")
+	}
+	w.ResetAt = time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
+	zone := p.peek()
+	if zone == "" || !isLetter(zone[0]) || zone == "burst" {
+		return nil
+	}
+	p.next()
+	w.Zone = zone
+	if err := w.invalidReset(); err != nil && err.What == "Zone" {
+		return p.invalid(err)
+	}
+	return nil
 }
 
 // lengths are the names of lengths of time.
@@ -273,6 +349,8 @@ func (p *parser) hint() string {
 		return `write "burst ` + firstOf(n) + `"`
 	case isNumber(p.word):
 		return p.hintNumber()
+	case lower == "evenly":
+		return `write "evenly" right after a window`
 	}
 	return ""
 }
@@ -327,7 +405,7 @@ func (p *parser) hintLength() string {
 	case "w", "wk", "week":
 		return `count it in days: a week is "7day"`
 	case "mo", "month", "y", "yr", "year":
-		return `count it in days, such as "30day"`
+		return hintMonth
 	}
 	length, ok := correctLength(p.word)
 	switch {
@@ -377,11 +455,28 @@ func lastOf(s string) string {
 	return "…" + s[begin:]
 }
 
-// String returns the window as [ParseLimits] reads it, such as "3/2s" or "5/s from release".
+// String returns the window as [ParseLimits] reads it, such as "3/2s" or "10000 tokens/min from release".
 func (w Window) String() string {
-	s := strconv.Itoa(w.Permits) + "/" + formatPer(w.Per)
+	s := strconv.Itoa(w.Permits)
+	if w.Unit != "" {
+		s += " " + string(w.Unit)
+	}
+	if w.From == FromReset && w.Per == Month {
+		s += "/month"
+	} else {
+		s += "/" + formatPer(w.Per)
+	}
+	if w.Evenly {
+		s += " evenly"
+	}
 	if w.From != FromGrant {
 		s += " from " + w.From.String()
+	}
+	if w.ResetAt != 0 || w.Zone != "" {
+		s += fmt.Sprintf(" %02d:%02d", w.ResetAt/time.Hour, w.ResetAt%time.Hour/time.Minute)
+	}
+	if w.Zone != "" {
+		s += " " + w.Zone
 	}
 	return s
 }
@@ -398,7 +493,7 @@ func (w Window) MarshalText() ([]byte, error) {
 // one window, or a burst, gives a [*ParseError].
 func (w *Window) UnmarshalText(text []byte) error {
 	p := parser{text: string(text)}
-	if p.next(); !strings.Contains(p.word, "/") {
+	if p.next(); !strings.Contains(p.word, "/") && !p.beginsUnit() {
 		return p.fail(`expected a window such as "3/2s"`, "")
 	}
 	read, err := p.window()

@@ -74,8 +74,8 @@ func TestParseErrors(t *testing.T) {
 		{"5/s burst", 9, `expected a number such as "2", but the text ends`},
 		{"5/s burst two", 10, "burst must be a whole number"},
 		{"burst 2 5/s burst 3", 12, "a second burst"},
-		{"5/s from", 8, `expected "release" or "grant"`},
-		{"5/s from start", 9, `expected "release" or "grant"`},
+		{"5/s from", 8, `expected "release", "reset" or "grant"`},
+		{"5/s from start", 9, `expected "release", "reset" or "grant"`},
 		{"burst 2 from release", 8, "expected a window"},
 	} {
 		_, err := scheduler.ParseLimits(c.text)
@@ -120,8 +120,8 @@ func TestParseErrorReads(t *testing.T) {
 		{"5/s burst two", `after "5/s burst": burst must be a whole number, got "two"`},
 		{"burst 0", `after "burst": burst must be 1 or more (without a burst there is no cap), got 0`},
 		{"burst 2 5/s burst 3", `after "burst 2 5/s": there is a second burst; keep one`},
-		{"5/s from", `after "5/s from": expected "release" or "grant" after "from", but the text ends`},
-		{"5/s from start", `after "5/s from": expected "release" or "grant" after "from", got "start"`},
+		{"5/s from", `after "5/s from": expected "release", "reset" or "grant" after "from", but the text ends`},
+		{"5/s from start", `after "5/s from": expected "release", "reset" or "grant" after "from", got "start"`},
 		{"/s", `expected a whole number before the slash, got "/s"`},
 		{"x/s", number + `, got "x"`},
 
@@ -154,7 +154,7 @@ func TestParseErrorReads(t *testing.T) {
 		{"5/30Minutes", `after "5/": ` + length + `, got "30Minutes"; write "30minute"`},
 		{"5/2", `after "5/": ` + length + `, got "2"; write "2s" for seconds`},
 		{"5/week", `after "5/": ` + length + `, got "week"; count it in days: a week is "7day"`},
-		{"5/month", `after "5/": ` + length + `, got "month"; count it in days, such as "30day"`},
+		{"5/month", `after "5/": ` + length + `, got "month"; count it in days, such as "30day"; calendar months are "month from reset"`},
 
 		// Numbers.
 		{"5,000/min", number + `, got "5,000"; write "5000"`},
@@ -170,7 +170,7 @@ func TestParseErrorReads(t *testing.T) {
 		{"bursts", limit + `, got "bursts"; write "burst 2"`},
 		{"from release 5/s", limit + `, got "from"; write "from release" right after a window`},
 		{"5/s from-release", `after "5/s": ` + limit + `, got "from-release"; write "from release" with a space, right after a window`},
-		{"5/s from Release", `after "5/s from": expected "release" or "grant" after "from", got "Release"; write it in lower case`},
+		{"5/s from Release", `after "5/s from": expected "release", "reset" or "grant" after "from", got "Release"; write it in lower case`},
 
 		// Long texts are not quoted whole, and no character is cut in two.
 		{strings.Repeat("5/s ", 50) + "x", `after "…` + strings.Repeat(" 5/s", 10) + `": ` + limit + `, got "x"`},
@@ -259,7 +259,7 @@ func TestWindowAsText(t *testing.T) {
 		{"5/s 6/s", `after "5/s": expected one window and nothing else, got "6/s"`},
 		{"5/s burst 2", `after "5/s": expected one window and nothing else, got "burst"`},
 		{"0/s", "Permits must be 1 or more, got 0"},
-		{"5/s from", `after "5/s from": expected "release" or "grant" after "from", but the text ends`},
+		{"5/s from", `after "5/s from": expected "release", "reset" or "grant" after "from", but the text ends`},
 	} {
 		w := scheduler.PerDay(7)
 		err := w.UnmarshalText([]byte(c[0]))

@@ -316,7 +316,7 @@ func (o opConfigure) apply(l Limits) (Limits, bool) {
 	case changePer:
 		win.Per = win.Per/2 + o.by
 	case changeAdd:
-		l.Windows = append(l.Windows, Window{o.permits, win.Per*2/3 + 1, win.From})
+		l.Windows = append(l.Windows, Window{Permits: o.permits, Per: win.Per*2/3 + 1, From: win.From})
 	case changeRemove:
 		if len(l.Windows) > 1 {
 			l.Windows = append(l.Windows[:i:i], l.Windows[i+1:]...)

@@ -91,7 +91,7 @@ func (s *subject) borrows() bool { return s.lends && !s.state.core.draining }
 // take asks for a ticket, by borrowing or by a message, and returns why it was refused. The context of the
 // caller ends with done.
 func (s *subject) take(t *twinTicket, weight int, deadline moment, done <-chan struct{}) (err error) {
-	r := request{weight, s.shown(deadline), t.flow}
+	r := request{weight: weight, deadline: s.shown(deadline), flow: t.flow}
 	m := message{verb: t.verb, place: t.place, request: r}
 	if !s.borrows() {
 		if err = s.send(m); t.verb != verbEnqueue && t.place.State == line.Idle {
@@ -192,17 +192,19 @@ func (s *subject) restarted(began moment) (*subject, []byte, error) {
 	return restored, text, nil
 }
 
-func (s *subject) now() moment                   { return s.state.core.now }
-func (s *subject) stats() Stats                  { return s.state.stats() }
-func (s *subject) finished() bool                { return s.state.core.finished() }
-func (s *subject) used(window int) int           { return s.state.core.windows[window].used() }
-func (s *subject) remaining(window int) int      { return s.state.core.windows[window].remaining() }
+func (s *subject) now() moment         { return s.state.core.now }
+func (s *subject) stats() Stats        { return s.state.stats() }
+func (s *subject) finished() bool      { return s.state.core.finished() }
+func (s *subject) used(window int) int { return s.state.core.windows[window].used() }
+func (s *subject) remaining(window int) int {
+	return s.state.core.windows[window].remaining(s.state.core.now)
+}
 func (s *subject) pausedUntil() moment           { return s.state.core.pause.until }
 func (s *subject) sharedContext() *sharedContext { return s.state.contexts.current }
 func (s *subject) marked() int                   { return s.state.contexts.waiting }
 
 func (s *subject) wait(weight int, f line.Flow) time.Duration {
-	return s.state.core.wait(&request{weight, never, &f})
+	return s.state.core.wait(&request{weight: weight, deadline: never, flow: &f})
 }
 
 // stateOf returns the state of a ticket. Its place may serve another by now.

@@ -271,9 +271,9 @@ var tinyLimits = []Limits{
 	{Windows: []Window{Per(1, 10)}},
 	{Windows: []Window{Per(2, 10)}, MaxBurst: 1},
 	{Windows: []Window{Per(3, 20), Per(5, 70)}},
-	{Windows: []Window{{2, 10, FromRelease}}},
-	{Windows: []Window{{3, 10, FromRelease}, Per(2, 7)}, MaxBurst: 2},
-	{Windows: []Window{{2, 15, FromRelease}, {4, 40, FromRelease}, Per(3, 25)}},
+	{Windows: []Window{{Permits: 2, Per: 10, From: FromRelease}}},
+	{Windows: []Window{{Permits: 3, Per: 10, From: FromRelease}, Per(2, 7)}, MaxBurst: 2},
+	{Windows: []Window{{Permits: 2, Per: 15, From: FromRelease}, {Permits: 4, Per: 40, From: FromRelease}, Per(3, 25)}},
 	{MaxBurst: 3},
 	{Windows: []Window{Per(7, 1_000), Per(4, 100), Per(9, 5_000)}, MaxBurst: 6},
 }

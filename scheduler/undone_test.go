@@ -52,7 +52,7 @@ func quiet(s *Scheduler) error {
 		return fmt.Errorf("armed for %d, the head fits at %d", st.armed, wake)
 	}
 	head, _ := st.core.line.First()
-	if st.core.fits(head.Weight) {
+	if st.core.fits(st.core.demandOf(head)) {
 		return fmt.Errorf("the head fits")
 	}
 	return nil
@@ -68,8 +68,8 @@ func TestNothingIsLeftUndone(t *testing.T) {
 			texts := []Limits{
 				{MaxBurst: 3},
 				{Windows: []Window{Per(5, 10*time.Millisecond)}},
-				{Windows: []Window{Per(5, 10*time.Millisecond), {8, 25 * time.Millisecond, FromRelease}}, MaxBurst: 4},
-				{Windows: []Window{{4, 7 * time.Millisecond, FromRelease}}},
+				{Windows: []Window{Per(5, 10*time.Millisecond), {Permits: 8, Per: 25 * time.Millisecond, From: FromRelease}}, MaxBurst: 4},
+				{Windows: []Window{{Permits: 4, Per: 7 * time.Millisecond, From: FromRelease}}},
 				{Windows: []Window{Per(30, 40*time.Millisecond)}, MaxBurst: 9},
 			}
 			opts := []Option{}
@@ -242,7 +242,7 @@ func TestLongLinesAreSentAway(t *testing.T) {
 				{MaxBurst: 1},
 				{MaxBurst: 2000},
 				{Windows: []Window{Per(5, 10*time.Microsecond)}},
-				{Windows: []Window{Per(2, 10*time.Microsecond), {1, 25 * time.Microsecond, FromRelease}}, MaxBurst: 4},
+				{Windows: []Window{Per(2, 10*time.Microsecond), {Permits: 1, Per: 25 * time.Microsecond, From: FromRelease}}, MaxBurst: 4},
 			}
 			var opts []Option
 			if r.IntN(4) == 0 {

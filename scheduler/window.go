@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"math"
+	"math/bits"
+	"time"
 
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
@@ -9,13 +11,14 @@ import (
 // window is one Window at work.
 type window struct {
 	Window
+	column   int        // of its unit; 0: permits
 	past     history    // what was charged in the last Per
 	held     weight.Sum // what is charged because it is held; FromRelease only
 	observed observed   // what the far side said is left
 }
 
-func newWindow(w Window) window {
-	return window{Window: w, past: newHistory(w), observed: unobserved}
+func newWindow(w Window, column int) window {
+	return window{Window: w, column: column, past: newHistory(w), observed: unobserved}
 }
 
 func (w *window) used() int {
@@ -27,15 +30,42 @@ func (w *window) used() int {
 }
 
 // remaining returns how many permits could be granted now, 0 or more.
-func (w *window) remaining() int {
+func (w *window) remaining(now moment) int {
+	if w.Evenly && now < w.spaced() {
+		return 0
+	}
 	return max(0, min(w.Permits-w.used(), w.observed.latest.left))
+}
+
+// setEpoch says when moment 0 was, and reports whether that is news to the window.
+func (w *window) setEpoch(epoch time.Time) bool {
+	return w.past.reset != nil && w.past.reset.set(epoch)
 }
 
 // advance forgets what no longer counts at now.
 func (w *window) advance(now moment) { w.past.expire(now) }
 
-func (w *window) fits(n int) bool {
-	return n <= w.Permits-w.used() && n <= w.observed.latest.left
+func (w *window) fits(now moment, n int) bool {
+	return n <= w.Permits-w.used() && n <= w.observed.latest.left && (!w.Evenly || now >= w.spaced())
+}
+
+// spaced returns the moment until which the last grant keeps the next one away.
+func (w *window) spaced() moment {
+	at, n := w.past.newest()
+	return at.after(w.space(n))
+}
+
+// space returns for how long n permits keep the next grant away.
+func (w *window) space(n int) time.Duration {
+	if n >= w.Permits {
+		return w.Per
+	}
+	high, low := bits.Mul64(uint64(n), uint64(w.Per))
+	space, rest := bits.Div64(high, low, uint64(w.Permits))
+	if rest > 0 {
+		space++
+	}
+	return time.Duration(space)
 }
 
 func (w *window) grant(now moment, n int) {
@@ -62,6 +92,25 @@ func (w *window) undo(now, at moment, n int) {
 	w.observed.undo(at, n)
 }
 
+// settle makes it as if a ticket that was granted at the instant at, and is held, had been granted for n
+// permits and not for was of them.
+func (w *window) settle(now, at moment, was, n int) {
+	switch {
+	case w.From == FromRelease:
+		w.held.Subtract(was)
+		w.held.Add(n)
+	case n < was:
+		w.past.remove(now, at, was-n)
+	case n > was:
+		w.past.insert(now, at, n-was)
+	}
+	if n < was {
+		w.observed.undo(at, was-n)
+	} else {
+		w.observed.settle(n - was)
+	}
+}
+
 // spend charges n permits that were used elsewhere.
 func (w *window) spend(now moment, n int) { w.past.add(now, n) }
 
@@ -71,14 +120,23 @@ func (w *window) observe(now moment, sure, left int, until moment) {
 	}
 }
 
-func (w *window) roomAt(now moment, ahead *foreseen, n int) (at moment, sure bool) {
+// roomAt says the same of the window for what d asks of its unit. A ticket that asks for nothing of it is
+// not subject to it.
+func (w *window) roomAt(now moment, ahead *foreseen, d demand) (at moment, sure bool) {
+	n := d.in(w.column)
+	if n == 0 {
+		return now, true
+	}
 	if ahead == nil {
 		at, sure = w.freeAt(now, w.excess(n))
+		if w.Evenly {
+			at = max(at, w.spaced())
+		}
 	} else {
 		at, sure = ahead.roomAt(w, now, n)
 	}
 	if w.observed.holds() {
-		at = w.observed.roomAt(at, ahead, n)
+		at = w.observed.roomAt(at, ahead.amount(w.column), n)
 	}
 	return at, sure
 }
@@ -95,6 +153,6 @@ func (w *window) freeAt(now moment, n int) (at moment, sure bool) {
 	case n <= w.past.sum():
 		return w.past.freeAt(n), true
 	default:
-		return now.after(w.Per), false
+		return w.past.ends(now), false
 	}
 }

@@ -5,7 +5,12 @@
 // only to write the types' names.
 package ticket
 
-import "github.com/flowguard-go/flowguard/internal/line"
+import (
+	"context"
+	"fmt"
+
+	"github.com/flowguard-go/flowguard/internal/line"
+)
 
 // Number says where a ticket stands in the order of grants. A scheduler numbers the tickets it
 // accepts 1, 2, 3, … in the order in which it receives them. The number 0 means no ticket.
@@ -24,6 +29,15 @@ type Number uint64
 // called from any goroutine. The zero Ticket is what failed calls return: it holds nothing, and to
 // release or cancel it does nothing.
 type Ticket line.Handle
+
+// Cost is how much of a unit a ticket asks for, such as 900 tokens. Unit.Of of package scheduler makes one.
+type Cost struct {
+	Unit   string
+	Amount int // 0 or more
+}
+
+// String returns the amount and the unit, such as "900 tokens".
+func (c Cost) String() string { return fmt.Sprintf("%d %s", c.Amount, c.Unit) }
 
 // Number returns the ticket's number, 0 for the zero Ticket. Within a flow, grants follow these numbers.
 func (t Ticket) Number() Number { return Number((*line.Handle)(&t).Number()) }
@@ -56,6 +70,36 @@ func (t Ticket) Ready() <-chan error { return (*line.Handle)(&t).Ready() }
 // for the scheduler to take the message, but never for a permit.
 func (t Ticket) Release() { (*line.Handle)(&t).Release() }
 
+// Settle says what the ticket's work really cost, in one or several units that the ticket named when it
+// was taken. Call it once the cost is known, and before Release:
+//
+//	t, err := s.AcquireN(ctx, 1, tokens.Of(estimate))
+//	…
+//	defer t.Release()
+//	used, err := call(ctx)
+//	…
+//	return t.Settle(tokens.Of(used))
+//
+// The amounts replace the estimates, or what an earlier Settle said. Units that are not named keep
+// theirs, and an amount named twice is summed. The limits then count as if the ticket had been granted
+// with these amounts. What was estimated too much is free at once, and tickets that wait for it are
+// granted before Settle returns. What was estimated too little is charged, even if a limit is then
+// exceeded, and tickets behind wait for longer. Charges that no longer count, because their window has
+// passed, stay as they are.
+//
+// It returns an error, and changes nothing, if the ticket still waits, has ended or is the zero Ticket, if
+// an amount is below 0, or if the ticket did not name the unit. A cost that was dropped silently would let
+// later tickets exceed a limit. So name a unit with an amount of 0 if nothing is known beforehand. After
+// Close it does nothing and returns nil.
+func (t Ticket) Settle(costs ...Cost) error {
+	list := line.NewCostList()
+	defer list.Recycle()
+	for _, c := range costs {
+		list.Add(line.Cost(c))
+	}
+	return (*line.Handle)(&t).Settle(list)
+}
+
 // Cancel gives the ticket up, whatever its state:
 //
 //   - A ticket that waits leaves the line, and the tickets behind it move up at once. Ready delivers an
@@ -69,3 +113,17 @@ func (t Ticket) Release() { (*line.Handle)(&t).Release() }
 //
 // When Cancel returns, all this has happened.
 func (t Ticket) Cancel() { (*line.Handle)(&t).Cancel() }
+
+type contextKey struct{}
+
+// NewContext returns a context that carries the ticket, for work that is to find it with [FromContext].
+func NewContext(ctx context.Context, t Ticket) context.Context {
+	return context.WithValue(ctx, contextKey{}, t)
+}
+
+// FromContext returns the ticket that ctx carries, and whether it carries one. The stages of package
+// pipeline give their work such a context if they were given a cost, so that it can call [Ticket.Settle].
+func FromContext(ctx context.Context) (t Ticket, ok bool) {
+	t, ok = ctx.Value(contextKey{}).(Ticket)
+	return t, ok
+}

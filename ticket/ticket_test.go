@@ -22,10 +22,20 @@ func TestZeroTicket(t *testing.T) {
 }
 
 // desk writes down the numbers of the tickets given back.
-type desk struct{ released, cancelled []uint64 }
+type desk struct {
+	released, cancelled []uint64
+	settled             []ticket.Cost
+}
 
 func (d *desk) Release(_ *line.Place, n uint64) { d.released = append(d.released, n) }
 func (d *desk) Cancel(_ *line.Place, n uint64)  { d.cancelled = append(d.cancelled, n) }
+
+func (d *desk) Settle(_ *line.Place, n uint64, costs *line.CostList) error {
+	for _, c := range costs.All() {
+		d.settled = append(d.settled, ticket.Cost(c))
+	}
+	return nil
+}
 
 // A ticket is the handle that a scheduler made for it.
 func TestTicketIsItsHandle(t *testing.T) {
@@ -56,8 +66,9 @@ func TestTicketIsItsHandle(t *testing.T) {
 // idleDesk does nothing.
 type idleDesk struct{}
 
-func (idleDesk) Release(*line.Place, uint64) {}
-func (idleDesk) Cancel(*line.Place, uint64)  {}
+func (idleDesk) Release(*line.Place, uint64)                      {}
+func (idleDesk) Cancel(*line.Place, uint64)                       {}
+func (idleDesk) Settle(*line.Place, uint64, *line.CostList) error { return nil }
 
 func TestTicketAllocatesNothing(t *testing.T) {
 	p := line.NewPlace()

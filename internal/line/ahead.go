@@ -2,38 +2,38 @@ package line
 
 import "github.com/flowguard-go/flowguard/internal/weight"
 
-// Ahead calls each with the weights of the tickets that would be served before one of the given weight
+// Ahead calls each with the places of the tickets that would be served before one with the given turn
 // and flow that joined now, in their order, if no other ticket came or left. Meanwhile the lines must not
 // change, and each must not call Ahead.
 //
 // It is for short lines only. It takes a pass over all flows and tickets, and where several flows wait,
 // a step for each ticket that costs the logarithm of the number of flows. [Lines.WeightAhead] has a
 // bound. Ahead keeps its working memory for the next call.
-func (l *Lines) Ahead(weight int, f *Flow, each func(weight int)) {
+func (l *Lines) Ahead(t Turn, f *Flow, each func(*Place)) {
 	if l.Alone(f) {
 		for i := range l.Flows() {
 			for p := l.at(i).first; p != nil; p = p.next {
-				each(p.Weight)
+				each(p)
 			}
 		}
 		return
 	}
-	l.copyHeads(weight, f)
+	l.copyHeads(t, f)
 	heads, turns := l.scratch, l.turns+1
 	for i := len(heads)/2 - 1; i >= 0; i-- {
 		heads.sink(i)
 	}
 	for heads[0].place != nil {
 		h := &heads[0]
-		each(h.place.Weight)
+		each(h.place)
 		turns++
 		h.start, h.turn, h.place = h.finish, turns, h.place.next
-		if h.place == nil && h.newcomer == 0 {
+		if h.place == nil && !h.joins {
 			last := len(heads) - 1
 			heads[0] = heads[last]
 			heads = heads[:last]
 		} else {
-			h.end()
+			l.finishOf(h)
 		}
 		heads.sink(0)
 	}
@@ -46,37 +46,38 @@ type head struct {
 	start, finish point
 	turn          uint64
 	place         *Place // nil when it is the newcomer's turn
-	newcomer      int    // the weight of the ticket that joins this flow at the end, 0 if none does
+	joins         bool   // the newcomer joins this flow at the end
+	newcomer      Turn
 	share         int
 }
 
-// end sets finish.
-func (h *head) end() {
-	weight := h.newcomer
+// finishOf sets when the first ticket of a head ends.
+func (l *Lines) finishOf(h *head) {
+	turn := h.newcomer
 	if h.place != nil {
-		weight = h.place.Weight
+		turn = l.Costs.turnOf(h.place)
 	}
-	h.finish = h.start.plus(takes(weight, h.share))
+	h.finish = h.start.plus(takes(turn, h.share))
 }
 
-// copyHeads leaves in scratch the heads of all flows when a ticket of the given weight has joined f.
-func (l *Lines) copyHeads(weight int, f *Flow) {
+// copyHeads leaves in scratch the heads of all flows when a ticket with the given turn has joined f.
+func (l *Lines) copyHeads(t Turn, f *Flow) {
 	l.scratch = l.scratch[:0] // not empty if each has panicked
 	own := l.find(f)
 	if own == nil || own.length == 0 {
 		own = nil
-		l.scratch = append(l.scratch, head{start: l.present, turn: l.turns + 1, newcomer: weight, share: f.share()})
+		l.scratch = append(l.scratch, head{start: l.present, turn: l.turns + 1, joins: true, newcomer: t, share: f.share()})
 	}
 	for i := range l.Flows() {
 		q := l.at(i)
 		h := head{start: q.start, turn: q.turn, place: q.first, share: q.Share}
 		if q == own {
-			h.newcomer, h.share = weight, f.share()
+			h.joins, h.newcomer, h.share = true, t, f.share()
 		}
 		l.scratch = append(l.scratch, h)
 	}
 	for i := range l.scratch {
-		l.scratch[i].end()
+		l.finishOf(&l.scratch[i])
 	}
 }
 
@@ -112,7 +113,7 @@ const (
 )
 
 // WeightAhead returns a lower bound of the total weight of the tickets that would be served before one
-// of the given weight and flow that joined now, if no other ticket came or left. It returns math.MaxInt
+// with the given turn and flow that joined now, if no other ticket came or left. It returns math.MaxInt
 // if the bound is larger than that.
 //
 // The bound is exact where no more than 10,000 flows wait and no more than 10,000 tickets must be looked
@@ -122,7 +123,7 @@ const (
 //
 // It costs a few nanoseconds for each flow and for each of those tickets, and it is O(1) if no other
 // flow waits.
-func (l *Lines) WeightAhead(weight int, f *Flow) int {
+func (l *Lines) WeightAhead(t Turn, f *Flow) int {
 	if l.waiting == 0 {
 		return 0
 	}
@@ -132,11 +133,11 @@ func (l *Lines) WeightAhead(weight int, f *Flow) int {
 	} else if own == l.alone {
 		return own.total.Saturated()
 	}
-	n := newcomer{own: own, share: f.share(), start: l.present, budget: aheadTickets}
+	n := newcomer{lines: l, own: own, share: f.share(), start: l.present, budget: aheadTickets}
 	if own != nil {
 		n.join()
 	}
-	n.finish = n.start.plus(takes(weight, n.share))
+	n.finish = n.start.plus(takes(t, n.share))
 	for i := range min(l.Flows(), aheadFlows) {
 		if q := l.at(i); q != own {
 			n.addFlow(q)
@@ -147,6 +148,7 @@ func (l *Lines) WeightAhead(weight int, f *Flow) int {
 
 // newcomer is a ticket that is thought to join, and what comes before it as far as that is known.
 type newcomer struct {
+	lines         *Lines
 	own           *queue // the line of its flow; nil if its flow does not wait
 	share         int
 	start, finish point
@@ -160,17 +162,17 @@ func (n *newcomer) join() {
 	n.ahead = own.total
 	switch {
 	case dividesEvenly(n.share):
-		n.start = own.start.plusTotal(own.total, n.share)
+		n.start = own.start.plusTotal(own.turns, n.share)
 	case own.length <= n.budget:
 		n.budget -= own.length
 		n.start = own.start
 		for p := own.first; p != nil; p = p.next {
-			n.start = n.start.plus(takes(p.Weight, n.share))
+			n.start = n.start.plus(n.lines.takes(p, n.share))
 		}
 	default:
 		// Too many to look at. This is earlier than it will be, so what ends now at the same time as the
 		// newcomer comes before it, whatever turnAfter finds.
-		n.start = own.start.plusTotal(own.total, n.share).minus(span{0, uint64(own.length)})
+		n.start = own.start.plusTotal(own.turns, n.share).minus(span{0, uint64(own.length)})
 	}
 }
 
@@ -178,21 +180,21 @@ func (n *newcomer) join() {
 func (n *newcomer) addFlow(q *queue) {
 	at := q.finish
 	if q.rank == nil { // it was alone
-		at = q.start.plus(takes(q.first.Weight, q.Share))
+		at = q.start.plus(n.lines.takes(q.first, q.Share))
 	}
 	if n.finish.before(at) {
 		return
 	}
 	// At the same time as the newcomer's end would be early enough: the turn of a ticket that is first
 	// now was before that of the newcomer.
-	if q.length == 1 || q.start.plusTotal(q.total, q.Share).before(n.finish) {
+	if q.length == 1 || q.start.plusTotal(q.turns, q.Share).before(n.finish) {
 		n.ahead.AddSum(q.total)
 		return
 	}
 	n.ahead.Add(q.first.Weight)
 	for p := q.first.next; p != nil && n.budget > 0; p = p.next {
 		n.budget--
-		at = at.plus(takes(p.Weight, q.Share))
+		at = at.plus(n.lines.takes(p, q.Share))
 		if !at.before(n.finish) && (at != n.finish || !n.turnAfter(q, p)) {
 			return
 		}
@@ -208,7 +210,7 @@ func (n *newcomer) turnAfter(q *queue, p *Place) bool {
 		return false
 	}
 	mine, other := n.own.last, p.prev // served before the newcomer, and before p
-	atMine, atOther := n.start, n.finish.minus(takes(p.Weight, q.Share))
+	atMine, atOther := n.start, n.finish.minus(n.lines.takes(p, q.Share))
 	for ; n.budget > 0; n.budget-- {
 		switch {
 		case atMine != atOther:
@@ -218,8 +220,8 @@ func (n *newcomer) turnAfter(q *queue, p *Place) bool {
 		case other == q.first:
 			return true
 		}
-		atMine = atMine.minus(takes(mine.Weight, n.share))
-		atOther = atOther.minus(takes(other.Weight, q.Share))
+		atMine = atMine.minus(n.lines.takes(mine, n.share))
+		atOther = atOther.minus(n.lines.takes(other, q.Share))
 		mine, other = mine.prev, other.prev
 	}
 	return false

@@ -24,16 +24,16 @@ func TestAheadAllocatesNothing(t *testing.T) {
 	sum := 0
 	ahead := func() {
 		sum = 0
-		lines.Ahead(1, f, func(weight int) { sum += weight })
+		lines.Ahead(TurnOf(1), f, func(p *Place) { sum += p.Weight })
 	}
 	ahead()
 	if n := testing.AllocsPerRun(5, ahead); n != 0 {
 		t.Errorf("Ahead allocates %v times", n)
 	}
-	if n := testing.AllocsPerRun(5, func() { lines.WeightAhead(1, f) }); n != 0 {
+	if n := testing.AllocsPerRun(5, func() { lines.WeightAhead(TurnOf(1), f) }); n != 0 {
 		t.Errorf("WeightAhead allocates %v times", n)
 	}
-	if got := lines.WeightAhead(1, f); sum == 0 || got != sum {
+	if got := lines.WeightAhead(TurnOf(1), f); sum == 0 || got != sum {
 		t.Errorf("a weight of %d ahead, want %d", got, sum)
 	}
 }
@@ -41,7 +41,7 @@ func TestAheadAllocatesNothing(t *testing.T) {
 // Nothing that Ahead worked with keeps a place from being collected.
 func TestAheadKeepsNoPlace(t *testing.T) {
 	lines := flowsOf(20, 2)
-	lines.Ahead(10, nil, func(int) {})
+	lines.Ahead(TurnOf(10), nil, func(*Place) {})
 	for i, h := range lines.scratch[:cap(lines.scratch)] {
 		if h != (head{}) {
 			t.Fatalf("%+v is kept at %d", h, i)
@@ -66,7 +66,7 @@ func TestWeightAheadIsBounded(t *testing.T) {
 	const many = 30_000
 	check := func(name string, lines *Lines, weight int, f *Flow, least, most int) {
 		t.Helper()
-		got, want := lines.WeightAhead(weight, f), saturatedSum(ahead(lines, weight, f))
+		got, want := lines.WeightAhead(TurnOf(weight), f), saturatedSum(ahead(lines, weight, f))
 		if got < least || got > most || got > want {
 			t.Errorf("%s: a weight of %d ahead, want %d to %d; %d is exact", name, got, least, most, want)
 		}
@@ -121,7 +121,7 @@ func TestWeightAheadAtTheEdge(t *testing.T) {
 		}
 		f := Flow{fmt.Sprint(r.IntN(6)), []int{3, 7, 999_983, 2, MaxShare}[r.IntN(5)]}
 		weight := r.IntN(30)*f.Share/2 + 1
-		if got, want := lines.WeightAhead(weight, &f), saturatedSum(ahead(&lines, weight, &f)); got != want {
+		if got, want := lines.WeightAhead(TurnOf(weight), &f), saturatedSum(ahead(&lines, weight, &f)); got != want {
 			t.Fatalf("seed %d: a weight of %d ahead, want %d", seed, got, want)
 		}
 	}
@@ -135,12 +135,12 @@ func TestWeightAheadAfterHugeTickets(t *testing.T) {
 	for i := range places {
 		lines.Push(&places[i], []int{math.MaxInt, 5}[i%2], f)
 	}
-	if got := lines.WeightAhead(1, f); got != math.MaxInt {
+	if got := lines.WeightAhead(TurnOf(1), f); got != math.MaxInt {
 		t.Errorf("a weight of %d ahead", got)
 	}
 	lines.Remove(&places[2], f)
 	lines.Serve()
-	if got := lines.WeightAhead(1, f); got != 10 {
+	if got := lines.WeightAhead(TurnOf(1), f); got != 10 {
 		t.Errorf("a weight of %d ahead, want 10", got)
 	}
 }

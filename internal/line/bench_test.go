@@ -101,7 +101,7 @@ func BenchmarkWeightAhead(b *testing.B) {
 			f := &Flow{"newcomer", 1}
 			b.ReportAllocs()
 			for b.Loop() {
-				lines.WeightAhead(10, f)
+				lines.WeightAhead(TurnOf(10), f)
 			}
 		})
 	}
@@ -112,6 +112,6 @@ func BenchmarkAhead(b *testing.B) {
 	f := &Flow{"newcomer", 1}
 	b.ReportAllocs()
 	for b.Loop() {
-		lines.Ahead(10, f, func(int) {})
+		lines.Ahead(TurnOf(10), f, func(*Place) {})
 	}
 }

@@ -12,10 +12,11 @@ type fifo struct {
 	first, last *Place
 	length      int
 	total       weight.Sum // the weight of all its tickets
+	turns       point      // the turns of all its tickets
 }
 
-// push puts an idle place at the tail.
-func (l *fifo) push(p *Place) {
+// push puts an idle place, whose ticket has the turn, at the tail.
+func (l *fifo) push(p *Place, t Turn) {
 	p.State = Queued
 	p.prev, p.next = l.last, nil
 	if l.last != nil {
@@ -26,10 +27,12 @@ func (l *fifo) push(p *Place) {
 	l.last = p
 	l.length++
 	l.total.Add(p.Weight)
+	l.turns = l.turns.plus(span{t.Whole, t.Part})
 }
 
-// remove takes a place out of the queue, wherever in it it stands, and leaves the place idle.
-func (l *fifo) remove(p *Place) {
+// remove takes a place, whose ticket has the turn, out of the queue, wherever in it it stands, and leaves
+// the place idle.
+func (l *fifo) remove(p *Place, t Turn) {
 	if p.prev != nil {
 		p.prev.next = p.next
 	} else {
@@ -43,6 +46,7 @@ func (l *fifo) remove(p *Place) {
 	p.prev, p.next, p.State = nil, nil, Idle
 	l.length--
 	l.total.Subtract(p.Weight)
+	l.turns = l.turns.minus(span{t.Whole, t.Part})
 }
 
 // all yields the places from the head to the tail. The queue must not change meanwhile.

@@ -19,7 +19,7 @@ func TestFIFOAgainstSlice(t *testing.T) {
 				if len(idle) > 0 && r.IntN(2) == 0 { // a place serves again
 					p, idle = idle[0], idle[1:]
 				}
-				line.push(p)
+				line.push(p, TurnOf(p.Weight))
 				want = append(want, p)
 				if p.State != Queued {
 					t.Fatalf("seed %d: in line and in state %d", seed, p.State)
@@ -29,7 +29,7 @@ func TestFIFOAgainstSlice(t *testing.T) {
 					continue
 				}
 				i := []int{0, len(want) - 1, r.IntN(len(want))}[r.IntN(3)]
-				line.remove(want[i])
+				line.remove(want[i], TurnOf(want[i].Weight))
 				if want[i].State != Idle {
 					t.Fatalf("seed %d: removed and in state %d", seed, want[i].State)
 				}
@@ -49,7 +49,7 @@ func TestFIFOAgainstSlice(t *testing.T) {
 func TestAllStopsWhenTold(t *testing.T) {
 	var line fifo
 	for range 3 {
-		line.push(NewPlace())
+		line.push(NewPlace(), Turn{})
 	}
 	seen := 0
 	for range line.all() {

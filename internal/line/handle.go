@@ -22,6 +22,8 @@ type Desk interface {
 	Release(p *Place, n uint64)
 	// Cancel gives up a ticket in any state.
 	Cancel(p *Place, n uint64)
+	// Settle says what the work of a granted ticket really cost. It does not keep the list.
+	Settle(p *Place, n uint64, costs *CostList) error
 }
 
 // Grant makes the zero Handle that of the ticket at p, which is granted, and whose caller knows that.
@@ -35,6 +37,12 @@ func (h *Handle) Grant(d Desk, p *Place) {
 func (h *Handle) Wait(d Desk, p *Place, n uint64, weight int) {
 	h.desk, h.place, h.ready, h.number, h.weight = d, p, p.Ready(), n, weight
 }
+
+// Desk returns where the ticket is given back, nil for the zero Handle.
+func (h *Handle) Desk() Desk { return h.desk }
+
+// Place returns the place that the ticket was granted at. Only the owner of its line may look into it.
+func (h *Handle) Place() *Place { return h.place }
 
 // Number returns the ticket's number, 0 for the zero Handle.
 func (h *Handle) Number() uint64 { return h.number }
@@ -64,6 +72,14 @@ func (h *Handle) Release() {
 	if h.desk != nil {
 		h.desk.Release(h.place, h.number)
 	}
+}
+
+// Settle says at its desk what the ticket's work really cost.
+func (h *Handle) Settle(costs *CostList) error {
+	if h.desk == nil {
+		return errNoTicket
+	}
+	return h.desk.Settle(h.place, h.number, costs)
 }
 
 // Cancel gives the ticket up at its desk.

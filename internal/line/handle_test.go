@@ -14,6 +14,11 @@ type desk struct{ asked []string }
 func (d *desk) Release(p *line.Place, n uint64) { d.write("release", p, n) }
 func (d *desk) Cancel(p *line.Place, n uint64)  { d.write("cancel", p, n) }
 
+func (d *desk) Settle(p *line.Place, n uint64, costs *line.CostList) error {
+	d.write(fmt.Sprint("settle ", costs.All()), p, n)
+	return nil
+}
+
 func (d *desk) write(verb string, p *line.Place, n uint64) {
 	d.asked = append(d.asked, fmt.Sprint(verb, " ", n, " at the place of ", p.Number))
 }

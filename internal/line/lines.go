@@ -42,7 +42,8 @@ func (f *Flow) share() int {
 //	|Wi/Si − Wj/Sj| ≤ Li/Si + Lj/Sj
 //
 // where W is the weight of the tickets served in it, S the share, and L the largest weight of a ticket
-// in line. This holds for weights up to math.MaxInt. A flow begins at the present virtual time, so it
+// in line; of tickets that name units, W and L are turns, see [Costs]. This holds for weights up to
+// math.MaxInt. A flow begins at the present virtual time, so it
 // has no credit for when it was idle. When its last ticket has gone nothing is kept of it, because what
 // it was served last ends at the present virtual time or before.
 //
@@ -55,6 +56,8 @@ func (f *Flow) share() int {
 //
 // The zero Lines is empty and ready for use. It is plain data: one goroutine owns it.
 type Lines struct {
+	Costs Costs // of the tickets in line, and of those that are served and not yet given back
+
 	waiting int
 	issued  uint64
 
@@ -183,7 +186,8 @@ func (l *Lines) Issue(p *Place, weight int) {
 	p.Number, p.Weight = l.issued, weight
 }
 
-// Push puts an idle place at the tail of its flow's line and gives it the next number.
+// Push puts an idle place at the tail of its flow's line and gives it the next number. A ticket that names
+// units has its row in Costs already.
 func (l *Lines) Push(p *Place, weight int, f *Flow) {
 	l.Issue(p, weight)
 	l.waiting++
@@ -192,7 +196,7 @@ func (l *Lines) Push(p *Place, weight int, f *Flow) {
 		l.begin(q, p, f)
 		return
 	}
-	q.push(p)
+	q.push(p, l.Costs.turnOf(p))
 	if share := f.share(); share != q.Share {
 		q.Share = share
 		if l.alone == nil {
@@ -225,7 +229,7 @@ func (l *Lines) begin(q *queue, p *Place, f *Flow) {
 		l.keyed[f.Key] = q
 	}
 	q.Share = f.share()
-	q.push(p)
+	q.push(p, l.Costs.turnOf(p))
 	l.start(q, l.present)
 	if l.waiting == 1 {
 		l.alone = q
@@ -279,7 +283,7 @@ func (l *Lines) take(q *queue, p *Place) {
 		l.passOver(p)
 	}
 	first := p == q.first
-	q.remove(p)
+	q.remove(p, l.Costs.turnOf(p))
 	l.waiting--
 	switch {
 	case q.length == 0:
@@ -390,10 +394,13 @@ func (l *Lines) drop(q *queue) {
 	l.order.pop()
 }
 
+// takes returns how long the ticket at p takes in virtual time, in a flow with the share.
+func (l *Lines) takes(p *Place, share int) span { return takes(l.Costs.turnOf(p), share) }
+
 // rerank puts one of several flows where it belongs now that another ticket is its first, or its share
 // has changed.
 func (l *Lines) rerank(q *queue) {
-	takes := takes(q.first.Weight, q.Share)
+	takes := l.takes(q.first, q.Share)
 	if r := q.rank; takes == r.takes {
 		finish := q.start.plus(takes)
 		if finish == q.finish {
@@ -411,7 +418,7 @@ func (l *Lines) rerank(q *queue) {
 
 // join puts a flow into the rank that it belongs to.
 func (l *Lines) join(q *queue) {
-	takes := takes(q.first.Weight, q.Share)
+	takes := l.takes(q.first, q.Share)
 	q.finish = q.start.plus(takes)
 	latest := q.turn == l.turns && q.start == l.present || l.ranks.length == 0
 	if latest {

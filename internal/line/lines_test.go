@@ -13,7 +13,7 @@ import (
 
 // ahead collects the weights that Ahead calls each with.
 func ahead(l *Lines, weight int, f *Flow) (weights []int) {
-	l.Ahead(weight, f, func(weight int) { weights = append(weights, weight) })
+	l.Ahead(TurnOf(weight), f, func(p *Place) { weights = append(weights, p.Weight) })
 	return weights
 }
 
@@ -114,7 +114,7 @@ func TestLinesAgainstOracle(t *testing.T) {
 				if got := ahead(&lines, weight, &f); !slices.Equal(got, want) {
 					t.Fatalf("seed %d: ahead of %d in %v are %v, want %v", seed, weight, f, got, want)
 				}
-				if got, want := lines.WeightAhead(weight, &f), saturatedSum(want); got != want {
+				if got, want := lines.WeightAhead(TurnOf(weight), &f), saturatedSum(want); got != want {
 					t.Fatalf("seed %d: ahead of %d in %v is a weight of %d, want %d", seed, weight, f, got, want)
 				}
 				alone := !slices.ContainsFunc(waiting, func(p *Place) bool { return flowOf[p].Name() != f.Key })

@@ -26,10 +26,11 @@ type Place struct {
 	Number uint64
 	Weight int // stays the same while the ticket is in line
 	State  State
-	Reused bool  // the place serves again when its ticket has ended; set by the code that made it
-	Marked bool  // for its owner to tell some places from others
-	Round  uint8 // for its owner to count in which round it was granted
-	At     int64 // when it began to wait or, once granted, to hold; in its owner's units of time
+	Reused bool   // the place serves again when its ticket has ended; set by the code that made it
+	Marked bool   // for its owner to tell some places from others
+	Round  uint8  // for its owner to count in which round it was granted
+	Row    uint32 // of Lines.Costs; 0: the ticket names no unit
+	At     int64  // when it began to wait or, once granted, to hold; in its owner's units of time
 
 	listener   Listener
 	prev, next *Place

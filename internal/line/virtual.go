@@ -1,25 +1,35 @@
 package line
 
-import (
-	"math/bits"
-
-	"github.com/flowguard-go/flowguard/internal/weight"
-)
+import "math/bits"
 
 // point is a point in virtual time. Virtual time is counted in whole units, of one permit each for a
 // share of 1, and in 2^-64 parts of a unit. Floating point would lose small steps as time goes on. Two
 // words would wrap around after a few tickets of the largest weight; three last for 2^65 of them.
 type point struct{ high, whole, part uint64 }
 
+// Turn is how much a ticket takes of what its flow is due, in permits: Whole of them and Part times
+// 2^-64 of one. For a ticket that names no unit it is the weight; see [Costs].
+type Turn struct{ Whole, Part uint64 }
+
+// TurnOf returns the turn of a ticket that names no unit.
+func TurnOf(weight int) Turn { return Turn{Whole: uint64(weight)} }
+
+// Less reports whether t is less than u.
+func (t Turn) Less(u Turn) bool { return t.Whole < u.Whole || t.Whole == u.Whole && t.Part < u.Part }
+
+// shareBits is how many bits a share can have. The lowest bits of a Part are 0, so that a share that is a
+// power of two divides it without a rest.
+const shareBits = 20
+
 // span is a length of virtual time that one ticket takes. Two words hold the largest.
 type span struct{ whole, part uint64 }
 
-// takes returns how long a ticket of the weight takes in virtual time. It is rounded down to a part,
+// takes returns how long a ticket with the turn takes in virtual time. It is rounded down to a part,
 // which adds up to a permit in 2^64 tickets.
-func takes(weight, share int) span {
-	w, s := uint64(weight), uint64(share)
-	part, _ := bits.Div64(w%s, 0, s)
-	return span{w / s, part}
+func takes(t Turn, share int) span {
+	s := uint64(share)
+	part, _ := bits.Div64(t.Whole%s, t.Part, s)
+	return span{t.Whole / s, part}
 }
 
 // dividesEvenly reports whether takes need not round for the share.
@@ -37,18 +47,19 @@ func (p point) minus(s span) point {
 	return point{p.high - borrow, whole, part}
 }
 
-// plusTotal returns when tickets of that weight in all end at the latest, if the first of them starts
+// plusTotal returns when tickets with those turns in all end at the latest, if the first of them starts
 // at p. Because what each ticket takes is rounded down, n of them may end up to n-1 parts earlier.
-func (p point) plusTotal(t weight.Sum, share int) point {
+func (p point) plusTotal(turns point, share int) point {
 	if share != 1 {
 		s := uint64(share)
-		high, rest := t.High/s, t.High%s
-		low, rest := bits.Div64(rest, t.Low, s)
-		part, _ := bits.Div64(rest, 0, s)
-		p, t = p.plus(span{0, part}), weight.Sum{High: high, Low: low}
+		high, rest := turns.high/s, turns.high%s
+		whole, rest := bits.Div64(rest, turns.whole, s)
+		part, _ := bits.Div64(rest, turns.part, s)
+		turns = point{high, whole, part}
 	}
-	whole, carry := bits.Add64(p.whole, t.Low, 0)
-	return point{p.high + t.High + carry, whole, p.part}
+	part, carry := bits.Add64(p.part, turns.part, 0)
+	whole, carry := bits.Add64(p.whole, turns.whole, carry)
+	return point{p.high + turns.high + carry, whole, part}
 }
 
 func (p point) before(q point) bool {
