@@ -155,7 +155,9 @@ func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 	}
 	since = moment(p.At)
 	c.line.Serve()
-	c.stopWaiting(p)
+	if p.Row != 0 {
+		c.stopWaiting(p)
+	}
 	c.charge(p)
 	return p, f, since
 }
@@ -165,40 +167,44 @@ func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 func (c *core) charge(p *line.Place) {
 	p.State, p.At = line.Holding, int64(c.now)
 	c.burst.grant(c.now, p.Weight)
-	d := c.demandOf(p)
 	for i := range c.windows {
-		if n := d.in(c.windows[i].column); n > 0 {
-			c.windows[i].grant(c.now, n)
+		if w := &c.windows[i]; w.column == permits {
+			w.grant(c.now, p.Weight)
 		}
 	}
-	for i := range d.costs {
-		c.columns[i+1].inUse.Add(d.in(i + 1))
+	if p.Row != 0 {
+		c.chargeCosts(p)
 	}
 	if c.underway.counting {
-		c.useUp(p, d)
+		c.useUp(p)
 	}
 	c.granted++
 }
 
 // useUp counts a grant in what the far side said is left.
-func (c *core) useUp(p *line.Place, d demand) {
+func (c *core) useUp(p *line.Place) {
+	d := c.demandOf(p)
 	c.underway.grant(p, d)
 	for i := range c.windows {
 		c.windows[i].observed.grant(d.in(c.windows[i].column))
 	}
 }
 
-// fits reports whether what d asks for fits into every limit at once. Every call asks it, so it does not go
-// through the list of limits: a call through an interface takes as long as the answer. A ticket that asks
-// for nothing of a window's unit is not subject to that window.
+// fits reports whether what d asks for fits into every limit at once. A ticket that asks for nothing of a
+// window's unit is not subject to that window.
 func (c *core) fits(d demand) bool {
+	return c.permitsFit(d.weight) && (d.costs == nil || c.costsFit(d))
+}
+
+// permitsFit reports whether n permits fit into every limit of permits at once. Every call asks it, so it
+// does not go through the list of limits: a call through an interface takes as long as the answer.
+func (c *core) permitsFit(n int) bool {
 	for i := range c.windows {
-		w := &c.windows[i]
-		if n := d.in(w.column); n > 0 && !w.fits(c.now, n) {
+		if w := &c.windows[i]; w.column == permits && !w.fits(c.now, n) {
 			return false
 		}
 	}
-	return c.burst.fits(c.now, d.weight) && !c.pause.paused(c.now)
+	return c.burst.fits(c.now, n) && !c.pause.paused(c.now)
 }
 
 // request is what a caller asks for.
@@ -207,11 +213,7 @@ type request struct {
 	deadline moment         // what the clock then shows; never: none
 	flow     *line.Flow     // nil: the plain line
 	costs    *line.CostList // nil: none
-
-	amounts []int // what costs come to, once core.price has found out; nil: no unit is named
 }
-
-func (r *request) demand() demand { return demand{r.weight, r.amounts} }
 
 // call says what a caller wants if the ticket cannot be granted at once.
 type call uint8
@@ -245,7 +247,8 @@ func (c *core) takes(r *request) bool {
 		return false
 	}
 	n := r.weight
-	return n >= 1 && n <= c.maxWeight && !c.draining && c.line.Len() == 0 && c.fits(r.demand()) && !c.late(r)
+	return n >= 1 && n <= c.maxWeight && !c.draining && c.line.Len() == 0 && c.permitsFit(n) &&
+		(r.costs == nil || c.costsFit(c.asked(r))) && !c.late(r)
 }
 
 // late reports whether the deadline has passed.
@@ -336,7 +339,7 @@ func (c *core) admits(r *request) error {
 			return err
 		}
 	}
-	if err := c.oversize(r.demand()); err != nil {
+	if err := c.oversize(c.asked(r)); err != nil {
 		return err
 	}
 	if c.draining {
@@ -346,11 +349,11 @@ func (c *core) admits(r *request) error {
 }
 
 // atOnce reports the same of a ticket that the limits admit, whatever the deadline.
-func (c *core) atOnce(r *request) bool { return c.line.Len() == 0 && c.fits(r.demand()) }
+func (c *core) atOnce(r *request) bool { return c.line.Len() == 0 && c.fits(c.asked(r)) }
 
 // grantAtOnce grants a ticket for which decide said so.
 func (c *core) grantAtOnce(p *line.Place, r *request) {
-	if r.amounts != nil {
+	if r.costs != nil {
 		c.line.Costs.Keep(p, line.Turn{}) // it has its turn at once
 	}
 	c.line.Issue(p, r.weight)
@@ -359,29 +362,20 @@ func (c *core) grantAtOnce(p *line.Place, r *request) {
 
 // join puts a ticket in line.
 func (c *core) join(p *line.Place, r *request) {
-	if r.amounts != nil {
-		c.line.Costs.Keep(p, c.turn(r.demand()))
+	if r.costs != nil {
+		c.joinWithCosts(p, r)
 	}
 	p.At = int64(c.now)
 	c.line.Push(p, r.weight, r.flow)
-	for i := range r.amounts {
-		c.columns[i+1].waiting.Add(r.demand().in(i + 1))
-	}
-}
-
-// stopWaiting notes that the ticket at p has left the line.
-func (c *core) stopWaiting(p *line.Place) {
-	d := c.demandOf(p)
-	for i := range d.costs {
-		c.columns[i+1].waiting.Subtract(d.in(i + 1))
-	}
 }
 
 // leave takes a waiting ticket out of the line of its flow.
 func (c *core) leave(p *line.Place, f *line.Flow) {
 	c.line.Remove(p, f)
-	c.stopWaiting(p)
-	c.line.Costs.Drop(p)
+	if p.Row != 0 {
+		c.stopWaiting(p)
+		c.line.Costs.Drop(p)
+	}
 }
 
 // release gives back what the ticket at p holds.
@@ -416,11 +410,8 @@ func (c *core) finish(p *line.Place) {
 	if c.underway.counting {
 		c.underway.end(p)
 	}
-	if d := c.demandOf(p); d.costs != nil {
-		for i := range d.costs {
-			c.columns[i+1].inUse.Subtract(d.in(i + 1))
-		}
-		c.line.Costs.Drop(p)
+	if p.Row != 0 {
+		c.finishCosts(p)
 	}
 	p.State = line.Idle
 }
@@ -451,7 +442,7 @@ func (c *core) roomAt(d demand) moment {
 // waitForHead returns how long it takes until the line is shorter by the passing of time alone; if it is
 // empty, until a ticket fits.
 func (c *core) waitForHead(r *request) time.Duration {
-	d := r.demand()
+	d := c.asked(r)
 	if p, _ := c.line.First(); p != nil {
 		d = c.demandOf(p)
 	}

@@ -16,9 +16,12 @@ type demand struct {
 	costs  []int
 }
 
-// in returns what is asked for in a column, 0 for nothing. Column 0 is that of permits.
+// permits is the column of what has no unit.
+const permits = 0
+
+// in returns what is asked for in a column, 0 for nothing.
 func (d demand) in(column int) int {
-	if column == 0 {
+	if column == permits {
 		return d.weight
 	}
 	if d.costs == nil {
@@ -153,17 +156,76 @@ func (c *core) demandOf(p *line.Place) demand {
 	return demand{p.Weight, c.line.Costs.Of(p)}
 }
 
-// price finds out what the costs of a request come to in each column. It returns an error for costs that
-// cannot be.
-func (c *core) price(r *request) (err error) {
-	r.amounts, err = c.amounts(r.costs)
+// price finds out what the costs of a request come to in each column, for asked to tell. It returns an error
+// for costs that cannot be.
+func (c *core) price(r *request) error {
+	_, err := c.amounts(r.costs)
 	return err
+}
+
+// asked returns what a request asks for, of which price was called last if it has costs.
+func (c *core) asked(r *request) demand {
+	if r.costs == nil {
+		return demand{weight: r.weight}
+	}
+	return demand{r.weight, c.line.Costs.Scratch()}
+}
+
+// costsFit reports whether costs fit into every window of their units.
+func (c *core) costsFit(d demand) bool {
+	for i := range c.windows {
+		w := &c.windows[i]
+		if n := d.in(w.column); w.column != permits && n > 0 && !w.fits(c.now, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// chargeCosts charges the windows of other units than permits for the ticket at p, which is granted now.
+func (c *core) chargeCosts(p *line.Place) {
+	d := c.demandOf(p)
+	for i := range c.windows {
+		w := &c.windows[i]
+		if n := d.in(w.column); w.column != permits && n > 0 {
+			w.grant(c.now, n)
+		}
+	}
+	for i := range d.costs {
+		c.columns[i+1].inUse.Add(d.in(i + 1))
+	}
+}
+
+// finishCosts forgets what the ticket at p costs, which was held.
+func (c *core) finishCosts(p *line.Place) {
+	d := c.demandOf(p)
+	for i := range d.costs {
+		c.columns[i+1].inUse.Subtract(d.in(i + 1))
+	}
+	c.line.Costs.Drop(p)
+}
+
+// joinWithCosts notes what the ticket costs that is about to wait at p.
+func (c *core) joinWithCosts(p *line.Place, r *request) {
+	d := c.asked(r)
+	c.line.Costs.Keep(p, c.turn(d))
+	for i := range d.costs {
+		c.columns[i+1].waiting.Add(d.in(i + 1))
+	}
+}
+
+// stopWaiting notes that the ticket at p, which has costs, has left the line.
+func (c *core) stopWaiting(p *line.Place) {
+	d := c.demandOf(p)
+	for i := range d.costs {
+		c.columns[i+1].waiting.Subtract(d.in(i + 1))
+	}
 }
 
 // amounts returns what costs come to in each column, line.Unnamed where they name no unit. It is valid until
 // the next call.
 func (c *core) amounts(costs *line.CostList) ([]int, error) {
-	amounts := c.line.Costs.Scratch()
+	amounts := c.line.Costs.ClearScratch()
 	for _, cost := range costs.All() {
 		i := c.columnOf(Unit(cost.Unit))
 		switch {

@@ -46,21 +46,21 @@ func (c *core) earliest(r *request) (at moment, by limit) {
 	if waiting == 0 || c.thinning {
 		// Tickets that will be sent away must not make a newcomer's deadline seem too early, and which of
 		// them stay is not known.
-		return c.foresee(nil, r.demand())
+		return c.foresee(nil, c.asked(r))
 	}
 	f := &c.foreseen
 	f.reset(c.now, len(c.columns))
 	if waiting <= lookAhead {
-		c.line.Ahead(c.turn(r.demand()), r.flow, func(p *line.Place) {
+		c.line.Ahead(c.turn(c.asked(r)), r.flow, func(p *line.Place) {
 			d := c.demandOf(p)
 			at, by := c.foresee(f, d)
 			f.add(at, by, d)
 		})
-		return c.foresee(f, r.demand())
+		return c.foresee(f, c.asked(r))
 	}
-	bulk := c.line.WeightAhead(c.turn(r.demand()), r.flow)
+	bulk := c.line.WeightAhead(c.turn(c.asked(r)), r.flow)
 	if bulk == 0 { // the turn of its flow may come before that of the head
-		return c.foresee(nil, r.demand())
+		return c.foresee(nil, c.asked(r))
 	}
 	f.long, f.columns[0].bulk = true, bulk
 	if c.line.Alone(r.flow) {
@@ -71,7 +71,7 @@ func (c *core) earliest(r *request) (at moment, by limit) {
 	head, _ := c.line.First()
 	f.first, f.by = c.foresee(nil, c.demandOf(head))
 	f.last = f.first
-	return c.foresee(f, r.demand())
+	return c.foresee(f, c.asked(r))
 }
 
 // takesLong reports whether the decision about a ticket that must wait needs a forecast behind a long line.

@@ -221,7 +221,7 @@ func (st *state) settle(p *line.Place, n uint64, f *line.Flow, costs *line.CostL
 }
 
 func notHeld(got string) error {
-	return &InvalidError{"the ticket of Settle", got, "granted and not yet released; settle before Release"}
+	return &InvalidError{"the ticket of Settle", got, "granted and not yet released"}
 }
 
 // setPause stops grants until the clock shows an instant, or if that is never, until resume.

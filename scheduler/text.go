@@ -351,6 +351,8 @@ func (p *parser) hint() string {
 		return p.hintNumber()
 	case lower == "evenly":
 		return `write "evenly" right after a window`
+	case lower == "tokens", lower == "bytes", lower == "requests":
+		return `a unit stands before the slash: "10000 ` + lower + `/min"`
 	}
 	return ""
 }

@@ -11,7 +11,7 @@ import (
 // window is one Window at work.
 type window struct {
 	Window
-	column   int        // of its unit; 0: permits
+	column   int        // of its unit
 	past     history    // what was charged in the last Per
 	held     weight.Sum // what is charged because it is held; FromRelease only
 	observed observed   // what the far side said is left

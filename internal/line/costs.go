@@ -109,8 +109,12 @@ func (c *Costs) Of(p *Place) []int {
 	return c.amounts(p.Row)
 }
 
-// Scratch returns the scratch row, which then names no unit. Its content is kept until the next call.
-func (c *Costs) Scratch() []int {
+// Scratch returns the scratch row. Its content is kept until the next call of ClearScratch, which must have
+// been called before.
+func (c *Costs) Scratch() []int { return c.amounts(scratchRow) }
+
+// ClearScratch returns the scratch row, which then names no unit.
+func (c *Costs) ClearScratch() []int {
 	if c.chunks == nil {
 		c.grow()
 		c.rows = firstRow
