@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/line"
@@ -32,6 +33,10 @@ type core struct {
 	timeless       bool   // no limit in force depends on the time
 	countsReleases bool   // the instant of a release matters
 	resets         bool   // a window counts from reset, so the time of day matters
+
+	// plain says that there are permits and nothing else to count: no other unit was ever named, no window
+	// is spaced evenly, and nothing was observed.
+	plain bool
 
 	line     line.Lines
 	thinning bool // some tickets in line will be sent away
@@ -78,6 +83,7 @@ func (c *core) setLimits(l Limits) {
 		c.windows[i].setEpoch(c.epoch)
 		c.countsReleases = c.countsReleases || w.From == FromRelease
 	}
+	c.plain = len(c.columns) == 1 && !c.underway.counting && !slices.ContainsFunc(l.Windows, func(w Window) bool { return w.Evenly })
 	c.enforce()
 }
 
@@ -167,23 +173,35 @@ func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 func (c *core) charge(p *line.Place) {
 	p.State, p.At = line.Holding, int64(c.now)
 	c.burst.grant(c.now, p.Weight)
+	c.granted++
+	if !c.plain {
+		c.chargeAll(p)
+		return
+	}
 	for i := range c.windows {
-		if w := &c.windows[i]; w.column == permits {
-			w.grant(c.now, p.Weight)
+		c.windows[i].grant(c.now, p.Weight)
+	}
+}
+
+// chargeAll is the rest of charge where the core is not plain.
+func (c *core) chargeAll(p *line.Place) {
+	d := c.demandOf(p)
+	for i := range c.windows {
+		w := &c.windows[i]
+		if n := d.in(w.column); n > 0 {
+			w.grant(c.now, n)
 		}
 	}
-	if p.Row != 0 {
-		c.chargeCosts(p)
+	for i := range d.costs {
+		c.columns[i+1].inUse.Add(d.in(i + 1))
 	}
 	if c.underway.counting {
-		c.useUp(p)
+		c.useUp(p, d)
 	}
-	c.granted++
 }
 
 // useUp counts a grant in what the far side said is left.
-func (c *core) useUp(p *line.Place) {
-	d := c.demandOf(p)
+func (c *core) useUp(p *line.Place, d demand) {
 	c.underway.grant(p, d)
 	for i := range c.windows {
 		c.windows[i].observed.grant(d.in(c.windows[i].column))
@@ -193,14 +211,24 @@ func (c *core) useUp(p *line.Place) {
 // fits reports whether what d asks for fits into every limit at once. A ticket that asks for nothing of a
 // window's unit is not subject to that window.
 func (c *core) fits(d demand) bool {
-	return c.permitsFit(d.weight) && (d.costs == nil || c.costsFit(d))
+	return c.windowsFit(d) && c.burst.fits(c.now, d.weight) && !c.pause.paused(c.now)
 }
 
-// permitsFit reports whether n permits fit into every limit of permits at once. Every call asks it, so it
-// does not go through the list of limits: a call through an interface takes as long as the answer.
-func (c *core) permitsFit(n int) bool {
+func (c *core) windowsFit(d demand) bool {
 	for i := range c.windows {
-		if w := &c.windows[i]; w.column == permits && !w.fits(c.now, n) {
+		w := &c.windows[i]
+		if n := d.in(w.column); n > 0 && !w.fits(c.now, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// plainFit is fits for n permits where the core is plain. Every call asks it, so it does not go through the
+// list of limits: a call through an interface takes as long as the answer.
+func (c *core) plainFit(n int) bool {
+	for i := range c.windows {
+		if !c.windows[i].hasRoom(n) {
 			return false
 		}
 	}
@@ -243,12 +271,14 @@ func (c *core) decide(k call, r *request) (verdict, error) {
 
 // takes reports whether a ticket taken now is granted now.
 func (c *core) takes(r *request) bool {
-	if r.costs != nil && c.price(r) != nil {
+	n := r.weight
+	if n < 1 || n > c.maxWeight || c.draining || c.line.Len() > 0 || c.late(r) {
 		return false
 	}
-	n := r.weight
-	return n >= 1 && n <= c.maxWeight && !c.draining && c.line.Len() == 0 && c.permitsFit(n) &&
-		(r.costs == nil || c.costsFit(c.asked(r))) && !c.late(r)
+	if c.plain && r.costs == nil {
+		return c.plainFit(n)
+	}
+	return (r.costs == nil || c.price(r) == nil) && c.fits(c.asked(r))
 }
 
 // late reports whether the deadline has passed.
@@ -351,11 +381,8 @@ func (c *core) admits(r *request) error {
 // atOnce reports the same of a ticket that the limits admit, whatever the deadline.
 func (c *core) atOnce(r *request) bool { return c.line.Len() == 0 && c.fits(c.asked(r)) }
 
-// grantAtOnce grants a ticket for which decide said so.
+// grantAtOnce grants a ticket for which decide said so. If it has costs, keepCosts was called.
 func (c *core) grantAtOnce(p *line.Place, r *request) {
-	if r.costs != nil {
-		c.line.Costs.Keep(p, line.Turn{}) // it has its turn at once
-	}
 	c.line.Issue(p, r.weight)
 	c.charge(p)
 }
@@ -407,11 +434,8 @@ func (c *core) undo(p *line.Place) {
 
 // finish makes the place idle: the ticket has ended.
 func (c *core) finish(p *line.Place) {
-	if c.underway.counting {
-		c.underway.end(p)
-	}
-	if p.Row != 0 {
-		c.finishCosts(p)
+	if !c.plain {
+		c.finishRest(p)
 	}
 	p.State = line.Idle
 }
@@ -481,6 +505,7 @@ func (c *core) observe(w Window, left int, until moment, p *line.Place) error {
 	}
 	if !c.underway.counting {
 		c.underway.start(c.inUse())
+		c.plain = false
 	}
 	answered := demand{weight: 1} // a ticket holds at least that
 	if p != nil {

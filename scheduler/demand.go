@@ -171,33 +171,16 @@ func (c *core) asked(r *request) demand {
 	return demand{r.weight, c.line.Costs.Scratch()}
 }
 
-// costsFit reports whether costs fit into every window of their units.
-func (c *core) costsFit(d demand) bool {
-	for i := range c.windows {
-		w := &c.windows[i]
-		if n := d.in(w.column); w.column != permits && n > 0 && !w.fits(c.now, n) {
-			return false
-		}
-	}
-	return true
+// keepCosts notes what a ticket costs that is about to be granted at p at once.
+func (c *core) keepCosts(p *line.Place) {
+	c.line.Costs.Keep(p, line.Turn{}) // it has its turn
 }
 
-// chargeCosts charges the windows of other units than permits for the ticket at p, which is granted now.
-func (c *core) chargeCosts(p *line.Place) {
-	d := c.demandOf(p)
-	for i := range c.windows {
-		w := &c.windows[i]
-		if n := d.in(w.column); w.column != permits && n > 0 {
-			w.grant(c.now, n)
-		}
+// finishRest does what finish need not do for most tickets.
+func (c *core) finishRest(p *line.Place) {
+	if c.underway.counting {
+		c.underway.end(p)
 	}
-	for i := range d.costs {
-		c.columns[i+1].inUse.Add(d.in(i + 1))
-	}
-}
-
-// finishCosts forgets what the ticket at p costs, which was held.
-func (c *core) finishCosts(p *line.Place) {
 	d := c.demandOf(p)
 	for i := range d.costs {
 		c.columns[i+1].inUse.Subtract(d.in(i + 1))

@@ -54,6 +54,11 @@ type history struct {
 	opened     moment   // when the newest entry was made
 	latest     int      // what was charged at the moment of the newest entry itself; 0: not known
 
+	// wideUntil is the last moment whose charges may be in an entry that was opened more than a quantum
+	// before its moment, because there was no room. No entry is made before it, or those charges would
+	// be looked for there.
+	wideUntil moment
+
 	// vagueUntil is the last moment whose charges cannot be taken back one by one: they are not in
 	// the history, or not at their own moment.
 	vagueUntil moment
@@ -67,7 +72,7 @@ type charge struct {
 }
 
 func newHistory(w Window) history {
-	h := history{per: w.Per, limit: min(w.Permits, mostEntries), vagueUntil: -1}
+	h := history{per: w.Per, limit: min(w.Permits, mostEntries), vagueUntil: -1, wideUntil: math.MinInt64}
 	switch {
 	case w.From == FromReset:
 		h.reset = newCalendar(w)
@@ -179,7 +184,10 @@ func (h *history) add(now moment, n int) {
 	h.total += uint64(n)
 	if h.size > 0 && now-h.quantum <= h.opened || h.size == len(h.ring) && !h.makeRoom() {
 		newest := h.slot(h.size - 1)
-		if h.quantum > 0 && h.ring[newest].at != now {
+		if now-h.quantum > h.opened { // there was no room
+			h.wideUntil = now
+		}
+		if h.ring[newest].at != now {
 			h.latest = 0
 		}
 		h.latest += n
@@ -199,7 +207,7 @@ func (h *history) newest() (at moment, n int) {
 		return 0, 0
 	}
 	slot := h.slot(h.size - 1)
-	if n = h.latest; n == 0 || h.quantum == 0 {
+	if n = h.latest; n == 0 {
 		n = int(h.totalAt(slot) - h.before(h.size-1))
 	}
 	return h.ring[slot].at, n
@@ -318,9 +326,9 @@ func (h *history) remove(now, at moment, n int) {
 // insert charges n permits, at least 1, at a moment that may be before those of other charges. It charges
 // nothing if that would not count any more.
 //
-// In a coarse history the charge joins the next entry if that is at most a quantum later. Otherwise it gets
-// an entry at a multiple of the quantum, so that no more than one such entry is made in each quantum. If
-// there are as many entries as there may ever be, it joins the next one in any case.
+// In a coarse history the charge joins the next entry if that is at most a quantum later: that one may have
+// been opened before. Otherwise it gets an entry of its own. If there are as many entries as there may ever
+// be, it joins the next one in any case.
 func (h *history) insert(now, at moment, n int) {
 	if h.ends(at) <= now {
 		return
@@ -336,16 +344,16 @@ func (h *history) insert(now, at moment, n int) {
 	case i == h.size:
 		h.add(at, n)
 		return
-	case h.ring[h.slot(i)].at-entry > h.quantum:
-		if h.quantum > 0 {
-			entry = (entry + h.quantum - 1) / h.quantum * h.quantum
-		}
+	case h.ring[h.slot(i)].at-entry > h.quantum && entry > h.wideUntil:
 		i = h.open(entry)
 	case h.totalAt(h.slot(i)) == h.before(i):
 		h.emptied--
 	}
-	if i == h.size-1 && h.latest > 0 && h.ring[h.slot(i)].at == entry {
-		h.latest += n
+	if i == h.size-1 {
+		h.opened = min(h.opened, entry)
+		if h.latest > 0 && h.ring[h.slot(i)].at == entry {
+			h.latest += n
+		}
 	}
 	h.lower(i, -uint64(n))
 }
@@ -356,6 +364,7 @@ func (h *history) open(at moment) (i int) {
 	room := h.size < len(h.ring) || h.makeRoom()
 	i = h.search(func(slot int) bool { return h.ring[slot].at >= at })
 	if !room {
+		h.wideUntil = max(h.wideUntil, h.ring[h.slot(i)].at)
 		return i
 	}
 	before := h.before(i)
@@ -422,6 +431,9 @@ func (h *history) replay(other *history, now moment) {
 		h.addAll(other, now)
 		return
 	}
+	if h.wideUntil = other.wideUntil; other.quantum > 0 {
+		h.wideUntil = now // its entries are at later moments than some of their charges
+	}
 	if h.per > other.per {
 		h.vagueUntil = max(h.vagueUntil, now-moment(other.per))
 	}
@@ -459,7 +471,7 @@ func (h *history) merge(other *history, now moment) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b charged) int { return cmp.Compare(a.at, b.at) })
-	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, vagueUntil: h.vagueUntil}
+	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, vagueUntil: h.vagueUntil, wideUntil: now}
 	for _, c := range all {
 		h.add(c.at, c.n)
 	}

@@ -99,6 +99,9 @@ func (st *state) arrive(k call, p *line.Place, r *request) error {
 func (st *state) admit(v verdict, p *line.Place, r *request, err error) {
 	switch v {
 	case verdictGranted:
+		if r.costs != nil {
+			st.core.keepCosts(p)
+		}
 		st.core.grantAtOnce(p, r)
 		if st.watched {
 			st.noteAtOnce(p, r)
@@ -121,6 +124,9 @@ func (st *state) grantNow(r *request) (p *line.Place) {
 		p, st.idle = st.idle[last], st.idle[:last]
 	} else {
 		p = st.place()
+	}
+	if r.costs != nil {
+		st.core.keepCosts(p)
 	}
 	st.core.grantAtOnce(p, r)
 	if st.watched {

@@ -46,7 +46,12 @@ func (w *window) setEpoch(epoch time.Time) bool {
 func (w *window) advance(now moment) { w.past.expire(now) }
 
 func (w *window) fits(now moment, n int) bool {
-	return n <= w.Permits-w.used() && n <= w.observed.latest.left && (!w.Evenly || now >= w.spaced())
+	return w.hasRoom(n) && (!w.Evenly || now >= w.spaced())
+}
+
+// hasRoom is fits apart from even spacing.
+func (w *window) hasRoom(n int) bool {
+	return n <= w.Permits-w.used() && n <= w.observed.latest.left
 }
 
 // spaced returns the moment until which the last grant keeps the next one away.
