@@ -14,12 +14,18 @@ import (
 // window starts from what the scheduler remembers: from the longest window with the same From, or, where
 // there is none, as if the permits that count elsewhere had been charged now, so that it may be late and
 // never early. Lowering MaxBurst, or the Permits of a window, below what is in use revokes nothing; it
-// waits. A waiting ticket whose weight can no longer ever fit is told a [*TooLargeError], as a new one
-// would be.
+// waits. A waiting ticket whose weight or cost can no longer ever fit is told a [*TooLargeError], as a new
+// one would be.
 //
-// It returns the [*InvalidError] of [Limits.Validate], and then changes nothing, or [ErrClosed]. The
-// limits are copied. It costs a copy of each window's history, and a look at each ticket in line: at
-// some hundreds in each turn, so that other callers are served meanwhile.
+// Windows of one [Unit] start from what is remembered of that unit. A window of a unit that none counted
+// before starts empty. A unit that the new limits leave out stays known: calls that name it go on, and it
+// limits nothing until a window counts it again. A window that counts [FromReset] keeps its history only if
+// its resets stay too; otherwise the permits that count now are charged to it now.
+//
+// It returns the [*InvalidError] of [Limits.Validate], or one if the limits have named more than 1,000 units
+// since New, and then changes nothing, or [ErrClosed]. The limits are copied. It costs a copy of each
+// window's history, and a look at each ticket in line: at some hundreds in each turn, so that other callers
+// are served meanwhile. A unit that is new costs a copy of the costs of all tickets besides.
 func (s *Scheduler) SetLimits(l Limits) error {
 	if err := l.Validate(); err != nil {
 		return err
@@ -73,12 +79,15 @@ func (s *Scheduler) Charge(w Window, n int) error {
 // come from many workers and in any order. Of the permits that were in use together with that ticket the
 // far side may not have counted all, so only left without those is certain. The scheduler goes on with
 // that, or with what it has counted itself since the observation before, if that is more and not above
-// left. With one call at a time, each observation replaces the one before. If it ends sooner, the one
+// left. Name the ticket as of, so that what it holds itself is known to be counted. Without it the scheduler
+// knows only that some ticket with at least one permit was, which matters most for windows of another
+// [Unit]. With one call at a time, each observation replaces the one before. If it ends sooner, the one
 // before holds again until its own end. A call that lasts long makes what is certain small, because all
 // permits granted since it began may not have been counted.
 //
 // WaitTime, deadlines, Stats, Watch and Snapshot know of it. With d of 0 or less it does nothing. It
-// returns an [*InvalidError] if the limits have no such window or left is below 0, or [ErrClosed].
+// returns an [*InvalidError] if the limits have no such window, left is below 0 or more than one ticket is
+// named, or [ErrClosed]. A ticket that is not held, or not of this scheduler, counts as none.
 func (s *Scheduler) Observe(w Window, left int, d time.Duration, of ...ticket.Ticket) error {
 	if len(of) > 1 {
 		return &InvalidError{"the tickets of Observe", len(of), "at most one: that of the call that was answered"}

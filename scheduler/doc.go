@@ -17,7 +17,9 @@
 // Most callers want [Scheduler.Acquire], or one of the two forms made of it: [Scheduler.Do] for one
 // piece of work, [Wrap] for a function that is called from many places. Beside them
 // [Scheduler.TryAcquire] never waits, [Scheduler.Enqueue] gives a ticket to select on, and a [Group]
-// runs any number of jobs that wait as tickets. [Scheduler.Flow] gives each tenant a line.
+// runs any number of jobs that wait as tickets. [Scheduler.Flow] gives each tenant a line. A [Unit] is for
+// limits of something else than calls, such as tokens, and [ticket.Ticket.Settle] for costs that are known
+// only afterwards.
 // [Scheduler.WaitTime] and [Scheduler.Stats] tell how things stand, and [Scheduler.Watch] what
 // happens; [RetryAfter] tells what a refusal advises. [Scheduler.SetLimits], [Scheduler.PauseFor] and
 // [Scheduler.Observe] change what holds for all waiting tickets: limits, pauses, and what the far side
@@ -31,13 +33,19 @@
 //     begins. What was granted at t can be spent again at exactly t+Per; Release does not change
 //     that. With [FromRelease] a permit counts while it is held and for Per after its release. Then
 //     the far side sees at most Permits in any Per, at whatever instant of the call it counts. With
-//     FromGrant a call that arrives late and a next one that arrives quickly can meet there.
+//     FromGrant a call that arrives late and a next one that arrives quickly can meet there. With
+//     [FromReset] no more than Permits are granted between two resets. A window with Evenly keeps
+//     grants apart besides.
 //  2. Burst. No more than MaxBurst permits are held at once.
-//  3. One decision. A ticket is granted when all limits have room for its whole weight; until then it
-//     has not been charged to any limit.
+//  3. One decision. A ticket is granted when all limits have room for its whole weight and for its
+//     costs in every unit; until then it has not been charged to any limit. When a ticket is granted, the
+//     actual costs of the tickets that count in each window of its units, with estimates where they are
+//     not settled yet, add up to at most the limit. So if estimates are upper bounds, no interval sees
+//     more than the limit. Otherwise it is exceeded by no more than the underestimates that were not
+//     settled at the last grant.
 //  4. Order. Grants follow ticket numbers; where there are flows, within each of them, and flows take
 //     turns as [Scheduler.Flow] promises. A ticket that is next and does not fit yet holds up the others, so
-//     that heavy tickets do not starve, and trying never jumps the line. Goroutines may wake in
+//     that heavy tickets do not starve, also if they wait for different units, and trying never jumps the line. Goroutines may wake in
 //     another order than they were granted in: compare ticket numbers, not times of waking.
 //  5. No needless waiting. A ticket is granted as soon as it is next and fits. There is no polling,
 //     and one timer however many wait.

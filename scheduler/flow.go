@@ -13,7 +13,13 @@ import "github.com/flowguard-go/flowguard/internal/line"
 // stretch of time in which both wait, the weights granted to each, divided by its share, differ by no
 // more than the sum of their largest tickets' weights divided by their shares: with shares and weights
 // of 1, by 2 tickets. The algorithm is self-clocked fair queueing (S. J. Golestani, "A Self-Clocked Fair
-// Queueing Scheme for Broadband Applications", INFOCOM 1994). An idle flow saves nothing up. A grant that
+// Queueing Scheme for Broadband Applications", INFOCOM 1994). Where a ticket names costs in other units,
+// what counts for its flow is its dominant share instead of its weight: the largest, over permits and units,
+// of what it asks for divided by the lowest rate of that unit, expressed in permits (A. Ghodsi et al.,
+// "Dominant Resource Fairness", NSDI 2011, and "Multi-Resource Fair Queueing for Packet Processing", SIGCOMM
+// 2012). So a flow of a few large calls and one of many small ones get the same part of the limit that each
+// needs most. Where no window counts permits, a permit counts as much as one of the unit with the lowest
+// rate. An idle flow saves nothing up. A grant that
 // was undone counts as a turn.
 //
 // The ticket whose turn it is holds up all others until it fits, and trying fails while a ticket waits

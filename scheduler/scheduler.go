@@ -70,12 +70,18 @@ func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) {
 // call its Release. The permits of one ticket are granted together. A waiting ticket has not been
 // charged to any limit.
 //
+// The costs are what the ticket uses of other units, such as tokens.Of(900); see [Unit]. An estimate will
+// do: [ticket.Ticket.Settle] corrects it. All limits of all units are decided together. A ticket that waits
+// for one unit holds up those behind it, also those that do not name that unit. Amounts of one unit that is
+// named twice are summed.
+//
 // It returns at once, and has charged nothing,
 //   - with an error that wraps ctx.Err() if ctx is already done;
 //   - with a [*DeadlineError] if the deadline of ctx comes before the earliest instant at which the
 //     ticket could be granted; see [Scheduler.WaitTimeN] for what that is;
-//   - with a [*TooLargeError] if a limit can never hold the weight, and with an [*InvalidError] if
-//     it is below 1;
+//   - with a [*TooLargeError] if a limit can never hold the weight or a cost;
+//   - with an [*InvalidError] if the weight is below 1, a cost below 0, or a unit is one that the
+//     scheduler's limits have never named;
 //   - with a [*NoPermitError] if it would have to wait and the scheduler is [NonBlocking];
 //   - with a [*QueueFullError] if it would have to wait and the line is full;
 //   - with [ErrClosed] if the scheduler is closed or draining.
@@ -84,7 +90,8 @@ func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) {
 // the cause of ctx. If the grant and the end of ctx coincide, the grant is undone. Close gives
 // ErrClosed.
 //
-// A waiting call costs no timer and no goroutine. Acquire and Release together allocate nothing.
+// A waiting call costs no timer and no goroutine. Acquire and Release together allocate nothing, with and
+// without costs.
 func (s *Scheduler) AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
 	return s.handle.AcquireN(ctx, weight, costs...)
 }
@@ -93,14 +100,15 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int, costs ...ticket.Co
 func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.handle.try(1, nil) }
 
 // TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line:
-// trying never jumps the line. It returns false otherwise, and also for a weight that can never be
-// granted, for a flow with a bad share, and after Close: then [Scheduler.WaitTimeN] is [Forever], and
-// Enqueue returns the reason. It allocates nothing.
+// trying never jumps the line. The costs are as in [Scheduler.AcquireN]. It returns false otherwise, and
+// also for a weight or a cost that can never be granted, for an unknown unit, for a flow with a bad share,
+// and after Close: then [Scheduler.WaitTimeN] is [Forever], and Enqueue returns the reason. It allocates
+// nothing.
 func (s *Scheduler) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
 	return s.handle.TryAcquireN(weight, costs...)
 }
 
-// Enqueue takes a place in line for a ticket of the given weight and returns at once. Receive from
+// Enqueue takes a place in line for a ticket of the given weight and costs, and returns at once. Receive from
 // the ticket's Ready to learn when it is granted, or call its Cancel. Keep the ticket for as long as
 // you wait: if neither it nor the scheduler can be reached any more, the scheduler ends.
 //
@@ -114,18 +122,19 @@ func (s *Scheduler) Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, er
 // WaitTime returns how long a ticket of weight 1 taken now would wait. See [Scheduler.WaitTimeN].
 func (s *Scheduler) WaitTime() time.Duration { return s.handle.WaitTimeN(1) }
 
-// WaitTimeN returns how long a ticket of the given weight taken now would wait: 0 when it would be
-// granted at once, and [Forever] when it never would, because of its weight, because of a flow's bad
-// share, or because the scheduler is closed or draining. Of a [Scheduler.Flow] it is what a ticket
+// WaitTimeN returns how long a ticket of the given weight and costs taken now would wait: 0 when it would
+// be granted at once, and [Forever] when it never would, because of its weight or a cost, because of a
+// flow's bad share, or because the scheduler is closed or draining. Of a [Scheduler.Flow] it is what a ticket
 // would wait if no other ticket came.
 //
 // The answer is exact when windows that count from grant decide and no more than 256 tickets wait in
 // line. Otherwise it is a lower bound:
 //   - Where a permit must first be released, for the burst or for a window that counts from release,
 //     it takes the permits in use to be released now, and those granted later to be released at once.
-//     It may then be 0 though nothing is free.
+//     It may then be 0 though nothing is free. It takes costs to be what they were said to be.
 //   - Behind more than 256 tickets it counts the permits ahead as if they were granted one by one.
-//     That is exact for tickets of weight 1 under one window.
+//     That is exact for tickets of weight 1 under one window. Costs in other units are counted only if
+//     no other flow waits.
 //   - A window of more than 65,536 permits may free a permit up to Per/65,536 later.
 //   - While many tickets are being dismissed, after SetLimits or the end of a context, it does not count
 //     the line, because it is not known which of them stay.

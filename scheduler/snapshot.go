@@ -32,7 +32,8 @@ type WindowSnapshot struct {
 }
 
 // Spent says that permits were granted at an instant, or given back in a window that counts from
-// release.
+// release. In a window of another unit they are amounts of that. In a window that counts from reset there
+// is one entry, at the instant of the snapshot, with all that was granted in the period.
 type Spent struct {
 	At      time.Time `json:"at"`
 	Permits int       `json:"permits"`

@@ -28,8 +28,8 @@ type Stats struct {
 //	{"window":"3/2s", "used":1, "remaining":2}
 type WindowStats struct {
 	Window
-	Used      int // permits that count now
-	Remaining int // permits that could be granted now as far as this window goes, 0 or more
+	Used      int // permits, or what the window counts, that count now
+	Remaining int // what could be granted now as far as this window goes, 0 or more; 0 while an even spacing lasts
 }
 
 // String says how full the window is, such as "3/2s: 1 used, 2 remaining".
