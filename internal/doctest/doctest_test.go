@@ -1,0 +1,190 @@
+package doctest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	// The documents use these. Without the imports go test would take a result from its cache after they changed.
+	_ "github.com/flowguard-go/flowguard/pipeline"
+	_ "github.com/flowguard-go/flowguard/scheduler/schedulertest"
+)
+
+const root = "../.."
+
+// What the README and the guides show works.
+func TestDocuments(t *testing.T) {
+	files, err := filepath.Glob(root + "/docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, blocks, err := Problems(root, append(files, root+"/README.md")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if blocks < 10 {
+		t.Errorf("found %d Go blocks, want 10 at least", blocks)
+	}
+}
+
+// check returns the problems of a document. A block is fenced by ~~~ in it, because a raw string has no backquotes.
+func check(t *testing.T, text string) (problems string, blocks int) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(strings.ReplaceAll(text, "~~~", "```"), "~", "`")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list, blocks, err := Problems(root, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(list, "\n"), blocks
+}
+
+const good = `
+A program that ends:
+
+~~~go
+package main
+
+import (
+	"fmt"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+func main() { fmt.Println(scheduler.PerSecond(3)) }
+~~~
+
+It prints ~3/s~.
+
+~~~go
+package main
+
+import "fmt"
+
+func main() {
+	fmt.Println("one")
+	fmt.Println("two")
+}
+~~~
+
+It prints:
+
+~~~text
+one
+two
+~~~
+
+A test:
+
+~~~go
+package demo
+
+import (
+	"testing"
+
+	"github.com/benbjohnson/clock"
+)
+
+func TestNow(t *testing.T) {
+	if clock.NewMock().Now().Unix() != 0 {
+		t.Error("not 1970")
+	}
+}
+~~~
+
+A part:
+
+<!-- in: func f(s *scheduler.Scheduler) error -->
+~~~go
+w := scheduler.PerSecond(3)
+return s.Charge(w, 2)
+~~~
+
+~~~sh
+not Go
+~~~
+`
+
+func TestGoodBlocks(t *testing.T) {
+	if problems, blocks := check(t, good); problems != "" || blocks != 4 {
+		t.Errorf("%d blocks, want 4, with the problems %s", blocks, problems)
+	}
+}
+
+func TestBadBlocks(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"it does not compile": {`
+~~~go
+package main
+
+func main() { undefined() }
+~~~
+`, "page.md:5: undefined: undefined"},
+		"vet complains": {`
+<!-- in: func f() -->
+~~~go
+fmt.Printf("%d", "x")
+~~~
+`, "page.md:4: fmt.Printf format %d has arg \"x\" of wrong type string"},
+		"it is a part and not framed": {`
+~~~go
+println("x")
+~~~
+`, "page.md:3: it is neither a whole file nor framed"},
+		"it is not formatted": {`
+~~~go
+package main
+
+func main() {  }
+~~~
+`, "page.md:3: it is not formatted"},
+		"it is no Go": {`
+~~~go
+package main {
+~~~
+`, "page.md:3: 1:14: expected ';', found '{'"},
+		"it prints something else": {`
+~~~go
+package main
+
+import "fmt"
+
+func main() { fmt.Println("one") }
+~~~
+
+It prints ~two~.
+`, "page.md:3: the program ends with <nil> and prints\none\nthe text says\ntwo\n"},
+		"it fails": {`
+~~~go
+package main
+
+import "os"
+
+func main() { os.Exit(3) }
+~~~
+
+It prints ~~.
+`, "page.md:3: the program ends with exit status 3"},
+		"a test fails": {`
+~~~go
+package demo
+
+import "testing"
+
+func TestX(t *testing.T) { t.Error("this way") }
+~~~
+`, "this way"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if problems, _ := check(t, tt.text); !strings.Contains(problems, tt.want) {
+				t.Errorf("got\n%s\nwant\n%s", problems, tt.want)
+			}
+		})
+	}
+}
