@@ -108,25 +108,23 @@ func (b block) problem() string {
 	return ""
 }
 
-// source returns the block as a file whose errors name the place in the Markdown.
-func (b block) source() string {
+// source returns the block as a file whose errors name the place in the Markdown. A frame may use the packages of
+// the repository.
+func (b block) source(packages []string) string {
 	at := "//line " + b.where() + "\n"
 	if b.frame == "" {
 		return at + b.code
 	}
-	return "package demo\n\n" + importsFor(b.frame+b.code) + b.frame + " {\n" + at + b.code + "}\n"
+	return "package demo\n\n" + importsFor(b.frame+b.code, append(packages, standard...)) + b.frame + " {\n" + at + b.code + "}\n"
 }
 
-const module = "github.com/flowguard-go/flowguard/"
-
-// packages are those that a framed block may use.
-var packages = []string{
+// standard are the packages of the standard library that a frame may use.
+var standard = []string{
 	"context", "encoding/json", "errors", "flag", "fmt", "io", "log", "log/slog", "net/http", "os", "strconv", "strings", "sync", "testing", "time",
-	module + "pipeline", module + "scheduler", module + "scheduler/schedulertest", module + "ticket",
 }
 
-// importsFor returns the imports that the code needs.
-func importsFor(code string) string {
+// importsFor returns the imports that the code needs of the packages.
+func importsFor(code string, packages []string) string {
 	var imports strings.Builder
 	for _, p := range packages {
 		if regexp.MustCompile(`\b` + path.Base(p) + `\.[A-Z]`).MatchString(code) {

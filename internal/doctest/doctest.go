@@ -26,9 +26,9 @@ import (
 const patience = time.Minute
 
 // Problems returns what is wrong with the Go blocks of Markdown files, and how many blocks there are. root is the
-// folder of the module that the blocks may import.
+// folder of the repository, whose modules the blocks may import.
 func Problems(root string, files ...string) (problems []string, blocks int, err error) {
-	root, err = filepath.Abs(root)
+	r, err := explore(root)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -37,31 +37,30 @@ func Problems(root string, files ...string) (problems []string, blocks int, err 
 		return nil, 0, err
 	}
 	defer os.RemoveAll(folder)
-	w := &workshop{folder: folder}
-	// In a workspace the blocks use the module as it is here, and what that requires, from no network.
-	if err := w.write("go.work", fmt.Sprintf("go 1.26.0\n\nuse (\n\t.\n\t%q\n)\n", root)); err != nil {
-		return nil, 0, err
-	}
-	if err := w.write("go.mod", "module blocks\n\ngo 1.26.0\n"); err != nil {
-		return nil, 0, err
-	}
+	w := &workshop{folder: folder, repository: r}
 	for _, file := range files {
 		if err := w.add(file); err != nil {
 			return nil, 0, err
 		}
 	}
-	w.vet()
-	w.run()
+	if len(w.sources) > 0 {
+		if err := w.link(); err != nil {
+			return nil, 0, err
+		}
+		w.vet()
+		w.run()
+	}
 	return w.problems, w.blocks, nil
 }
 
 // workshop is a folder with a package for each block.
 type workshop struct {
-	folder   string
-	blocks   int
-	sound    bool // whether there is a block to compile
-	programs []program
-	problems []string
+	folder     string
+	repository repository
+	blocks     int
+	sources    []string // of the blocks that can be compiled
+	programs   []program
+	problems   []string
 }
 
 // program is a block that is to be run.
@@ -98,10 +97,11 @@ func (w *workshop) add(file string) error {
 		if b.isTest() {
 			name = "block_test.go"
 		}
-		if err := w.write(filepath.Join(folder, name), b.source()); err != nil {
+		source := b.source(w.repository.packages)
+		if err := w.write(filepath.Join(folder, name), source); err != nil {
 			return err
 		}
-		w.sound = true
+		w.sources = append(w.sources, source)
 		if b.ends {
 			w.programs = append(w.programs, program{b, folder})
 		}
@@ -109,11 +109,21 @@ func (w *workshop) add(file string) error {
 	return nil
 }
 
+// link makes the folder a module in a workspace with the modules that the blocks import. So they use those as they
+// are here, and what these require.
+func (w *workshop) link() error {
+	var use strings.Builder
+	for _, folder := range w.repository.usedBy(w.sources) {
+		fmt.Fprintf(&use, "\t%q\n", folder)
+	}
+	if err := w.write("go.work", "go 1.26.0\n\nuse (\n\t.\n"+use.String()+")\n"); err != nil {
+		return err
+	}
+	return w.write("go.mod", "module blocks\n\ngo 1.26.0\n")
+}
+
 // vet compiles and vets all blocks, and runs those that are tests.
 func (w *workshop) vet() {
-	if !w.sound {
-		return
-	}
 	for _, args := range [][]string{{"vet", "./..."}, {"test", "./..."}} {
 		if out, err := w.command("go", args...).CombinedOutput(); err != nil {
 			w.problems = append(w.problems, fmt.Sprintf("go %s: %v\n%s", strings.Join(args, " "), err, out))

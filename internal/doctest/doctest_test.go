@@ -31,6 +31,30 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// Modules beside the library can be imported too.
+func TestNestedModule(t *testing.T) {
+	repository := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":           "module example.com/library\n\ngo 1.26.0\n",
+		"part/part.go":     "package part\n\nconst One = 1\n",
+		"beside/go.mod":    "module example.com/library/beside\n\ngo 1.26.0\n",
+		"beside/beside.go": "package beside\n\nconst Two = 2\n",
+		"page.md":          "<!-- in: func f() int -->\n```go\nreturn part.One + beside.Two\n```\n",
+	} {
+		name = filepath.Join(repository, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	problems, blocks, err := Problems(repository, filepath.Join(repository, "page.md"))
+	if err != nil || len(problems) > 0 || blocks != 1 {
+		t.Errorf("%d blocks, want 1, with the problems %q and the error %v", blocks, problems, err)
+	}
+}
+
 // check returns the problems of a document. A block is fenced by ~~~ in it, because a raw string has no backquotes.
 func check(t *testing.T, text string) (problems string, blocks int) {
 	t.Helper()
