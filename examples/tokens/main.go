@@ -69,17 +69,19 @@ type way struct {
 	open     func(scheduler.Limits) (limiter, error)
 	estimate func(request) int
 	settles  bool
+
+	serverKeeps bool // whether the server counts max_tokens also where the answer was shorter
 }
 
 func ways() []way {
 	requestsFirst := func(l scheduler.Limits) (limiter, error) { return newInTurn(l, false) }
 	tokensFirst := func(l scheduler.Limits) (limiter, error) { return newInTurn(l, true) }
 	return []way{
-		{"in turn, requests first", requestsFirst, atMost, false},
-		{"in turn, tokens first", tokensFirst, atMost, false},
-		{"together", newTogether, atMost, false},
-		{"together, settled", newTogether, atMost, true},
-		{"together, guessed and settled", newTogether, typically, true},
+		{name: "in turn, requests first", open: requestsFirst, estimate: atMost},
+		{name: "in turn, tokens first", open: tokensFirst, estimate: atMost},
+		{name: "together", open: newTogether, estimate: atMost},
+		{name: "together, settled", open: newTogether, estimate: atMost, settles: true},
+		{name: "together, guessed and settled", open: newTogether, estimate: typically, settles: true},
 	}
 }
 
@@ -136,6 +138,7 @@ func run(ctx context.Context, w way, connect network, seed uint64) (tally, error
 		return tally{}, err
 	}
 	api := newFarSide(scheduler.MustParseLimits(published), minute, seed)
+	api.keeps = w.serverKeeps
 	server := &http.Server{Handler: api}
 	go server.Serve(listener)
 	defer server.Shutdown(context.WithoutCancel(ctx))

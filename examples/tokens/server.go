@@ -33,14 +33,18 @@ func (u usage) total() int { return u.PromptTokens + u.CompletionTokens }
 
 // farSide is the API. It counts for itself, with none of Flowguard's code.
 //
-// Providers differ in what they count and when, and say little about it. farSide reads their rules in the
-// strictest way: a client that it never refuses is refused by none of them. It counts
+// Providers differ in what they count and when. Some count what a call used, at its beginning, at its end or
+// while the answer is produced. Some reserve max_tokens, and correct that at the end. farSide never counts less
+// than any of these:
 //
-//   - every request from its arrival on, also one that it refuses;
-//   - while a request is open, its prompt and its max_tokens, as if the answer came at full length;
-//   - from the end of the answer on, what it really used, all of it as if it were used at the end.
+//   - every request counts for a minute from its arrival, also one that is refused;
+//   - while a call is open its prompt and its max_tokens count, as if the answer came at full length;
+//   - for a minute from the end of the answer, all that the call used counts.
+//
+// Some providers reserve max_tokens and never correct it. With keeps, farSide does so.
 type farSide struct {
 	requests, tokens, open int           // the most in any minute, and at once
+	keeps                  bool          // whether what was reserved is counted at the end too
 	minute                 time.Duration // how long a minute is
 	seed                   uint64        // of how long requests are on their way, and of how long answers are
 
@@ -124,16 +128,10 @@ func (f *farSide) enter(most int) (limit string) {
 		}
 	}
 	f.arrivals = append(f.arrivals, now)
-	counted := f.reserved
-	for _, s := range f.ended {
-		if now.Sub(s.at) < f.minute {
-			counted += s.tokens
-		}
-	}
 	switch {
 	case arrived >= f.requests:
 		return fmt.Sprintf("%d requests a minute", f.requests)
-	case counted+most > f.tokens:
+	case f.counted(now)+most > f.tokens:
 		return fmt.Sprintf("%d tokens a minute", f.tokens)
 	case f.calls >= f.open:
 		return fmt.Sprintf("%d calls at once", f.open)
@@ -143,12 +141,26 @@ func (f *farSide) enter(most int) (limit string) {
 	return ""
 }
 
+// counted returns the tokens that count now. Its caller holds mu.
+func (f *farSide) counted(now time.Time) int {
+	counted := f.reserved
+	for _, s := range f.ended {
+		if now.Sub(s.at) < f.minute {
+			counted += s.tokens
+		}
+	}
+	return counted
+}
+
 // leave notes that a call has ended.
 func (f *farSide) leave(most, used int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls--
 	f.reserved -= most
+	if f.keeps {
+		used = most
+	}
 	f.ended = append(f.ended, spent{time.Now(), used})
 }
 

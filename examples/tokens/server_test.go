@@ -70,6 +70,74 @@ func TestServerIsStrict(t *testing.T) {
 	}
 }
 
+// A client that farSide does not refuse is refused by no provider that counts in another way.
+func TestServerCountsNoLessThanOthers(t *testing.T) {
+	type call struct {
+		from, to   time.Time
+		most, used int
+	}
+	// Each returns how much of a call counts at an instant at which it has begun.
+	others := map[string]func(c call, now time.Time) int{
+		"reserved at the beginning, corrected at the end": func(c call, now time.Time) int {
+			switch {
+			case now.Before(c.to):
+				return c.most
+			case now.Sub(c.from) < minute:
+				return c.used
+			}
+			return 0
+		},
+		"used at the beginning": func(c call, now time.Time) int {
+			if now.Sub(c.from) < minute {
+				return c.used
+			}
+			return 0
+		},
+		"used at the end": func(c call, now time.Time) int {
+			if !now.Before(c.to) && now.Sub(c.to) < minute {
+				return c.used
+			}
+			return 0
+		},
+		"used while the answer is produced": func(c call, now time.Time) (n int) {
+			for i := range c.used {
+				at := c.from.Add(c.to.Sub(c.from) * time.Duration(i+1) / time.Duration(c.used))
+				if !now.Before(at) && now.Sub(at) < minute {
+					n++
+				}
+			}
+			return n
+		},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		rnd := rand.New(rand.NewPCG(1, 2))
+		f := newFarSide(scheduler.MustParseLimits("1000000/min 1000000 tokens/min burst 1000000"), minute, 0)
+		var calls []call
+		for range 300 {
+			time.Sleep(time.Duration(rnd.Int64N(int64(minute / 20))))
+			now := time.Now()
+			f.mu.Lock()
+			strict := f.counted(now)
+			f.mu.Unlock()
+			for name, count := range others {
+				counted := 0
+				for _, c := range calls {
+					counted += count(c, now)
+				}
+				if counted > strict {
+					t.Fatalf("%s: %d tokens count, the server counts %d", name, counted, strict)
+				}
+			}
+			c := call{from: now, to: now.Add(1 + time.Duration(rnd.Int64N(int64(minute)))), most: 1 + rnd.IntN(100)}
+			c.used = 1 + rnd.IntN(c.most)
+			calls = append(calls, c)
+			f.enter(c.most)
+			time.AfterFunc(c.to.Sub(now), func() { f.leave(c.most, c.used) })
+			synctest.Wait()
+		}
+	})
+}
+
 func TestAnswersAreWithinTheirBound(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	total := 0
