@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // With each seed other calls come, their ways differ, and answers are of other lengths. A run is a fifth of a
 // second of work.
-const seeds = 8
+const seeds = 5
 
 // runInBubble is the program's run, in simulated time and over a network in memory.
 func runInBubble(t *testing.T, w way, seed uint64) (got tally) {
