@@ -5,9 +5,9 @@
 //
 // The server runs in this program, behind a real socket. It allows 60 requests and 10,000 tokens in any
 // minute, and 6 calls at once, and answers all others with 429 (Too Many Requests). A minute lasts 600 ms
-// here. Some 800 calls come in nine of them, which is more than the limits allow, and a caller who has waited
-// for a quarter of a minute gives up. How long an answer will be is known only when it ends. What to look
-// for:
+// here. Some 800 calls come in nine of them, which is more than the limits allow. A caller waits for a quarter of
+// a minute at most, and gives up at once if it is known that the wait would be longer. How long an answer will be
+// is known only when it ends. What to look for:
 //
 //   - In turn: one limiter for requests and one for tokens. Whichever is asked first has charged a call that
 //     gives up while it waits for the other one. The last two columns show what was charged for calls that
