@@ -1,4 +1,5 @@
-// Package doctest compiles, vets and runs the Go blocks of Markdown files, so that what they show works.
+// Package doctest compiles, vets and runs the Go blocks of Markdown files, so that what they show works, and finds
+// their broken links.
 //
 // A block that begins with a package clause is a whole file. If it imports testing, its tests are run. If it is a
 // program, and the text after it begins with "It prints" and then says what, in code on the same line or in a

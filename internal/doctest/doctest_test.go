@@ -3,6 +3,7 @@ package doctest
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,13 +14,54 @@ import (
 
 const root = "../.."
 
-// What the README and the guides show works.
-func TestDocuments(t *testing.T) {
+// documents returns the README and the guides.
+func documents(t *testing.T) []string {
+	t.Helper()
 	files, err := filepath.Glob(root + "/docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	problems, blocks, err := Problems(root, append(files, root+"/README.md")...)
+	return append(files, root+"/README.md")
+}
+
+func TestLinks(t *testing.T) {
+	problems, err := BrokenLinks(documents(t)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Error(p)
+	}
+}
+
+func TestBrokenLinks(t *testing.T) {
+	folder := t.TempDir()
+	page, other := filepath.Join(folder, "page.md"), filepath.Join(folder, "other.md")
+	for name, text := range map[string]string{
+		page: "# A page\n[a](other.md) [b](#a-page) [c](other.md#two-words-and-code) [d](https://example.com/none) [e](gone.md)\n" +
+			"[f](#gone) [g](other.md#gone) `[h](gone.md)`\n\n```md\n[i](gone.md)\n```\n",
+		other: "## Two words, and `code`\n```sh\n# gone\n```\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	problems, err := BrokenLinks(page, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"gone.md", "#gone", "other.md#gone"}
+	for i, target := range want {
+		want[i] = page + ": the link to " + target + " leads nowhere"
+	}
+	if !slices.Equal(problems, want) {
+		t.Errorf("got %q, want %q", problems, want)
+	}
+}
+
+// What the README and the guides show works.
+func TestDocuments(t *testing.T) {
+	problems, blocks, err := Problems(root, documents(t)...)
 	if err != nil {
 		t.Fatal(err)
 	}
