@@ -15,11 +15,11 @@ import (
 const tokens, rows scheduler.Unit = "tokens", "rows"
 
 // costs are of a call, in one unit less than it has.
-var costs = []ticket.Cost{tokens.Of(900), rows.Of(4_000)}
+var costs = []ticket.Cost{tokens.Of(9), rows.Of(40)}
 
 // unitWindows returns a window for permits and for each unit of costs, which are never full.
 func unitWindows(units int) []scheduler.Window {
-	all := []scheduler.Window{scheduler.PerSecond(plenty), tokens.PerSecond(1000 * plenty), rows.PerSecond(10_000 * plenty)}
+	all := []scheduler.Window{scheduler.PerSecond(plenty), tokens.PerSecond(plenty), rows.PerSecond(plenty)}
 	return all[:units]
 }
 
@@ -48,7 +48,7 @@ func rateWaitsN(costs []ticket.Cost) contender {
 		requests := rate.NewLimiter(plenty, plenty)
 		var others []*rate.Limiter
 		for range costs {
-			others = append(others, rate.NewLimiter(10_000*plenty, 10_000*plenty))
+			others = append(others, rate.NewLimiter(plenty, plenty))
 		}
 		return func(ctx context.Context) error {
 			if err := requests.Wait(ctx); err != nil {
@@ -94,7 +94,7 @@ func BenchmarkGrowthUnits(b *testing.B) {
 			return t, t.Settle(cost)
 		}
 	}
-	evenly, fromRelease, fromReset := scheduler.Per(plenty, time.Second), scheduler.PerSecond(plenty), scheduler.PerDay(1000*plenty)
+	evenly, fromRelease, fromReset := scheduler.Per(plenty, time.Second), scheduler.PerSecond(plenty), scheduler.PerDay(plenty)
 	evenly.Evenly, fromRelease.From, fromReset.From = true, scheduler.FromRelease, scheduler.FromReset
 
 	for _, group := range []struct {
@@ -118,8 +118,8 @@ func BenchmarkGrowthUnits(b *testing.B) {
 		}},
 		{"acquire, 2 units", []use{
 			{"not settled", unitWindows(2), acquire(costs[:1]...)},
-			{"settled down", unitWindows(2), settled(tokens.Of(300))},
-			{"settled up", unitWindows(2), settled(tokens.Of(1500))},
+			{"settled down", unitWindows(2), settled(tokens.Of(3))},
+			{"settled up", unitWindows(2), settled(tokens.Of(15))},
 		}},
 		{"acquire, 1 window", []use{
 			{"from grant", unitWindows(1), acquire()},
