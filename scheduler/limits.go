@@ -25,7 +25,8 @@ const (
 	// FromReset counts a permit from the last reset before its grant until the next one, as calendar
 	// quotas do: "5000 a day, from midnight". The interval does not slide, so around a reset up to twice
 	// the Permits can be granted in a short time. That is what such a quota allows. A window that slides
-	// keeps within a calendar quota too, whenever its resets are, but cannot use all of it.
+	// keeps within a calendar quota too, whenever its resets are, but cannot use all of it. Its Per must be
+	// at least as long as the longest period: 25 hours for days in a zone that changes its clocks.
 	//
 	// Per is then a length that divides a day (a second, a minute, 15 minutes, an hour), a day, or
 	// [Month]. ResetAt and Zone say when the day begins. The resets of shorter periods are counted from
