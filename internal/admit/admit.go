@@ -1,0 +1,132 @@
+// Package admit takes the permit of a request that a server has received, or says why there is none. It
+// is what the HTTP and gRPC adapters have in common.
+package admit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Reason groups refusals by what a server should answer.
+type Reason uint8
+
+const (
+	// ReasonGone: the client has gone, or its time is over. No answer is needed.
+	ReasonGone Reason = iota
+	// ReasonBusy: no permit is free. Time will mend it.
+	ReasonBusy
+	// ReasonTooLarge: the request needs more than a limit can ever hold.
+	ReasonTooLarge
+	// ReasonUnavailable: the line is full, or the scheduler is paused or closed. It is not the fault of
+	// this client.
+	ReasonUnavailable
+	// ReasonInvalid: the server asks for what cannot work, such as a weight of 0.
+	ReasonInvalid
+)
+
+// Refusal says why a request gets no permit.
+type Refusal struct {
+	Reason Reason
+	Wait   time.Duration // until it is worth asking again; 0 if no time can be given
+	Limit  string        // the limit that binds, such as "3/2s"; "" if none does
+	Err    error         // of package scheduler
+}
+
+// Take takes a permit, and waits for it up to maxWait if that is more than 0. The refusal is nil if it has
+// got one.
+func Take(ctx context.Context, h *scheduler.Handle, weight int, maxWait time.Duration) (t ticket.Ticket, no *Refusal) {
+	if maxWait > 0 || ctx.Err() != nil {
+		t, err := acquireWithin(ctx, h, weight, maxWait)
+		if err == nil {
+			return t, nil
+		}
+		if no = refusal(ctx, err); !no.stale() {
+			return t, no
+		}
+	}
+	// To try and to ask for the reason are two decisions. A permit may come free between them.
+	for range 3 {
+		t, ok := h.TryAcquireN(weight)
+		if ok {
+			return t, nil
+		}
+		_, err := h.AcquireN(overdue{ctx}, weight)
+		if no = refusal(ctx, err); !no.stale() {
+			break
+		}
+	}
+	if maxWait <= 0 && errors.Is(no.Err, scheduler.ErrQueueFull) {
+		no.Reason = ReasonBusy // this request would not have joined the line
+	}
+	return t, no
+}
+
+func acquireWithin(ctx context.Context, h *scheduler.Handle, weight int, d time.Duration) (ticket.Ticket, error) {
+	if d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	return h.AcquireN(ctx, weight)
+}
+
+// overdue is a context whose deadline has passed and which has not ended: a ticket that asks with it is
+// never granted and never waits, and is told why it would have to.
+type overdue struct{ context.Context }
+
+func (overdue) Deadline() (time.Time, bool) { return time.Time{}, true }
+
+// stale reports whether the reason no longer holds: a permit may be free by now.
+func (no *Refusal) stale() bool {
+	var noPermit *scheduler.NoPermitError
+	if errors.As(no.Err, &noPermit) {
+		return noPermit.Wait == 0
+	}
+	return no.Reason == ReasonBusy && errors.Is(no.Err, context.DeadlineExceeded) // maxWait is over
+}
+
+// refusal explains an error of AcquireN; ctx is that of the request, without maxWait.
+func refusal(ctx context.Context, err error) *Refusal {
+	no := &Refusal{Err: err}
+	var (
+		late     *scheduler.DeadlineError
+		noPermit *scheduler.NoPermitError
+		full     *scheduler.QueueFullError
+		large    *scheduler.TooLargeError
+		invalid  *scheduler.InvalidError
+	)
+	switch {
+	case ctx.Err() != nil:
+		no.Reason = ReasonGone
+	case errors.As(err, &late):
+		// The deadline is the server's, so to the client this is a permit that is not free now.
+		no.Err = &scheduler.NoPermitError{Wait: late.Wait, Limit: late.Limit}
+		no.Reason, no.Wait, no.Limit = ReasonBusy, late.Wait, late.Limit
+	case errors.As(err, &noPermit):
+		no.Reason, no.Wait, no.Limit = ReasonBusy, noPermit.Wait, noPermit.Limit
+	case errors.As(err, &full):
+		no.Reason, no.Wait = ReasonUnavailable, full.Wait
+	case errors.As(err, &large):
+		no.Reason, no.Limit = ReasonTooLarge, large.Limit
+	case errors.As(err, &invalid):
+		no.Reason = ReasonInvalid
+	case errors.Is(err, context.DeadlineExceeded):
+		no.Reason = ReasonBusy
+	default:
+		no.Reason = ReasonUnavailable
+	}
+	if no.Limit == pauseLimit {
+		no.Reason, no.Limit = ReasonUnavailable, ""
+	}
+	if no.Wait == scheduler.Forever {
+		no.Wait = 0
+	}
+	return no
+}
+
+// pauseLimit is the Limit of a refusal that is due to a pause.
+const pauseLimit = "pause"
