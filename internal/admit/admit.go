@@ -11,6 +11,12 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
+// Source is what permits are taken from. A *scheduler.Scheduler and a *scheduler.Handle are sources.
+type Source interface {
+	AcquireN(ctx context.Context, weight int) (ticket.Ticket, error)
+	TryAcquireN(weight int) (ticket.Ticket, bool)
+}
+
 // Reason groups refusals by what a server should answer.
 type Reason uint8
 
@@ -38,9 +44,13 @@ type Refusal struct {
 
 // Take takes a permit, and waits for it up to maxWait if that is more than 0. The refusal is nil if it has
 // got one.
-func Take(ctx context.Context, h *scheduler.Handle, weight int, maxWait time.Duration) (t ticket.Ticket, no *Refusal) {
+func Take(ctx context.Context, s Source, weight int, maxWait time.Duration) (t ticket.Ticket, no *Refusal) {
+	if isNil(s) {
+		err := &scheduler.InvalidError{What: "the scheduler of the request", Want: "a scheduler, or a nil Source for none"}
+		return t, &Refusal{Reason: ReasonInvalid, Err: err}
+	}
 	if maxWait > 0 || ctx.Err() != nil {
-		t, err := acquireWithin(ctx, h, weight, maxWait)
+		t, err := acquireWithin(ctx, s, weight, maxWait)
 		if err == nil {
 			return t, nil
 		}
@@ -50,11 +60,11 @@ func Take(ctx context.Context, h *scheduler.Handle, weight int, maxWait time.Dur
 	}
 	// To try and to ask for the reason are two decisions. A permit may come free between them.
 	for range 3 {
-		t, ok := h.TryAcquireN(weight)
+		t, ok := s.TryAcquireN(weight)
 		if ok {
 			return t, nil
 		}
-		_, err := h.AcquireN(overdue{ctx}, weight)
+		_, err := s.AcquireN(overdue{ctx}, weight)
 		if no = refusal(ctx, err); !no.stale() {
 			break
 		}
@@ -65,13 +75,25 @@ func Take(ctx context.Context, h *scheduler.Handle, weight int, maxWait time.Dur
 	return t, no
 }
 
-func acquireWithin(ctx context.Context, h *scheduler.Handle, weight int, d time.Duration) (ticket.Ticket, error) {
+// isNil reports whether there is a pointer but nothing behind it, as when a map of schedulers lacks the key. Such
+// a request must not pass for one that needs no permit.
+func isNil(s Source) bool {
+	switch s := s.(type) {
+	case *scheduler.Scheduler:
+		return s == nil
+	case *scheduler.Handle:
+		return s == nil
+	}
+	return false
+}
+
+func acquireWithin(ctx context.Context, s Source, weight int, d time.Duration) (ticket.Ticket, error) {
 	if d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
-	return h.AcquireN(ctx, weight)
+	return s.AcquireN(ctx, weight)
 }
 
 // overdue is a context whose deadline has passed and which has not ended: a ticket that asks with it is

@@ -77,7 +77,7 @@ func TestReasons(t *testing.T) {
 				}
 				before := s.Stats()
 				began := time.Now()
-				tk, no := Take(t.Context(), s.Handle(), weight, c.maxWait)
+				tk, no := Take(t.Context(), s, weight, c.maxWait)
 				if got := describe(tk, no); got != c.want {
 					t.Errorf("got %q, want %q", got, c.want)
 				}
@@ -167,6 +167,15 @@ func TestGone(t *testing.T) {
 			t.Error(describe(tk, no))
 		}
 	})
+}
+
+// A nil scheduler is a mistake, and lets nothing through.
+func TestNilScheduler(t *testing.T) {
+	for _, s := range []Source{(*scheduler.Scheduler)(nil), (*scheduler.Handle)(nil)} {
+		if tk, no := Take(t.Context(), s, 1, 0); describe(tk, no) != "invalid 0s " {
+			t.Errorf("%T: %s", s, describe(tk, no))
+		}
+	}
 }
 
 // Whatever comes in between, a request is granted or refused with a reason, a grant is never lost, and the

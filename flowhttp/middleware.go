@@ -1,0 +1,197 @@
+package flowhttp
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/admit"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Source is what requests take their permits from: a [*scheduler.Scheduler], one of its flows, or a
+// [*scheduler.Handle].
+type Source interface {
+	AcquireN(ctx context.Context, weight int) (ticket.Ticket, error)
+	TryAcquireN(weight int) (ticket.Ticket, bool)
+}
+
+// Limit says how [Middleware] limits the requests of a server. Only Scheduler must be set: the zero value
+// of every other field means what most servers want.
+//
+// What a request is answered:
+//
+//	a permit is free, or becomes free within MaxWait   the handler runs
+//	no permit is free                                  429, Retry-After if the time is known
+//	the request may wait, but the line is full         503, Retry-After if the time is known
+//	the scheduler is paused                            503, Retry-After if the end is known
+//	the scheduler is closed or draining                503
+//	the weight is more than a limit can ever hold      413
+//	the weight is below 1, or the scheduler is nil     500
+//	the client went while the request waited           nothing
+//
+// Retry-After is in whole seconds, rounded up: who comes back then is not too early.
+type Limit struct {
+	// Scheduler returns what a request takes its permit from. [Always] makes it for one scheduler and
+	// [Flows] for one line per client; a function of your own may choose one by path or by key. A
+	// request for which it returns nil is served without a permit, such as a health check. (A nil
+	// *scheduler.Scheduler is a mistake and answered 500.)
+	Scheduler func(*http.Request) Source
+
+	// Weight returns how many permits a request takes. If it is nil, each takes 1.
+	Weight func(*http.Request) int
+
+	// MaxWait is how long a request may wait for its permit. With 0 none waits. A request that cannot be
+	// granted in time is refused at once if that is known, because a window is full; if a permit must
+	// first be released, it is refused when the time is over. With [scheduler.Forever] a request waits for as
+	// long as its client does.
+	//
+	// net/http notices that a client has gone only when the request has no body or the body has been
+	// read. Otherwise the request keeps its place in line until its turn or until MaxWait.
+	MaxWait time.Duration
+
+	// Headers says which answers tell the client how much is left. If it is [HeadersAlways], the zero
+	// value, all do.
+	Headers HeaderUse
+
+	// Name is put before the names of the policies in the headers: "client" makes "client 5/s" of "5/s".
+	// Set it where a request passes several limits.
+	Name string
+
+	// Refuse writes the answer to a request that gets no permit, which has not been served. Headers that
+	// say when to come back are set already; Refuse writes the status, [Refusal.Status] unless it knows better, and the
+	// body. If it is nil, [RefuseText] writes one line of text. It is not called for a client that has gone.
+	Refuse func(http.ResponseWriter, *http.Request, Refusal)
+}
+
+// Middleware returns what puts a limit before a handler. The result fits chi's Use and every router whose
+// middleware is a func(http.Handler) http.Handler. See [Handler] for the short form.
+//
+// A request takes its permit before the handler runs, and gives it back when the handler returns or panics.
+// So MaxBurst is the number of handlers that run at once. A websocket, or another connection that the
+// handler takes over, holds its permit until the handler returns.
+//
+// The handler gets the [http.ResponseWriter] as it is, so Flusher, Hijacker, [http.ResponseController] and
+// whatever else it offers keep working.
+//
+// Put it inside [http.TimeoutHandler], as http.TimeoutHandler(limited, …): around it the permit would be
+// given back when the time is over, while the handler may still run.
+//
+// Middleware panics if Limit.Scheduler is nil. It costs about as much as the scheduler's TryAcquire and
+// Release, and with headers about 1 µs more.
+func Middleware(l Limit) func(http.Handler) http.Handler {
+	if l.Scheduler == nil {
+		panic("flowhttp: Limit.Scheduler is nil; for one scheduler use flowhttp.Always(s)")
+	}
+	g := &gate{Limit: l}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, next) })
+	}
+}
+
+// gate is a Limit at work.
+type gate struct {
+	Limit
+	teller teller
+}
+
+func (g *gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	source := g.Scheduler(r)
+	if source == nil {
+		next.ServeHTTP(w, r)
+		return
+	}
+	weight := 1
+	if g.Weight != nil {
+		weight = g.Weight(r)
+	}
+	t, no := admit.Take(r.Context(), source, weight, g.MaxWait)
+	if no != nil {
+		g.refuse(w, r, source, no)
+		return
+	}
+	defer t.Release()
+	if g.Headers == HeadersAlways {
+		g.teller.tell(w.Header(), source, g.Name)
+	}
+	next.ServeHTTP(w, r)
+}
+
+// Refusal is why a request was not served.
+type Refusal struct {
+	Status     int           // what to answer: 413, 429, 500 or 503
+	RetryAfter time.Duration // until it is worth asking again; 0 if no time can be given
+	Policy     string        // the policy that is exhausted, as named in the headers; "" if it is none
+	Err        error         // what the scheduler said, such as a *scheduler.NoPermitError
+}
+
+func (g *gate) refuse(w http.ResponseWriter, r *http.Request, source Source, why *admit.Refusal) {
+	no := Refusal{RetryAfter: why.Wait, Err: why.Err}
+	switch why.Reason {
+	case admit.ReasonGone:
+		return
+	case admit.ReasonBusy:
+		no.Status = http.StatusTooManyRequests
+	case admit.ReasonTooLarge:
+		no.Status = http.StatusRequestEntityTooLarge
+	case admit.ReasonInvalid:
+		no.Status = http.StatusInternalServerError
+	default:
+		no.Status = http.StatusServiceUnavailable
+	}
+	if why.Limit != "" {
+		no.Policy = policyName(g.Name, why.Limit)
+	}
+	if no.RetryAfter > 0 {
+		w.Header().Set(retryAfterField, wholeSeconds(no.RetryAfter))
+	}
+	if g.Headers != HeadersNever && no.Status < http.StatusInternalServerError {
+		g.teller.tell(w.Header(), source, g.Name)
+	}
+	if g.Refuse != nil {
+		g.Refuse(w, r, no)
+	} else {
+		RefuseText(w, r, no)
+	}
+}
+
+// RefuseText answers a refused request with its status and one line of text, such as
+//
+//	too many requests: the limit is 5/s; try again in 2 seconds
+//
+// It is what [Limit.Refuse] does if it is nil.
+func RefuseText(w http.ResponseWriter, _ *http.Request, no Refusal) {
+	http.Error(w, no.sentence(), no.Status)
+}
+
+// sentence says to the client what it can do. It does not quote Err, which is for the server's log.
+func (no Refusal) sentence() string {
+	switch no.Status {
+	case http.StatusTooManyRequests:
+		return "too many requests" + no.limit() + no.advice()
+	case http.StatusRequestEntityTooLarge:
+		return "the request is too large" + no.limit()
+	case http.StatusServiceUnavailable:
+		return "the service is not available now" + no.advice()
+	}
+	return "internal server error"
+}
+
+func (no Refusal) limit() string {
+	if no.Policy == "" {
+		return ""
+	}
+	return ": the limit is " + no.Policy
+}
+
+func (no Refusal) advice() string {
+	switch s := wholeSeconds(no.RetryAfter); {
+	case no.RetryAfter <= 0:
+		return "; try again later"
+	case s == "1":
+		return "; try again in 1 second"
+	default:
+		return fmt.Sprintf("; try again in %s seconds", s)
+	}
+}
