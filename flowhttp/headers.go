@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // HeaderUse says which answers carry the RateLimit and RateLimit-Policy header fields of the IETF draft
 // "RateLimit header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
 //
-// Each window is a policy, named by its text:
+// Each window is a policy, named by the text that [scheduler.ParseLimits] reads:
 //
 //	RateLimit-Policy: "5/s";q=5;w=1, "100/min";q=100;w=60, "burst 4";q=4;qu="concurrent-requests"
 //	RateLimit: "5/s";r=2;t=1, "100/min";r=71;t=12
@@ -139,8 +140,9 @@ func newPolicies(name string, windows []scheduler.WindowStats, burst int) *polic
 	return p
 }
 
-// policyName returns the name of a policy in the headers.
+// policyName returns the name of a policy in the headers, which hold ASCII only.
 func policyName(prefix, limit string) string {
+	limit = strings.ReplaceAll(limit, "µs", "us")
 	if prefix == "" {
 		return limit
 	}

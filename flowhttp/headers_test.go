@@ -31,6 +31,7 @@ func TestFields(t *testing.T) {
 			{limits: "5/10s", calls: 3, pause: 2500 * time.Millisecond, want: `"5/10s";r=2;t=5`, policy: `"5/10s";q=5;w=10`},
 			{limits: "2/1500ms", calls: 1, want: `"2/1.5s";r=1;t=2`, policy: `"2/1.5s";q=2;w=2`},
 			{limits: "2/10ms", calls: 3, pause: 10 * time.Millisecond, want: `"2/10ms";r=1;t=1`, policy: `"2/10ms";q=2;w=1`},
+			{limits: "2/100us", calls: 1, want: `"2/100us";r=1;t=1`, policy: `"2/100us";q=2;w=1`},
 			{limits: "2/s from release", calls: 1, want: `"2/s from release";r=1`, policy: `"2/s from release";q=2;w=1`},
 			{limits: "burst 2", calls: 1, want: "", policy: `"burst 2";q=2;qu="concurrent-requests"`},
 			{limits: fmt.Sprintf("%d/day", math.MaxInt), calls: 1, want: fmt.Sprintf(`"%d/day";r=999999999999999;t=86400`, math.MaxInt),
