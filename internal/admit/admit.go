@@ -45,8 +45,7 @@ type Refusal struct {
 // Take takes a permit, and waits for it up to maxWait if that is more than 0. The refusal is nil if it has
 // got one.
 func Take(ctx context.Context, s Source, weight int, maxWait time.Duration) (t ticket.Ticket, no *Refusal) {
-	if isNil(s) {
-		err := &scheduler.InvalidError{What: "the scheduler of the request", Want: "a scheduler, or a nil Source for none"}
+	if err := Missing(s); err != nil {
 		return t, &Refusal{Reason: ReasonInvalid, Err: err}
 	}
 	if maxWait > 0 || ctx.Err() != nil {
@@ -75,16 +74,20 @@ func Take(ctx context.Context, s Source, weight int, maxWait time.Duration) (t t
 	return t, no
 }
 
-// isNil reports whether there is a pointer but nothing behind it, as when a map of schedulers lacks the key. Such
-// a request must not pass for one that needs no permit.
-func isNil(s Source) bool {
+// Missing returns an error if there is a pointer but nothing behind it, as when a map of schedulers lacks the
+// key. Such a request must not pass for one that needs no permit.
+func Missing(s Source) error {
+	missing := false
 	switch s := s.(type) {
 	case *scheduler.Scheduler:
-		return s == nil
+		missing = s == nil
 	case *scheduler.Handle:
-		return s == nil
+		missing = s == nil
 	}
-	return false
+	if !missing {
+		return nil
+	}
+	return &scheduler.InvalidError{What: "the scheduler of a request", Want: "a scheduler, or a nil Source for none"}
 }
 
 func acquireWithin(ctx context.Context, s Source, weight int, d time.Duration) (ticket.Ticket, error) {
