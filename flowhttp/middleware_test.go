@@ -335,6 +335,35 @@ func TestManyClients(t *testing.T) {
 	})
 }
 
+// A drain serves those who wait and refuses those who come.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := limited(t, "burst 1")
+		h := flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(s), MaxWait: time.Minute})(
+			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }))
+		began := time.Now()
+		var clients sync.WaitGroup
+		for range 3 {
+			clients.Go(func() {
+				if got := get(h); got.StatusCode != http.StatusOK {
+					t.Errorf("one that was there before: %d", got.StatusCode)
+				}
+			})
+		}
+		synctest.Wait()
+		clients.Go(func() {
+			if err := s.Drain(t.Context()); err != nil || time.Since(began) != 3*time.Second {
+				t.Errorf("drained with %v after %v", err, time.Since(began))
+			}
+		})
+		synctest.Wait()
+		if got := get(h); got.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("one that comes later: %d", got.StatusCode)
+		}
+		clients.Wait()
+	})
+}
+
 // Over a connection: a client that hangs up while it waits leaves the line, and one that is refused can use
 // its connection again.
 func TestConnection(t *testing.T) {

@@ -107,43 +107,19 @@ func (overdue) Deadline() (time.Time, bool) { return time.Time{}, true }
 
 // stale reports whether the reason no longer holds: a permit may be free by now.
 func (no *Refusal) stale() bool {
-	var noPermit *scheduler.NoPermitError
-	if errors.As(no.Err, &noPermit) {
-		return noPermit.Wait == 0
+	if e, ok := no.Err.(*scheduler.NoPermitError); ok {
+		return e.Wait == 0
 	}
 	return no.Reason == ReasonBusy && errors.Is(no.Err, context.DeadlineExceeded) // maxWait is over
 }
 
 // refusal explains an error of AcquireN; ctx is that of the request, without maxWait.
 func refusal(ctx context.Context, err error) *Refusal {
-	no := &Refusal{Err: err}
-	var (
-		late     *scheduler.DeadlineError
-		noPermit *scheduler.NoPermitError
-		full     *scheduler.QueueFullError
-		large    *scheduler.TooLargeError
-		invalid  *scheduler.InvalidError
-	)
-	switch {
-	case ctx.Err() != nil:
-		no.Reason = ReasonGone
-	case errors.As(err, &late):
-		// The deadline is the server's, so to the client this is a permit that is not free now.
-		no.Err = &scheduler.NoPermitError{Wait: late.Wait, Limit: late.Limit}
-		no.Reason, no.Wait, no.Limit = ReasonBusy, late.Wait, late.Limit
-	case errors.As(err, &noPermit):
-		no.Reason, no.Wait, no.Limit = ReasonBusy, noPermit.Wait, noPermit.Limit
-	case errors.As(err, &full):
-		no.Reason, no.Wait = ReasonUnavailable, full.Wait
-	case errors.As(err, &large):
-		no.Reason, no.Limit = ReasonTooLarge, large.Limit
-	case errors.As(err, &invalid):
-		no.Reason = ReasonInvalid
-	case errors.Is(err, context.DeadlineExceeded):
-		no.Reason = ReasonBusy
-	default:
-		no.Reason = ReasonUnavailable
+	no := &Refusal{Reason: ReasonGone, Err: err}
+	if ctx.Err() != nil {
+		return no
 	}
+	no.explain(err)
 	if no.Limit == pauseLimit {
 		no.Reason, no.Limit = ReasonUnavailable, ""
 	}
@@ -151,6 +127,37 @@ func refusal(ctx context.Context, err error) *Refusal {
 		no.Wait = 0
 	}
 	return no
+}
+
+// explain fills in what the first error of a known type says. A server under attack refuses a lot, so it does
+// not use errors.As, which allocates for each type that it looks for.
+func (no *Refusal) explain(err error) {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch e := e.(type) {
+		case *scheduler.DeadlineError:
+			// The deadline is the server's, so to the client this is a permit that is not free now.
+			no.Err = &scheduler.NoPermitError{Wait: e.Wait, Limit: e.Limit}
+			no.Reason, no.Wait, no.Limit = ReasonBusy, e.Wait, e.Limit
+			return
+		case *scheduler.NoPermitError:
+			no.Err = e
+			no.Reason, no.Wait, no.Limit = ReasonBusy, e.Wait, e.Limit
+			return
+		case *scheduler.QueueFullError:
+			no.Reason, no.Wait = ReasonUnavailable, e.Wait
+			return
+		case *scheduler.TooLargeError:
+			no.Reason, no.Limit = ReasonTooLarge, e.Limit
+			return
+		case *scheduler.InvalidError:
+			no.Reason = ReasonInvalid
+			return
+		}
+	}
+	no.Reason = ReasonUnavailable
+	if errors.Is(err, context.DeadlineExceeded) {
+		no.Reason = ReasonBusy
+	}
 }
 
 // pauseLimit is the Limit of a refusal that is due to a pause.
