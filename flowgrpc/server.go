@@ -46,7 +46,7 @@ func UnaryServerInterceptor(l Limit) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		t, no := l.take(ctx, info.FullMethod, req)
 		if no != nil {
-			err, trailer := refuse(ctx, no)
+			trailer, err := refuse(ctx, no)
 			grpc.SetTrailer(ctx, trailer)
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func StreamServerInterceptor(l Limit) grpc.StreamServerInterceptor {
 		ctx := stream.Context()
 		t, no := l.take(ctx, info.FullMethod, nil)
 		if no != nil {
-			err, trailer := refuse(ctx, no)
+			trailer, err := refuse(ctx, no)
 			stream.SetTrailer(trailer)
 			return err
 		}
@@ -93,21 +93,20 @@ const pushback = "grpc-retry-pushback-ms"
 
 const doNotRetry = -1
 
-// refuse returns the status of a call that gets no permit, and its trailer.
-func refuse(ctx context.Context, no *admit.Refusal) (error, metadata.MD) {
+// refuse returns the trailer and the status of a call that gets no permit.
+func refuse(ctx context.Context, no *admit.Refusal) (trailer metadata.MD, err error) {
 	code := codes.ResourceExhausted
 	switch no.Reason {
 	case admit.ReasonGone:
-		return &statusError{status.FromContextError(ctx.Err()), no.Err}, nil
+		return nil, &statusError{status.FromContextError(ctx.Err()), no.Err}
 	case admit.ReasonUnavailable:
 		code = codes.Unavailable
 	case admit.ReasonInvalid:
 		// The mistake is the server's, and its details are not for the client.
-		return &statusError{status.New(codes.Internal, "internal error"), no.Err}, nil
+		return nil, &statusError{status.New(codes.Internal, "internal error"), no.Err}
 	}
 	st := status.New(code, no.Err.Error())
 	var details []protoadapt.MessageV1
-	var trailer metadata.MD
 	if no.Reason == admit.ReasonTooLarge {
 		trailer = pushBack(doNotRetry)
 	}
@@ -126,7 +125,7 @@ func refuse(ctx context.Context, no *admit.Refusal) (error, metadata.MD) {
 	if with, err := st.WithDetails(details...); err == nil {
 		st = with
 	}
-	return &statusError{st, no.Err}, trailer
+	return trailer, &statusError{st, no.Err}
 }
 
 func pushBack(ms int64) metadata.MD { return metadata.Pairs(pushback, strconv.FormatInt(ms, 10)) }
