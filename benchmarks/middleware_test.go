@@ -120,4 +120,6 @@ func failsafeHandler(_ testing.TB, permits int) wrap {
 	return func(h http.Handler) http.Handler { return failsafehttp.NewHandler(h, limiter) }
 }
 
-func httprateHandler(_ testing.TB, permits int) wrap { return httprate.LimitBy(permits, window, httprate.Key("*")) }
+func httprateHandler(_ testing.TB, permits int) wrap {
+	return httprate.LimitBy(permits, window, httprate.Key("*"))
+}

@@ -303,11 +303,11 @@ func TestRetryInfoPausesAll(t *testing.T) {
 	}
 }
 
-// A stream's RetryInfo is heard too.
+// A stream's RetryInfo is heard too, also without the handler of attempts.
 func TestRetryInfoOfStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		far, near := start(t, "1/5s"), start(t, "100/s")
-		conn := dial(t, serve(t, echo(), limited(far)...), calls(near)...)
+		conn := dial(t, serve(t, echo(), limited(far)...), grpc.WithStreamInterceptor(flowgrpc.StreamClientInterceptor(flowgrpc.Calls{Scheduler: flowgrpc.Always(near)})))
 		began := time.Now()
 		if err := talk(t.Context(), conn); err != nil {
 			t.Error(err)
@@ -320,5 +320,59 @@ func TestRetryInfoOfStream(t *testing.T) {
 		}
 		allBack(t, near)
 		allBack(t, far)
+	})
+}
+
+// The same of a unary call.
+func TestRetryInfoOfCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far, near := start(t, "1/5s"), start(t, "100/s")
+		conn := dial(t, serve(t, echo(), limited(far)...), grpc.WithUnaryInterceptor(flowgrpc.UnaryClientInterceptor(flowgrpc.Calls{Scheduler: flowgrpc.Always(near)})))
+		began := time.Now()
+		for i, want := range []codes.Code{codes.OK, codes.ResourceExhausted, codes.OK} {
+			if _, err := ask(t.Context(), conn); status.Code(err) != want {
+				t.Errorf("call %d: %v, want %v", i, err, want)
+			}
+		}
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// Calls that need no permit pass, and a nil scheduler is a mistake.
+func TestClientChooses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var missing *scheduler.Scheduler
+		conn := dial(t, serve(t, echo()), flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: func(_ context.Context, method string) flowgrpc.Source {
+			if method == chat {
+				return nil
+			}
+			return missing
+		}})...)
+		if err := talk(t.Context(), conn); err != nil {
+			t.Error(err)
+		}
+		if _, err := ask(t.Context(), conn); status.Code(err) != codes.InvalidArgument {
+			t.Error(err)
+		}
+	})
+}
+
+// A handle takes permits, and cannot follow advice.
+func TestClientHandle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far, near := start(t, "1/5s"), start(t, "100/s")
+		conn := dial(t, serve(t, echo(), limited(far)...), append(calls(near.Handle()), retries("3"))...)
+		began := time.Now()
+		for range 2 {
+			if _, err := ask(t.Context(), conn); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took != 5*time.Second || near.Stats().Paused || near.Stats().Granted != 2 {
+			t.Errorf("took %v, %+v", took, near.Stats())
+		}
+		allBack(t, near)
 	})
 }

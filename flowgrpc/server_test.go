@@ -159,6 +159,24 @@ func TestServerStreamHolds(t *testing.T) {
 	})
 }
 
+// A unary call holds its permit while its handler runs.
+func TestServerUnaryHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, "burst 1")
+		srv := echo()
+		srv.say = func(context.Context, string) (string, error) {
+			if got := s.Stats().InUse; got != 1 {
+				t.Errorf("%d permits in use", got)
+			}
+			return "", nil
+		}
+		if _, err := ask(t.Context(), dial(t, serve(t, srv, limited(s)...))); err != nil {
+			t.Error(err)
+		}
+		allBack(t, s)
+	})
+}
+
 func TestServerPanic(t *testing.T) {
 	s := start(t, "burst 1")
 	boom := func(context.Context, any) (any, error) { panic("boom") }

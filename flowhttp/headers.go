@@ -56,7 +56,6 @@ type teller struct{ last atomic.Pointer[policies] }
 
 // policies is what the fields say of limits, whatever is used of them.
 type policies struct {
-	name    string
 	windows []scheduler.Window
 	burst   int
 
@@ -110,7 +109,7 @@ func (p *policies) describes(windows []scheduler.WindowStats, burst int) bool {
 }
 
 func newPolicies(name string, windows []scheduler.WindowStats, burst int) *policies {
-	p := &policies{name: name, burst: burst}
+	p := &policies{burst: burst}
 	var field []byte
 	for i, w := range windows {
 		p.windows = append(p.windows, w.Window)

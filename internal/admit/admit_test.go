@@ -169,6 +169,33 @@ func TestGone(t *testing.T) {
 	})
 }
 
+// unlucky is a source where permits come free between a try and the question why it failed.
+type unlucky struct {
+	*scheduler.Scheduler
+	times int
+}
+
+func (u *unlucky) TryAcquireN(n int) (t ticket.Ticket, ok bool) {
+	if u.times--; u.times >= 0 {
+		return t, false
+	}
+	return u.Scheduler.TryAcquireN(n)
+}
+
+// A reason that is out of date is not told: the request tries again, though not for ever.
+func TestFreeMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		times int
+		want  string
+	}{{1, "granted"}, {2, "granted"}, {1_000_000, "busy 0s "}} {
+		s := start(t, "5/h burst 1")
+		tk, no := Take(t.Context(), &unlucky{s, c.times}, 1, 0)
+		if got := describe(tk, no); got != c.want {
+			t.Errorf("%d times: %s, want %s", c.times, got, c.want)
+		}
+	}
+}
+
 // A nil scheduler is a mistake, and lets nothing through.
 func TestNilScheduler(t *testing.T) {
 	for _, s := range []Source{(*scheduler.Scheduler)(nil), (*scheduler.Handle)(nil)} {
