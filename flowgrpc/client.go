@@ -99,7 +99,7 @@ func (c *Calls) mustBeValid() {
 // leave is what a call was allowed.
 type leave struct {
 	ticket   ticket.Ticket
-	source   Source // nil: the call needs no permit
+	source   scheduler.Source // nil: the call needs no permit
 	maxPause time.Duration
 }
 
@@ -112,8 +112,9 @@ func (c *Calls) take(ctx context.Context, method string, message any) (l leave, 
 	if l.maxPause == 0 {
 		l.maxPause = DefaultMaxPause
 	}
-	if err = admit.Missing(l.source); err == nil {
-		l.ticket, err = l.source.AcquireN(ctx, c.Weight.weigh(ctx, method, message))
+	h := l.source.Handle()
+	if err = admit.Missing(h); err == nil {
+		l.ticket, err = h.AcquireN(ctx, c.Weight.weigh(ctx, method, message))
 	}
 	if err != nil {
 		return l, &statusError{status.New(code(err), err.Error()), err}

@@ -344,7 +344,7 @@ func TestRetryInfoOfCall(t *testing.T) {
 func TestClientChooses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var missing *scheduler.Scheduler
-		conn := dial(t, serve(t, echo()), flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: func(_ context.Context, method string) flowgrpc.Source {
+		conn := dial(t, serve(t, echo()), flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: func(_ context.Context, method string) scheduler.Source {
 			if method == chat {
 				return nil
 			}

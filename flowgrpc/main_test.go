@@ -131,10 +131,10 @@ func ask(ctx context.Context, conn *grpc.ClientConn, opts ...grpc.CallOption) (s
 	return reply.Value, err
 }
 
-func limited(s flowgrpc.Source) []grpc.ServerOption {
+func limited(s scheduler.Source) []grpc.ServerOption {
 	return flowgrpc.ServerOptions(flowgrpc.Limit{Scheduler: flowgrpc.Always(s)})
 }
 
-func calls(s flowgrpc.Source) []grpc.DialOption {
+func calls(s scheduler.Source) []grpc.DialOption {
 	return flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: flowgrpc.Always(s)})
 }

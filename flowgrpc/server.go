@@ -84,7 +84,7 @@ func (l *Limit) take(ctx context.Context, method string, message any) (t ticket.
 	if source == nil {
 		return t, nil
 	}
-	return admit.Take(ctx, source, l.Weight.weigh(ctx, method, message), l.MaxWait)
+	return admit.Take(ctx, source.Handle(), l.Weight.weigh(ctx, method, message), l.MaxWait)
 }
 
 // pushback is the trailer that tells a client's retry policy when to try again, in milliseconds, or by a

@@ -222,7 +222,7 @@ func TestServerChoosesByMethod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, "1/h")
 		var missing *scheduler.Scheduler
-		conn := dial(t, serve(t, echo(), flowgrpc.ServerOptions(flowgrpc.Limit{Scheduler: func(ctx context.Context, method string) flowgrpc.Source {
+		conn := dial(t, serve(t, echo(), flowgrpc.ServerOptions(flowgrpc.Limit{Scheduler: func(ctx context.Context, method string) scheduler.Source {
 			md, _ := metadata.FromIncomingContext(ctx)
 			switch {
 			case method == chat:

@@ -3,27 +3,20 @@ package flowgrpc
 import (
 	"context"
 
-	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Source is what calls take their permits from: a [*scheduler.Scheduler], one of its flows, or a
-// [*scheduler.Handle].
-type Source interface {
-	AcquireN(ctx context.Context, weight int) (ticket.Ticket, error)
-	TryAcquireN(weight int) (ticket.Ticket, bool)
-}
-
-// Chooser returns what a call takes its permit from. The method is the full name, such as
+// Chooser returns what a call takes its permit from: a scheduler, one of its flows, or a handle. The method is the full name, such as
 // "/helloworld.Greeter/SayHello". If it returns nil, the call needs no permit. It may choose by method, by
 // peer or by metadata, and give each client a line of its own with [scheduler.Scheduler.Flow].
-type Chooser func(ctx context.Context, method string) Source
+type Chooser func(ctx context.Context, method string) scheduler.Source
 
 // Always returns a Chooser that takes the permits of all calls from s. It panics if s is nil.
-func Always(s Source) Chooser {
+func Always(s scheduler.Source) Chooser {
 	if s == nil {
 		panic("flowgrpc: the scheduler is nil")
 	}
-	return func(context.Context, string) Source { return s }
+	return func(context.Context, string) scheduler.Source { return s }
 }
 
 // Weigher returns how many permits a call takes. The message is the request of a unary call, and nil for a

@@ -55,7 +55,7 @@ func ExampleMiddleware() {
 	defer s.Close()
 
 	limit := flowhttp.Middleware(flowhttp.Limit{
-		Scheduler: func(r *http.Request) flowhttp.Source {
+		Scheduler: func(r *http.Request) scheduler.Source {
 			if r.URL.Path == "/healthz" {
 				return nil
 			}

@@ -11,17 +11,17 @@ import (
 // panics if s is nil.
 //
 //	http.ListenAndServe(addr, flowhttp.Handler(s, mux))
-func Handler(s Source, next http.Handler) http.Handler {
+func Handler(s scheduler.Source, next http.Handler) http.Handler {
 	return Middleware(Limit{Scheduler: Always(s)})(next)
 }
 
 // Always returns a function that takes the permits of all requests from s, for [Limit.Scheduler]. It
 // panics if s is nil.
-func Always(s Source) func(*http.Request) Source {
+func Always(s scheduler.Source) func(*http.Request) scheduler.Source {
 	if s == nil {
 		panic("flowhttp: the scheduler is nil")
 	}
-	return func(*http.Request) Source { return s }
+	return func(*http.Request) scheduler.Source { return s }
 }
 
 // Flows returns a function that gives the requests of each key a line of their own, for
@@ -31,9 +31,9 @@ func Always(s Source) func(*http.Request) Source {
 // keys, and each that waits costs memory.
 //
 // It is no limit per client: a client alone may use all that there is.
-func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Request) Source {
+func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Request) scheduler.Source {
 	if s == nil || key == nil {
 		panic("flowhttp: Flows needs a scheduler and a key")
 	}
-	return func(r *http.Request) Source { return s.Flow(key(r), 1) }
+	return func(r *http.Request) scheduler.Source { return s.Flow(key(r), 1) }
 }

@@ -64,7 +64,7 @@ type policies struct {
 }
 
 // tell adds the fields to h. It does nothing if the source has no Stats.
-func (t *teller) tell(h http.Header, source Source, name string) {
+func (t *teller) tell(h http.Header, source scheduler.Source, name string) {
 	from, ok := source.(interface {
 		Stats() scheduler.Stats
 		Limits() scheduler.Limits

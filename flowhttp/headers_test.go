@@ -169,7 +169,7 @@ func TestNestedLimits(t *testing.T) {
 func TestFieldsFollowTheLimits(t *testing.T) {
 	s, other := limited(t, "5/s"), limited(t, "6/s")
 	current := s
-	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(*http.Request) flowhttp.Source { return current }})(hello)
+	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(*http.Request) scheduler.Source { return current }})(hello)
 	for _, c := range []struct {
 		do   func()
 		want string

@@ -1,21 +1,13 @@
 package flowhttp
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/admit"
-	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/scheduler"
 )
-
-// Source is what requests take their permits from: a [*scheduler.Scheduler], one of its flows, or a
-// [*scheduler.Handle].
-type Source interface {
-	AcquireN(ctx context.Context, weight int) (ticket.Ticket, error)
-	TryAcquireN(weight int) (ticket.Ticket, bool)
-}
 
 // Limit says how [Middleware] limits the requests of a server. Only Scheduler must be set: the zero value
 // of every other field means what most servers want.
@@ -37,7 +29,7 @@ type Limit struct {
 	// [Flows] for one line per client; a function of your own may choose one by path or by key. A
 	// request for which it returns nil is served without a permit, such as a health check. (A nil
 	// *scheduler.Scheduler is a mistake and answered 500.)
-	Scheduler func(*http.Request) Source
+	Scheduler func(*http.Request) scheduler.Source
 
 	// Weight returns how many permits a request takes. If it is nil, each takes 1.
 	Weight func(*http.Request) int
@@ -107,7 +99,7 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	if g.Weight != nil {
 		weight = g.Weight(r)
 	}
-	t, no := admit.Take(r.Context(), source, weight, g.MaxWait)
+	t, no := admit.Take(r.Context(), source.Handle(), weight, g.MaxWait)
 	if no != nil {
 		g.refuse(w, r, source, no)
 		return
@@ -127,7 +119,7 @@ type Refusal struct {
 	Err        error         // what the scheduler said, such as a *scheduler.NoPermitError
 }
 
-func (g *gate) refuse(w http.ResponseWriter, r *http.Request, source Source, why *admit.Refusal) {
+func (g *gate) refuse(w http.ResponseWriter, r *http.Request, source scheduler.Source, why *admit.Refusal) {
 	no := Refusal{RetryAfter: why.Wait, Err: why.Err}
 	switch why.Reason {
 	case admit.ReasonGone:

@@ -192,7 +192,7 @@ func TestHeldWhileServed(t *testing.T) {
 
 func TestUnlimitedRequest(t *testing.T) {
 	s := limited(t, "1/h")
-	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(r *http.Request) flowhttp.Source {
+	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(r *http.Request) scheduler.Source {
 		if r.URL.Path == "/healthz" {
 			return nil
 		}
@@ -216,7 +216,7 @@ func TestUnlimitedRequest(t *testing.T) {
 // A map that lacks the key gives a nil scheduler. The request must not pass for an unlimited one.
 func TestMissingSchedulerFailsClosed(t *testing.T) {
 	byKey := map[string]*scheduler.Scheduler{}
-	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(*http.Request) flowhttp.Source { return byKey["nobody"] }})(hello)
+	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(*http.Request) scheduler.Source { return byKey["nobody"] }})(hello)
 	if got := get(h); got.StatusCode != http.StatusInternalServerError {
 		t.Errorf("answered %d", got.StatusCode)
 	}

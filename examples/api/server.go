@@ -26,11 +26,11 @@ func catalogue() http.Handler {
 }
 
 // lining says in which line of a scheduler a request waits.
-type lining func(*scheduler.Scheduler) func(*http.Request) flowhttp.Source
+type lining func(*scheduler.Scheduler) func(*http.Request) scheduler.Source
 
-func oneLine(s *scheduler.Scheduler) func(*http.Request) flowhttp.Source { return flowhttp.Always(s) }
+func oneLine(s *scheduler.Scheduler) func(*http.Request) scheduler.Source { return flowhttp.Always(s) }
 
-func lineEach(s *scheduler.Scheduler) func(*http.Request) flowhttp.Source {
+func lineEach(s *scheduler.Scheduler) func(*http.Request) scheduler.Source {
 	return flowhttp.Flows(s, clientName)
 }
 
