@@ -59,8 +59,23 @@ func (c *call) chargeAgain() {
 		return
 	}
 	for _, w := range s.Limits().Windows {
-		s.Charge(w, c.ticket.Weight()) // limits that have changed since have nothing to charge
+		if n := c.amount(w.Unit); n > 0 {
+			s.Charge(w, n) // an error means that the limits have changed, and then there is nothing to charge
+		}
 	}
+}
+
+// amount returns what the call takes of a unit.
+func (c *call) amount(u scheduler.Unit) (n int) {
+	if u == "" {
+		return c.ticket.Weight()
+	}
+	for _, cost := range c.costs {
+		if cost.Unit == string(u) {
+			n += cost.Amount
+		}
+	}
+	return n
 }
 
 // TagRPC implements [stats.Handler].

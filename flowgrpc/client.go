@@ -26,6 +26,9 @@ type Calls struct {
 	// Weight returns how many permits a call takes. If it is nil, each takes 1.
 	Weight Weigher
 
+	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else.
+	Cost Coster
+
 	// MaxPause is the longest pause that a server can make all calls take by its advice. If it is 0, it is
 	// [DefaultMaxPause]. If it is negative, advice is not followed.
 	MaxPause time.Duration
@@ -100,6 +103,7 @@ func (c *Calls) mustBeValid() {
 type leave struct {
 	ticket   ticket.Ticket
 	source   scheduler.Source // nil: the call needs no permit
+	costs    []ticket.Cost
 	maxPause time.Duration
 }
 
@@ -114,7 +118,8 @@ func (c *Calls) take(ctx context.Context, method string, message any) (l leave, 
 	}
 	h := l.source.Handle()
 	if err = admit.Missing(h); err == nil {
-		l.ticket, err = h.AcquireN(ctx, c.Weight.weigh(ctx, method, message))
+		l.costs = c.Cost.costs(ctx, method, message)
+		l.ticket, err = h.AcquireN(ctx, c.Weight.weigh(ctx, method, message), l.costs...)
 	}
 	if err != nil {
 		return l, &statusError{status.New(code(err), err.Error()), err}

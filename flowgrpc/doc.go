@@ -18,11 +18,12 @@
 //	no permit is free, and the wait is known           ResourceExhausted, RetryInfo, pushback of the wait
 //	the same, but the call's deadline comes earlier    ResourceExhausted, RetryInfo, pushback -1: no retry
 //	no permit is free, and a call must first end       ResourceExhausted
-//	the weight is more than a limit can ever hold      ResourceExhausted, pushback -1: no retry
+//	weight or cost is more than a limit can ever hold  ResourceExhausted, pushback -1: no retry
 //	the call may wait, but the line is full            Unavailable, RetryInfo and pushback if the wait is known
 //	the scheduler is paused                            Unavailable, RetryInfo and pushback if the end is known
 //	the scheduler is closed or draining                Unavailable
-//	the weight is below 1, or the scheduler is nil     Internal
+//	the weight is below 1, the unit of a cost is not
+//	one of the scheduler's, or the scheduler is nil    Internal
 //	the client has gone while the call waited          Canceled or DeadlineExceeded
 //
 // RetryInfo and QuotaFailure, which names the limit, are details of the status
@@ -36,7 +37,7 @@
 //	the deadline cannot be met, or has passed    DeadlineExceeded
 //	the context was cancelled                    Canceled
 //	a scheduler that does not block, a full line ResourceExhausted
-//	the weight is too large or below 1           InvalidArgument
+//	weight or cost cannot work                   InvalidArgument
 //	the scheduler is closed                      Unavailable
 //
 // When a server answers ResourceExhausted or Unavailable with a RetryInfo, all calls of the scheduler pause for

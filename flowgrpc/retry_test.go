@@ -136,6 +136,22 @@ func TestAttemptsAreHeard(t *testing.T) {
 	})
 }
 
+// An attempt that is made again costs once more, in each unit.
+func TestAttemptsCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, "9/h 500 tokens/h")
+		far := &overloaded{refusals: 2, code: codes.ResourceExhausted, pushback: "1000"}
+		opts := flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: flowgrpc.Always(s), Cost: sixty})
+		conn := dial(t, serve(t, echo(), grpc.ChainUnaryInterceptor(far.interceptor)), append(opts, retries("5"))...)
+		if _, err := ask(t.Context(), conn); err != nil {
+			t.Error(err)
+		}
+		if got := s.Stats().Windows; got[0].Used != 3 || got[1].Used != 180 {
+			t.Errorf("charged for 3 attempts: %v, %v", got[0], got[1])
+		}
+	})
+}
+
 // Without retries every call is charged once.
 func TestAttemptsOfOrdinaryCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,6 +25,10 @@ type Limit struct {
 	// Weight returns how many permits a call takes. If it is nil, each takes 1.
 	Weight Weigher
 
+	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else. If it is set,
+	// the handler finds the ticket with [ticket.FromContext], and can settle what the call really cost.
+	Cost Coster
+
 	// MaxWait is how long a call may wait for its permit. With 0 none waits. With [scheduler.Forever] a
 	// call waits for as long as its client does.
 	MaxWait time.Duration
@@ -51,6 +55,9 @@ func UnaryServerInterceptor(l Limit) grpc.UnaryServerInterceptor {
 			return nil, err
 		}
 		defer t.Release()
+		if l.Cost != nil {
+			ctx = ticket.NewContext(ctx, t)
+		}
 		return handler(ctx, req)
 	}
 }
@@ -68,9 +75,20 @@ func StreamServerInterceptor(l Limit) grpc.StreamServerInterceptor {
 			return err
 		}
 		defer t.Release()
+		if l.Cost != nil {
+			stream = &costlyStream{stream, ticket.NewContext(ctx, t)}
+		}
 		return handler(srv, stream)
 	}
 }
+
+// costlyStream is a stream whose handler can settle its cost.
+type costlyStream struct {
+	grpc.ServerStream
+	ctx context.Context // has the ticket
+}
+
+func (s *costlyStream) Context() context.Context { return s.ctx }
 
 func (l *Limit) mustBeValid() {
 	if l.Scheduler == nil {
@@ -84,7 +102,7 @@ func (l *Limit) take(ctx context.Context, method string, message any) (t ticket.
 	if source == nil {
 		return t, nil
 	}
-	return admit.Take(ctx, source.Handle(), l.Weight.weigh(ctx, method, message), l.MaxWait)
+	return admit.Take(ctx, source.Handle(), l.Weight.weigh(ctx, method, message), l.MaxWait, l.Cost.costs(ctx, method, message)...)
 }
 
 // pushback is the trailer that tells a client's retry policy when to try again, in milliseconds, or by a

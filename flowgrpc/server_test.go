@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowguard-go/flowguard/flowgrpc"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // describe writes down what a client is told: the code, RetryInfo, the limit, and the pushback.
@@ -176,6 +177,44 @@ func TestServerUnaryHolds(t *testing.T) {
 		allBack(t, s)
 	})
 }
+
+// Calls and streams are charged what they are expected to cost, and settled by the handler.
+func TestServerCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, "9/h 100 tokens/h")
+		settle := func(ctx context.Context) {
+			tk, ok := ticket.FromContext(ctx)
+			if !ok {
+				t.Error("the handler has no ticket")
+			}
+			if err := tk.Settle(tokens.Of(30)); err != nil {
+				t.Error(err)
+			}
+		}
+		srv := echo()
+		srv.say = func(ctx context.Context, text string) (string, error) { settle(ctx); return text, nil }
+		srv.chat = func(stream grpc.ServerStream) error { settle(stream.Context()); return nil }
+		conn := dial(t, serve(t, srv, flowgrpc.ServerOptions(flowgrpc.Limit{Scheduler: flowgrpc.Always(s), Cost: sixty})...))
+		if _, err := ask(t.Context(), conn); err != nil {
+			t.Error(err)
+		}
+		if err := talk(t.Context(), conn); err != nil {
+			t.Error(err)
+		}
+		if got := s.Stats().Windows[1].Used; got != 60 {
+			t.Errorf("%d tokens used, want twice 30", got)
+		}
+		if _, err := ask(t.Context(), conn); describe(err, nil) != "ResourceExhausted retry 1h0m0s limit 100 tokens/h" {
+			t.Error(err)
+		}
+		allBack(t, s)
+	})
+}
+
+const tokens scheduler.Unit = "tokens"
+
+// sixty is what the tests' calls cost.
+func sixty(context.Context, string, any) []ticket.Cost { return []ticket.Cost{tokens.Of(60)} }
 
 func TestServerPanic(t *testing.T) {
 	s := start(t, "burst 1")

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Chooser returns what a call takes its permit from: a scheduler, one of its flows, or a handle. The method is the full name, such as
@@ -28,4 +29,15 @@ func (w Weigher) weigh(ctx context.Context, method string, message any) int {
 		return 1
 	}
 	return w(ctx, method, message)
+}
+
+// Coster returns what a call costs in the units of the scheduler's windows, such as an estimate of its tokens. The
+// message is the request of a unary call, and nil for a stream.
+type Coster func(ctx context.Context, method string, message any) []ticket.Cost
+
+func (c Coster) costs(ctx context.Context, method string, message any) []ticket.Cost {
+	if c == nil {
+		return nil
+	}
+	return c(ctx, method, message)
 }

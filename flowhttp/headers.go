@@ -24,6 +24,8 @@ import (
 // believes the headers is never too early. A MaxBurst is told as a policy but not in RateLimit, because
 // what is in use has changed by the time the client reads it.
 //
+// A window that counts a unit, such as tokens, says so with qu in RateLimit-Policy.
+//
 // The fields are added to those that are there already, so that a request that passes several limits hears
 // of all. They need the methods Stats, Limits and Clock, which a [*scheduler.Scheduler] and its flows have. A
 // [*scheduler.Handle] has no Stats, so for it the fields are left out. What they say of a shared scheduler is what all its clients
@@ -121,6 +123,10 @@ func newPolicies(name string, windows []scheduler.WindowStats, burst int) *polic
 		field = append(field, item...)
 		field = append(field, ";q="...)
 		field = appendInteger(field, w.Permits)
+		if w.Unit != "" {
+			field = append(field, ";qu="...)
+			field = appendString(field, string(w.Unit))
+		}
 		// Whole seconds are all that the draft knows. Rounded up they promise less than there is.
 		field = append(field, ";w="...)
 		field = appendInteger(field, ceilSeconds(w.Per))

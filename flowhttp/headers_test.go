@@ -33,6 +33,8 @@ func TestFields(t *testing.T) {
 			{limits: "2/10ms", calls: 3, pause: 10 * time.Millisecond, want: `"2/10ms";r=1;t=1`, policy: `"2/10ms";q=2;w=1`},
 			{limits: "2/100us", calls: 1, want: `"2/100us";r=1;t=1`, policy: `"2/100us";q=2;w=1`},
 			{limits: "2/s from release", calls: 1, want: `"2/s from release";r=1`, policy: `"2/s from release";q=2;w=1`},
+			{limits: "6/min evenly", calls: 1, want: `"6/min evenly";r=0;t=10`, policy: `"6/min evenly";q=6;w=60`},
+			{limits: "9 tokens/min", calls: 1, want: `"9 tokens/min";r=9`, policy: `"9 tokens/min";q=9;qu="tokens";w=60`},
 			{limits: "burst 2", calls: 1, want: "", policy: `"burst 2";q=2;qu="concurrent-requests"`},
 			{limits: fmt.Sprintf("%d/day", math.MaxInt), calls: 1, want: fmt.Sprintf(`"%d/day";r=999999999999999;t=86400`, math.MaxInt),
 				policy: fmt.Sprintf(`"%d/day";q=999999999999999;w=86400`, math.MaxInt)},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowguard-go/flowguard/internal/admit"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Limit says how [Middleware] limits the requests of a server. Only Scheduler must be set: the zero value
@@ -19,8 +20,9 @@ import (
 //	the request may wait, but the line is full         503, Retry-After if the time is known
 //	the scheduler is paused                            503, Retry-After if the end is known
 //	the scheduler is closed or draining                503
-//	the weight is more than a limit can ever hold      413
-//	the weight is below 1, or the scheduler is nil     500
+//	weight or cost is more than a limit can ever hold  413
+//	the weight is below 1, the unit of a cost is not
+//	one of the scheduler's, or the scheduler is nil    500
 //	the client went while the request waited           nothing
 //
 // Retry-After is in whole seconds, rounded up: who comes back then is not too early.
@@ -33,6 +35,11 @@ type Limit struct {
 
 	// Weight returns how many permits a request takes. If it is nil, each takes 1.
 	Weight func(*http.Request) int
+
+	// Cost returns what a request costs in the units of the scheduler's windows, such as an estimate of its
+	// tokens. If it is nil, requests cost nothing but permits. If it is set, the handler finds the ticket with
+	// [ticket.FromContext], and can settle what the request really cost. (Of nested limits it finds the inner.)
+	Cost func(*http.Request) []ticket.Cost
 
 	// MaxWait is how long a request may wait for its permit. With 0 none waits. A request that cannot be
 	// granted in time is refused at once if that is known, because a window is full; if a permit must
@@ -99,7 +106,11 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	if g.Weight != nil {
 		weight = g.Weight(r)
 	}
-	t, no := admit.Take(r.Context(), source.Handle(), weight, g.MaxWait)
+	var costs []ticket.Cost
+	if g.Cost != nil {
+		costs = g.Cost(r)
+	}
+	t, no := admit.Take(r.Context(), source.Handle(), weight, g.MaxWait, costs...)
 	if no != nil {
 		g.refuse(w, r, source, no)
 		return
@@ -107,6 +118,9 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	defer t.Release()
 	if g.Headers == HeadersAlways {
 		g.teller.tell(w.Header(), source, g.Name)
+	}
+	if g.Cost != nil {
+		r = r.WithContext(ticket.NewContext(r.Context(), t))
 	}
 	next.ServeHTTP(w, r)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flowguard-go/flowguard/flowhttp"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // limited starts a scheduler for a test.
@@ -333,6 +334,35 @@ func TestManyClients(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A request is charged what it is expected to cost, and settled by the handler for what it has cost.
+func TestCost(t *testing.T) {
+	const tokens scheduler.Unit = "tokens"
+	s := limited(t, "9/h 100 tokens/h")
+	used := 30
+	h := flowhttp.Middleware(flowhttp.Limit{
+		Scheduler: flowhttp.Always(s),
+		Cost:      func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(60)} },
+	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := s.Stats().Windows[1].Remaining; got > 40 {
+			t.Errorf("%d remain while it runs", got)
+		}
+		tk, ok := ticket.FromContext(r.Context())
+		if !ok {
+			t.Error("the handler has no ticket")
+		}
+		if err := tk.Settle(tokens.Of(used)); err != nil {
+			t.Error(err)
+		}
+	}))
+	for _, want := range []struct{ status, remain int }{{200, 70}, {200, 40}, {429, 40}} {
+		answer := get(h)
+		if got := s.Stats().Windows[1].Remaining; answer.StatusCode != want.status || got != want.remain {
+			t.Errorf("%d, and %d remain; want %d and %d", answer.StatusCode, got, want.status, want.remain)
+		}
+	}
+	allBack(t, s)
 }
 
 // A drain serves those who wait and refuses those who come.

@@ -23,6 +23,12 @@ func TestFieldsParse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for range 300 {
 			limits := scheduler.Limits{MaxBurst: rnd.IntN(3) * rnd.IntN(1<<40)}
+			if rnd.IntN(3) == 0 {
+				limits.Windows = append(limits.Windows, scheduler.Unit("tokens").PerMinute(1+rnd.IntN(1000)))
+			}
+			if rnd.IntN(3) == 0 {
+				limits.Windows = append(limits.Windows, scheduler.MustParseLimits("7/min evenly 90/h from reset").Windows...)
+			}
 			for range 1 + rnd.IntN(4) {
 				limits.Windows = append(limits.Windows, scheduler.Window{
 					Permits: 1 + rnd.IntN(1<<rnd.IntN(62)),
@@ -84,6 +90,10 @@ func check(t *testing.T, h http.Header, s *scheduler.Scheduler, name string) {
 	for i, window := range stats.Windows {
 		p, l := policies[i], limits[i]
 		text := strings.ReplaceAll(window.Window.String(), "µs", "us")
+		unit, _ := p.Params.Get("qu")
+		if want := string(window.Unit); want != "" && unit != want || want == "" && unit != nil {
+			t.Errorf("%v: qu=%v", window, unit)
+		}
 		if p.Value != l.Value || !strings.HasSuffix(fmt.Sprint(p.Value), text) || name == "" && p.Value != text {
 			t.Errorf("%v is named %q and %q", window.Window, p.Value, l.Value)
 		}

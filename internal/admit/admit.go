@@ -13,8 +13,8 @@ import (
 
 // Source is what permits are taken from. A *scheduler.Scheduler and a *scheduler.Handle are sources.
 type Source interface {
-	AcquireN(ctx context.Context, weight int) (ticket.Ticket, error)
-	TryAcquireN(weight int) (ticket.Ticket, bool)
+	AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error)
+	TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool)
 }
 
 // Reason groups refusals by what a server should answer.
@@ -44,12 +44,12 @@ type Refusal struct {
 
 // Take takes a permit, and waits for it up to maxWait if that is more than 0. The refusal is nil if it has
 // got one.
-func Take(ctx context.Context, s Source, weight int, maxWait time.Duration) (t ticket.Ticket, no *Refusal) {
+func Take(ctx context.Context, s Source, weight int, maxWait time.Duration, costs ...ticket.Cost) (t ticket.Ticket, no *Refusal) {
 	if err := Missing(s); err != nil {
 		return t, &Refusal{Reason: ReasonInvalid, Err: err}
 	}
 	if maxWait > 0 || ctx.Err() != nil {
-		t, err := acquireWithin(ctx, s, weight, maxWait)
+		t, err := acquireWithin(ctx, s, weight, maxWait, costs)
 		if err == nil {
 			return t, nil
 		}
@@ -59,11 +59,11 @@ func Take(ctx context.Context, s Source, weight int, maxWait time.Duration) (t t
 	}
 	// To try and to ask for the reason are two decisions. A permit may come free between them.
 	for range 3 {
-		t, ok := s.TryAcquireN(weight)
+		t, ok := s.TryAcquireN(weight, costs...)
 		if ok {
 			return t, nil
 		}
-		_, err := s.AcquireN(overdue{ctx}, weight)
+		_, err := s.AcquireN(overdue{ctx}, weight, costs...)
 		if no = refusal(ctx, err); !no.stale() {
 			break
 		}
@@ -90,13 +90,13 @@ func Missing(s Source) error {
 	return &scheduler.InvalidError{What: "the scheduler of a request", Want: "a scheduler, or a nil Source for none"}
 }
 
-func acquireWithin(ctx context.Context, s Source, weight int, d time.Duration) (ticket.Ticket, error) {
+func acquireWithin(ctx context.Context, s Source, weight int, d time.Duration, costs []ticket.Cost) (ticket.Ticket, error) {
 	if d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
-	return s.AcquireN(ctx, weight)
+	return s.AcquireN(ctx, weight, costs...)
 }
 
 // overdue is a context whose deadline has passed and which has not ended: a ticket that asks with it is

@@ -175,7 +175,7 @@ type unlucky struct {
 	times int
 }
 
-func (u *unlucky) TryAcquireN(n int) (t ticket.Ticket, ok bool) {
+func (u *unlucky) TryAcquireN(n int, _ ...ticket.Cost) (t ticket.Ticket, ok bool) {
 	if u.times--; u.times >= 0 {
 		return t, false
 	}
@@ -194,6 +194,31 @@ func TestFreeMeanwhile(t *testing.T) {
 			t.Errorf("%d times: %s, want %s", c.times, got, c.want)
 		}
 	}
+}
+
+// Costs are decided together with the permits, and a refusal names the limit of the unit.
+func TestCosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tokens scheduler.Unit = "tokens"
+		s := start(t, "9/s 10 tokens/2s")
+		for _, c := range []struct {
+			cost    ticket.Cost
+			maxWait time.Duration
+			want    string
+		}{
+			{tokens.Of(7), 0, "granted"},
+			{tokens.Of(4), 0, "busy 2s 10 tokens/2s"},
+			{tokens.Of(4), time.Second, "busy 2s 10 tokens/2s"},
+			{tokens.Of(3), 0, "granted"},
+			{tokens.Of(11), time.Minute, "too large 0s 10 tokens/2s"},
+			{scheduler.Unit("stamps").Of(1), 0, "invalid 0s "},
+			{tokens.Of(10), time.Minute, "granted"},
+		} {
+			if tk, no := Take(t.Context(), s, 1, c.maxWait, c.cost); describe(tk, no) != c.want {
+				t.Errorf("%v within %v: %s, want %s", c.cost, c.maxWait, describe(tk, no), c.want)
+			}
+		}
+	})
 }
 
 // A nil scheduler is a mistake, and lets nothing through.
