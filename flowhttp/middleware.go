@@ -84,42 +84,42 @@ func Middleware(l Limit) func(http.Handler) http.Handler {
 	if l.Scheduler == nil {
 		panic("flowhttp: Limit.Scheduler is nil; for one scheduler use flowhttp.Always(s)")
 	}
-	g := &gate{Limit: l}
+	at := &limiter{Limit: l}
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, next) })
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { at.serve(w, r, next) })
 	}
 }
 
-// gate is a Limit at work.
-type gate struct {
+// limiter is a Limit at work.
+type limiter struct {
 	Limit
 	teller teller
 }
 
-func (g *gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	source := g.Scheduler(r)
+func (l *limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	source := l.Scheduler(r)
 	if source == nil {
 		next.ServeHTTP(w, r)
 		return
 	}
 	weight := 1
-	if g.Weight != nil {
-		weight = g.Weight(r)
+	if l.Weight != nil {
+		weight = l.Weight(r)
 	}
 	var costs []ticket.Cost
-	if g.Cost != nil {
-		costs = g.Cost(r)
+	if l.Cost != nil {
+		costs = l.Cost(r)
 	}
-	t, no := admit.Take(r.Context(), source.Handle(), weight, g.MaxWait, costs...)
+	t, no := admit.Take(r.Context(), source.Handle(), weight, l.MaxWait, costs...)
 	if no != nil {
-		g.refuse(w, r, source, no)
+		l.refuse(w, r, source, no)
 		return
 	}
 	defer t.Release()
-	if g.Headers == HeadersAlways {
-		g.teller.tell(w.Header(), source, g.Name)
+	if l.Headers == HeadersAlways {
+		l.teller.tell(w.Header(), source, l.Name)
 	}
-	if g.Cost != nil {
+	if l.Cost != nil {
 		r = r.WithContext(ticket.NewContext(r.Context(), t))
 	}
 	next.ServeHTTP(w, r)
@@ -133,7 +133,7 @@ type Refusal struct {
 	Err        error         // what the scheduler said, such as a *scheduler.NoPermitError
 }
 
-func (g *gate) refuse(w http.ResponseWriter, r *http.Request, source scheduler.Source, why *admit.Refusal) {
+func (l *limiter) refuse(w http.ResponseWriter, r *http.Request, source scheduler.Source, why *admit.Refusal) {
 	no := Refusal{RetryAfter: why.Wait, Err: why.Err}
 	switch why.Reason {
 	case admit.ReasonGone:
@@ -148,16 +148,16 @@ func (g *gate) refuse(w http.ResponseWriter, r *http.Request, source scheduler.S
 		no.Status = http.StatusServiceUnavailable
 	}
 	if why.Limit != "" {
-		no.Policy = policyName(g.Name, why.Limit)
+		no.Policy = policyName(l.Name, why.Limit)
 	}
 	if no.RetryAfter > 0 {
 		w.Header().Set(retryAfterField, wholeSeconds(no.RetryAfter))
 	}
-	if g.Headers != HeadersNever && no.Status < http.StatusInternalServerError {
-		g.teller.tell(w.Header(), source, g.Name)
+	if l.Headers != HeadersNever && no.Status < http.StatusInternalServerError {
+		l.teller.tell(w.Header(), source, l.Name)
 	}
-	if g.Refuse != nil {
-		g.Refuse(w, r, no)
+	if l.Refuse != nil {
+		l.Refuse(w, r, no)
 	} else {
 		RefuseText(w, r, no)
 	}
