@@ -45,7 +45,7 @@ func TestFields(t *testing.T) {
 				if i > 0 {
 					time.Sleep(c.pause)
 				}
-				last = get(h)
+				last = ask(h)
 			}
 			if got := last.Header.Get("RateLimit"); got != c.want {
 				t.Errorf("%s: RateLimit: %s, want %s", c.limits, got, c.want)
@@ -64,7 +64,7 @@ func TestResetIsExact(t *testing.T) {
 		s := limited(t, "7/20s")
 		h := flowhttp.Handler(s, hello)
 		for i := range 60 {
-			answer := get(h)
+			answer := ask(h)
 			said := item.FindStringSubmatch(answer.Header.Get("RateLimit"))
 			if said == nil {
 				t.Fatalf("answer %d: RateLimit %q", i, answer.Header.Get("RateLimit"))
@@ -97,7 +97,7 @@ func TestRetryAfterIsNotBeforeReset(t *testing.T) {
 		h := flowhttp.Handler(limited(t, "2/1300ms 5/7s 9/31s"), hello)
 		refused := 0
 		for i := range 200 {
-			answer := get(h)
+			answer := ask(h)
 			if answer.StatusCode == http.StatusTooManyRequests {
 				refused++
 				after, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
@@ -127,9 +127,9 @@ func TestHeaderUse(t *testing.T) {
 	} {
 		s := limited(t, "1/h")
 		h := flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(s), Headers: c.use})(hello)
-		served, refused := get(h), get(h)
+		served, refused := ask(h), ask(h)
 		s.Close()
-		closed := get(h)
+		closed := ask(h)
 		for _, a := range []struct {
 			name   string
 			answer *http.Response
@@ -159,7 +159,7 @@ func TestNestedLimits(t *testing.T) {
 		{200, []string{`"all 100/min";r=99;t=60`, `"the \"client\" 1/min";r=0;t=60`}},
 		{429, []string{`"all 100/min";r=98;t=60`, `"the \"client\" 1/min";r=0;t=60`}},
 	} {
-		answer := get(h)
+		answer := ask(h)
 		if got := answer.Header["Ratelimit"]; answer.StatusCode != want.status || strings.Join(got, " | ") != strings.Join(want.fields, " | ") {
 			t.Errorf("%d, %q; want %d, %q", answer.StatusCode, got, want.status, want.fields)
 		}
@@ -182,7 +182,7 @@ func TestFieldsFollowTheLimits(t *testing.T) {
 		{func() { s.SetLimits(scheduler.MustParseLimits("7/s burst 3")) }, `"7/s";q=7;w=1, "burst 3";q=3;qu="concurrent-requests"`},
 	} {
 		c.do()
-		if got := get(h).Header.Get("RateLimit-Policy"); got != c.want {
+		if got := ask(h).Header.Get("RateLimit-Policy"); got != c.want {
 			t.Errorf("%s, want %s", got, c.want)
 		}
 	}
@@ -191,10 +191,10 @@ func TestFieldsFollowTheLimits(t *testing.T) {
 // A handle cannot tell what is left, so nothing is said. The limit holds all the same.
 func TestHandleHasNoFields(t *testing.T) {
 	h := flowhttp.Handler(limited(t, "1/min").Handle(), hello)
-	if got := get(h); got.StatusCode != 200 || got.Header.Get("RateLimit") != "" {
+	if got := ask(h); got.StatusCode != 200 || got.Header.Get("RateLimit") != "" {
 		t.Errorf("%d, %v", got.StatusCode, got.Header)
 	}
-	if got := get(h); got.StatusCode != 429 || got.Header.Get("Retry-After") != "60" {
+	if got := ask(h); got.StatusCode != 429 || got.Header.Get("Retry-After") != "60" {
 		t.Errorf("%d, %v", got.StatusCode, got.Header)
 	}
 }

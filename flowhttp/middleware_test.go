@@ -43,10 +43,10 @@ func allBack(t testing.TB, s *scheduler.Scheduler) {
 
 var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello\n") })
 
-// get asks a handler and returns the answer.
-func get(h http.Handler) *http.Response { return getWith(context.Background(), h) }
+// ask asks a handler and returns the answer.
+func ask(h http.Handler) *http.Response { return askWith(context.Background(), h) }
 
-func getWith(ctx context.Context, h http.Handler) *http.Response {
+func askWith(ctx context.Context, h http.Handler) *http.Response {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
 	return rec.Result()
@@ -102,7 +102,7 @@ func TestAnswers(t *testing.T) {
 				}
 				before := s.Stats().InUse
 				began := time.Now()
-				got := get(flowhttp.Middleware(l)(hello))
+				got := ask(flowhttp.Middleware(l)(hello))
 				body, _ := io.ReadAll(got.Body)
 				if got.StatusCode != c.status || got.Header.Get("Retry-After") != c.retryAfter || string(body) != c.body {
 					t.Errorf("answered %d, Retry-After %q, %q\nwant %d, %q, %q", got.StatusCode, got.Header.Get("Retry-After"), body, c.status, c.retryAfter, c.body)
@@ -124,7 +124,7 @@ func TestRetryAfterIsEnough(t *testing.T) {
 		for _, limits := range []string{"3/2s", "1/300ms 4/5s", "7/1500ms from release", "2/999ms 5/3s"} {
 			h := flowhttp.Handler(limited(t, limits), hello)
 			for range 50 {
-				answer := get(h)
+				answer := ask(h)
 				if answer.StatusCode == http.StatusOK {
 					continue
 				}
@@ -133,7 +133,7 @@ func TestRetryAfterIsEnough(t *testing.T) {
 					t.Fatalf("%s: Retry-After %q", limits, answer.Header.Get("Retry-After"))
 				}
 				time.Sleep(time.Duration(seconds) * time.Second)
-				if again := get(h); again.StatusCode != http.StatusOK {
+				if again := ask(h); again.StatusCode != http.StatusOK {
 					t.Errorf("%s: after %d s still %d", limits, seconds, again.StatusCode)
 				}
 			}
@@ -152,11 +152,11 @@ func TestClientGone(t *testing.T) {
 		})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("served") }))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if got := getWith(ctx, h); len(got.Header) != 0 {
+		if got := askWith(ctx, h); len(got.Header) != 0 {
 			t.Errorf("headers for nobody: %v", got.Header)
 		}
 		held.Release()
-		getWith(ctx, h) // one that is gone before it comes takes no free permit either
+		askWith(ctx, h) // one that is gone before it comes takes no free permit either
 		allBack(t, s)
 	})
 }
@@ -171,7 +171,7 @@ func TestReleasedAfterPanic(t *testing.T) {
 					t.Errorf("recovered %v", got)
 				}
 			}()
-			get(h)
+			ask(h)
 		}()
 	}
 	allBack(t, s)
@@ -180,7 +180,7 @@ func TestReleasedAfterPanic(t *testing.T) {
 // While the handler runs, the permit is held.
 func TestHeldWhileServed(t *testing.T) {
 	s := limited(t, "burst 3")
-	get(flowhttp.Middleware(flowhttp.Limit{
+	ask(flowhttp.Middleware(flowhttp.Limit{
 		Scheduler: flowhttp.Always(s),
 		Weight:    func(*http.Request) int { return 2 },
 	})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -218,7 +218,7 @@ func TestUnlimitedRequest(t *testing.T) {
 func TestMissingSchedulerFailsClosed(t *testing.T) {
 	byKey := map[string]*scheduler.Scheduler{}
 	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(*http.Request) scheduler.Source { return byKey["nobody"] }})(hello)
-	if got := get(h); got.StatusCode != http.StatusInternalServerError {
+	if got := ask(h); got.StatusCode != http.StatusInternalServerError {
 		t.Errorf("answered %d", got.StatusCode)
 	}
 }
@@ -236,7 +236,7 @@ func TestRefuse(t *testing.T) {
 				w.WriteHeader(http.StatusTeapot)
 			},
 		})(hello)
-		answer := get(h)
+		answer := ask(h)
 		if answer.StatusCode != http.StatusTeapot || answer.Header.Get("Retry-After") != "2" {
 			t.Errorf("%d, %v", answer.StatusCode, answer.Header)
 		}
@@ -357,7 +357,7 @@ func TestCost(t *testing.T) {
 		}
 	}))
 	for _, want := range []struct{ status, remain int }{{200, 70}, {200, 40}, {429, 40}} {
-		answer := get(h)
+		answer := ask(h)
 		if got := s.Stats().Windows[1].Remaining; answer.StatusCode != want.status || got != want.remain {
 			t.Errorf("%d, and %d remain; want %d and %d", answer.StatusCode, got, want.status, want.remain)
 		}
@@ -375,7 +375,7 @@ func TestDrain(t *testing.T) {
 		var clients sync.WaitGroup
 		for range 3 {
 			clients.Go(func() {
-				if got := get(h); got.StatusCode != http.StatusOK {
+				if got := ask(h); got.StatusCode != http.StatusOK {
 					t.Errorf("one that was there before: %d", got.StatusCode)
 				}
 			})
@@ -387,7 +387,7 @@ func TestDrain(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		if got := get(h); got.StatusCode != http.StatusServiceUnavailable {
+		if got := ask(h); got.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("one that comes later: %d", got.StatusCode)
 		}
 		clients.Wait()
