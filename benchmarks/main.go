@@ -38,6 +38,7 @@ var sections = []section{
 	{"6. Lateness", "Lateness", once, 6},
 	{"7. Growth", "Growth", "100ms", 99},
 	{"8. What is let through", "Quota", once, 1},
+	{"9. A request of a limited server", "Middleware", "100ms", 99},
 }
 
 func main() {

@@ -25,6 +25,11 @@ var promises = map[string]string{
 	"failsafe bulkhead":       "any rate; weights; refusing early; a documented order",
 
 	"channels alone": "any limit",
+
+	"no limit":         "any limit",
+	"failsafe handler": fixed + "; Retry-After; what is left; 503 for what is not the client's fault",
+	"httprate": "an exact window: what it counts is interpolated between fixed periods; several windows or a cap on what is in " +
+		"progress; a wait; order",
 }
 
 const (

@@ -417,9 +417,41 @@ func (o *slowCore) stats(epoch time.Time) Stats {
 	}
 	for i, w := range o.limits.Windows {
 		u := o.used(o.granted, i, o.now)
-		s.Windows = append(s.Windows, WindowStats{w, u, max(0, min(w.Permits-u, o.left(i, o.now)))})
+		ws := WindowStats{Window: w, Used: u, Remaining: o.remaining(i, o.now)}
+		if at := o.nextFree(i); at != never {
+			ws.NextFree = epoch.Add(time.Duration(at))
+		}
+		s.Windows = append(s.Windows, ws)
 	}
 	return s
+}
+
+func (o *slowCore) remaining(i int, t moment) int {
+	w := o.limits.Windows[i]
+	return max(0, min(w.Permits-o.used(o.granted, i, t), o.left(i, t)))
+}
+
+// nextFree looks at each instant at which something in the window ends.
+func (o *slowCore) nextFree(i int) moment {
+	per, first := moment(o.limits.Windows[i].Per), never
+	ends := []moment{}
+	for _, g := range o.granted {
+		if from := g.from(o.limits.Windows[i]); from != never {
+			ends = append(ends, from+per)
+		}
+	}
+	for _, g := range o.extra[i] {
+		ends = append(ends, g.at+per)
+	}
+	for _, said := range o.observed[i].both() {
+		ends = append(ends, said.until)
+	}
+	for _, t := range ends {
+		if t > o.now && t < first && o.remaining(i, t) > o.remaining(i, o.now) {
+			first = t
+		}
+	}
+	return first
 }
 
 // configure replaces the limits and returns the ids of those in line who can never fit. Each new

@@ -298,7 +298,10 @@ func (st *state) stats() Stats {
 	}
 	for i := range c.windows {
 		w := &c.windows[i]
-		s.Windows[i] = WindowStats{w.Window, w.used(), w.remaining(c.now)}
+		s.Windows[i] = WindowStats{Window: w.Window, Used: w.used(), Remaining: w.remaining(c.now)}
+		if free := w.nextFree(c.now); free != never {
+			s.Windows[i].NextFree = st.timeOf(free)
+		}
 	}
 	return s
 }

@@ -25,11 +25,15 @@ type Stats struct {
 
 // WindowStats says how full a window is. In JSON it is an object:
 //
-//	{"window":"3/2s", "used":1, "remaining":2}
+//	{"window":"3/2s", "used":1, "remaining":2, "next_free":"2026-01-02T15:04:05Z"}
 type WindowStats struct {
 	Window
 	Used      int // permits, or what the window counts, that count now
 	Remaining int // what could be granted now as far as this window goes, 0 or more; 0 while an even spacing lasts
+
+	// NextFree is the instant at which Remaining next grows if nothing is granted or released until
+	// then. It is zero if all permits remain, or if a permit must first be released.
+	NextFree time.Time
 }
 
 // String says how full the window is, such as "3/2s: 1 used, 2 remaining".
@@ -44,12 +48,14 @@ const usage = "%d used, %d remaining"
 
 // windowStats is a WindowStats in JSON.
 type windowStats struct {
-	Window    Window `json:"window"`
-	Used      int    `json:"used"`
-	Remaining int    `json:"remaining"`
+	Window    Window    `json:"window"`
+	Used      int       `json:"used"`
+	Remaining int       `json:"remaining"`
+	NextFree  time.Time `json:"next_free,omitzero"`
 }
 
-// MarshalJSON returns an object with the members window, used and remaining.
+// MarshalJSON returns an object with the members window, used, remaining and, unless it is zero,
+// next_free.
 func (w WindowStats) MarshalJSON() ([]byte, error) {
 	return json.Marshal(w.named())
 }
@@ -60,13 +66,15 @@ func (w *WindowStats) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &named); err != nil {
 		return err
 	}
-	*w = WindowStats{named.Window, named.Used, named.Remaining}
+	*w = WindowStats{named.Window, named.Used, named.Remaining, named.NextFree}
 	return nil
 }
 
-func (w WindowStats) named() windowStats { return windowStats{w.Window, w.Used, w.Remaining} }
+func (w WindowStats) named() windowStats {
+	return windowStats{w.Window, w.Used, w.Remaining, w.NextFree}
+}
 
-// MarshalText returns [WindowStats.String], or an [*InvalidError] if the window cannot work. Loggers
+// MarshalText returns [WindowStats.String], which leaves out NextFree, or an [*InvalidError] if the window cannot work. Loggers
 // such as [log/slog.TextHandler] use it.
 func (w WindowStats) MarshalText() ([]byte, error) {
 	if _, err := w.Window.MarshalText(); err != nil {

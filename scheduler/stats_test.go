@@ -27,9 +27,9 @@ func TestStatsAsJSON(t *testing.T) {
 		{"new", func() {}, `{"waiting":0,"flows":0,"in_use":0,"granted":0,"paused":false,` +
 			`"windows":[{"window":"3/2s","used":0,"remaining":3},{"window":"9/day from release","used":0,"remaining":9}]}`},
 		{"one waits", func() { s.TryAcquireN(2); s.Flow("a", 1).Enqueue(2) }, `{"waiting":1,"flows":1,"in_use":2,"granted":1,"paused":false,"next_wake":"1970-01-01T00:00:02Z",` +
-			`"windows":[{"window":"3/2s","used":2,"remaining":1},{"window":"9/day from release","used":2,"remaining":7}]}`},
+			`"windows":[{"window":"3/2s","used":2,"remaining":1,"next_free":"1970-01-01T00:00:02Z"},{"window":"9/day from release","used":2,"remaining":7}]}`},
 		{"paused", func() { s.PauseFor(time.Hour) }, `{"waiting":1,"flows":1,"in_use":2,"granted":1,"paused":true,"resumes":"1970-01-01T01:00:00Z","next_wake":"1970-01-01T01:00:00Z",` +
-			`"windows":[{"window":"3/2s","used":2,"remaining":1},{"window":"9/day from release","used":2,"remaining":7}]}`},
+			`"windows":[{"window":"3/2s","used":2,"remaining":1,"next_free":"1970-01-01T00:00:02Z"},{"window":"9/day from release","used":2,"remaining":7}]}`},
 	} {
 		c.do()
 		before := s.Stats()
@@ -84,9 +84,12 @@ func TestWindowStatsAsText(t *testing.T) {
 	}
 }
 
+// A mock clock, so that the times are the same in each run.
 func ExampleWindowStats_MarshalJSON() {
+	mock := clock.NewMock()
+	mock.Set(time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC))
 	limits := scheduler.MustParseLimits("3/2s 100/day burst 2")
-	s, err := scheduler.New(limits)
+	s, err := scheduler.New(limits, scheduler.WithClock(mock))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -100,12 +103,81 @@ func ExampleWindowStats_MarshalJSON() {
 	//  {
 	//   "window": "3/2s",
 	//   "used": 1,
-	//   "remaining": 2
+	//   "remaining": 2,
+	//   "next_free": "2026-01-02T15:04:07Z"
 	//  },
 	//  {
 	//   "window": "100/day",
 	//   "used": 1,
-	//   "remaining": 99
+	//   "remaining": 99,
+	//   "next_free": "2026-01-03T15:04:05Z"
 	//  }
 	// ] <nil>
+}
+
+// NextFree is when Remaining grows, whichever of the permits and the observations keep it low.
+func TestNextFree(t *testing.T) {
+	mock := clock.NewMock()
+	epoch := mock.Now()
+	s := start(t, scheduler.MustParseLimits("3/2s"), scheduler.WithClock(mock))
+	window := scheduler.Per(3, 2*time.Second)
+	for _, c := range []struct {
+		name          string
+		do            func()
+		wantRemaining int
+		want          time.Duration // since the epoch; 0: never by time alone
+	}{
+		{"all remain", func() {}, 3, 0},
+		{"the oldest permit goes first", func() { s.TryAcquire(); mock.Add(time.Second); s.TryAcquire() }, 1, 2 * time.Second},
+		{"overfull: two must go", func() { s.Charge(window, 2) }, 0, 3 * time.Second},
+		{"the far side leaves less", func() { mock.Add(2 * time.Second); s.Observe(window, 2, 5*time.Second) }, 1, 8 * time.Second},
+	} {
+		c.do()
+		var want time.Time
+		if c.want > 0 {
+			want = epoch.Add(c.want)
+		}
+		if got := s.Stats().Windows[0]; got.Remaining != c.wantRemaining || !got.NextFree.Equal(want) {
+			t.Errorf("%s: %d remain, more at %v, want %d and %v", c.name, got.Remaining, got.NextFree, c.wantRemaining, want)
+		}
+	}
+}
+
+// A permit that is held frees nothing until it is given back.
+func TestNextFreeFromRelease(t *testing.T) {
+	mock := clock.NewMock()
+	s := start(t, scheduler.MustParseLimits("1/2s from release"), scheduler.WithClock(mock))
+	held, _ := s.TryAcquire()
+	if got := s.Stats().Windows[0].NextFree; !got.IsZero() {
+		t.Errorf("more at %v while the permit is held", got)
+	}
+	mock.Add(time.Second)
+	held.Release()
+	if got, want := s.Stats().Windows[0].NextFree, mock.Now().Add(2*time.Second); !got.Equal(want) {
+		t.Errorf("more at %v, want %v", got, want)
+	}
+}
+
+// Even spacing keeps the next permit away, and a reset brings all of them at once. Of a unit it is its costs
+// that count.
+func TestNextFreeOfOtherWindows(t *testing.T) {
+	mock := clock.NewMock()
+	mock.Set(time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC))
+	const tokens scheduler.Unit = "tokens"
+	s := start(t, scheduler.MustParseLimits("60/min evenly 5/h from reset 10 tokens/s"), scheduler.WithClock(mock))
+	if _, ok := s.TryAcquireN(1, tokens.Of(3)); !ok {
+		t.Fatal("no permit")
+	}
+	for i, want := range []struct {
+		remaining int
+		next      time.Time
+	}{
+		{0, mock.Now().Add(time.Second)},
+		{4, time.Date(2026, 1, 2, 16, 0, 0, 0, time.UTC)},
+		{7, mock.Now().Add(time.Second)},
+	} {
+		if got := s.Stats().Windows[i]; got.Remaining != want.remaining || !got.NextFree.Equal(want.next) {
+			t.Errorf("%v: %d remain, more at %v, want %d and %v", got.Window, got.Remaining, got.NextFree, want.remaining, want.next)
+		}
+	}
 }

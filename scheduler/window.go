@@ -42,6 +42,22 @@ func (w *window) setEpoch(epoch time.Time) bool {
 	return w.past.reset != nil && w.past.reset.set(epoch)
 }
 
+// nextFree returns when time alone makes remaining grow, or never.
+func (w *window) nextFree(now moment) moment {
+	n := w.remaining(now)
+	if n == w.Permits {
+		return never
+	}
+	at, sure := w.freeAt(now, w.excess(n+1))
+	if !sure {
+		return never
+	}
+	if w.Evenly {
+		at = max(at, w.spaced())
+	}
+	return w.observed.roomAt(at, weight.Sum{}, n+1)
+}
+
 // advance forgets what no longer counts at now.
 func (w *window) advance(now moment) { w.past.expire(now) }
 

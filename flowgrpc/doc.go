@@ -1,0 +1,50 @@
+// Package flowgrpc keeps gRPC calls within the limits of a scheduler, on the side that serves and on the
+// side that calls.
+//
+//	server := grpc.NewServer(flowgrpc.ServerOptions(flowgrpc.Limit{Scheduler: flowgrpc.Always(s)})...)
+//
+//	conn, err := grpc.NewClient(target, append(options, flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: flowgrpc.Always(s)})...)...)
+//
+// On both sides a call holds its permit from its beginning to its end, and a stream from when it is opened
+// to when it ends. So MaxBurst is how many calls and streams are open at once.
+//
+// # Serving
+//
+// A call that finds no permit free does not wait unless [Limit.MaxWait] is set. It gets a status that the
+// client's own retry policy understands, and the trailer grpc-retry-pushback-ms, which tells that policy when
+// to try again:
+//
+//	a permit is free, or becomes free within MaxWait   the handler runs
+//	no permit is free, and the wait is known           ResourceExhausted, RetryInfo, pushback of the wait
+//	the same, but the call's deadline comes earlier    ResourceExhausted, RetryInfo, pushback -1: no retry
+//	no permit is free, and a call must first end       ResourceExhausted
+//	weight or cost is more than a limit can ever hold  ResourceExhausted, pushback -1: no retry
+//	the call may wait, but the line is full            Unavailable, RetryInfo and pushback if the wait is known
+//	the scheduler is paused                            Unavailable, RetryInfo and pushback if the end is known
+//	the scheduler is closed or draining                Unavailable
+//	the weight is below 1, the unit of a cost is not
+//	one of the scheduler's, or the scheduler is nil    Internal
+//	the client has gone while the call waited          Canceled or DeadlineExceeded
+//
+// RetryInfo and QuotaFailure, which names the limit, are details of the status
+// (google.golang.org/genproto/googleapis/rpc/errdetails).
+//
+// # Calling
+//
+// A call waits for its permit for as long as its context allows, and fails at once if its deadline comes before
+// the earliest possible grant. The error has a status, and wraps the scheduler's error for errors.Is and As:
+//
+//	the deadline cannot be met, or has passed    DeadlineExceeded
+//	the context was cancelled                    Canceled
+//	a scheduler that does not block, a full line ResourceExhausted
+//	weight or cost cannot work                   InvalidArgument
+//	the scheduler is closed                      Unavailable
+//
+// When a server answers ResourceExhausted or Unavailable with a RetryInfo, all calls of the scheduler pause for
+// so long, whoever made them.
+//
+// grpc-go can retry a call by itself, if the service config says so. It does so below all interceptors, with the
+// permit that the call holds. [DialOptions] therefore also watches the attempts: the advice in the answer to
+// each attempt is followed, and each attempt beyond the first is charged to the windows, so that calls that
+// come later wait for it. An attempt of grpc-go's own never waits for a permit itself.
+package flowgrpc

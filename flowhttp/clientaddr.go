@@ -1,0 +1,105 @@
+package flowhttp
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ClientAddr finds the address of the client that sent a request, to tell clients apart by it. The zero
+// value believes nobody: it takes the address from which the connection comes. That is right for a server
+// that its clients reach directly. Behind a proxy it would be the proxy's address for all of them, so name
+// the proxies:
+//
+//	behind := flowhttp.ClientAddr{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+//
+// A client may write anything into X-Forwarded-For, and each proxy adds at the end the address that it sees.
+// So the addresses are read from the end, beginning with that of the connection, for as long as they are
+// those of trusted proxies. The first that is not is the client, and what stands before it is ignored. (Taking
+// the first of the list, as is often done, lets each client choose its own key.) An entry that is no address
+// ends the reading too: the proxy that passed it on is then taken for the client.
+type ClientAddr struct {
+	// Trusted are the addresses of your own proxies, whose header is believed. Where a connection has no
+	// IP address, such as one from a Unix socket, it is trusted if this is not empty.
+	Trusted []netip.Prefix
+
+	// Header is where the proxies write the address, "X-Forwarded-For" if it is empty. A header with
+	// one address, such as X-Real-IP, works too, if each trusted proxy sets it anew.
+	Header string
+
+	// IPv6Bits is how many bits of an IPv6 address make up its Key, 64 if it is 0: a customer gets at least
+	// a /64 network, and so has 2⁶⁴ addresses to ask from.
+	IPv6Bits int
+}
+
+// Key returns the text by which to tell clients apart: the IPv4 address, such as "203.0.113.9", or the
+// network of the IPv6 address, such as "2001:db8::/64". It is "" if the connection has no IP address. It is a
+// key for [Flows].
+func (c ClientAddr) Key(r *http.Request) string {
+	addr := c.Addr(r)
+	if !addr.Is6() {
+		if !addr.IsValid() {
+			return ""
+		}
+		return addr.String()
+	}
+	bits := c.IPv6Bits
+	if bits <= 0 || bits > 128 {
+		bits = 64
+	}
+	network, _ := addr.Prefix(bits) // bits are in range
+	return network.String()
+}
+
+// Addr returns the client's address, without a zone, and as IPv4 if it is an IPv4 address mapped to IPv6. It
+// is the zero Addr if the connection has no IP address.
+func (c ClientAddr) Addr(r *http.Request) netip.Addr {
+	addr, ok := parseAddr(r.RemoteAddr)
+	if len(c.Trusted) == 0 || ok && !c.trusts(addr) {
+		return addr
+	}
+	header := c.Header
+	if header == "" {
+		header = "X-Forwarded-For"
+	}
+	lines := r.Header.Values(header)
+	for _, line := range slices.Backward(lines) {
+		for more := true; more; {
+			var entry string
+			if i := strings.LastIndexByte(line, ','); i >= 0 {
+				line, entry = line[:i], line[i+1:]
+			} else {
+				entry, more = line, false
+			}
+			before, ok := parseAddr(strings.TrimSpace(entry))
+			if !ok {
+				return addr
+			}
+			if addr = before; !c.trusts(addr) {
+				return addr
+			}
+		}
+	}
+	return addr
+}
+
+func (c ClientAddr) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(c.Trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// parseAddr reads an IP address, which may have a port.
+func parseAddr(s string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		with, err := netip.ParseAddrPort(s)
+		if err != nil {
+			if addr, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err != nil {
+				return netip.Addr{}, false
+			}
+		} else {
+			addr = with.Addr()
+		}
+	}
+	return addr.Unmap().WithZone(""), true
+}

@@ -1,0 +1,204 @@
+package flowhttp
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/admit"
+	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Limit says how [Middleware] limits the requests of a server. Only Scheduler must be set: the zero value
+// of every other field means what most servers want.
+//
+// What a request is answered:
+//
+//	a permit is free, or becomes free within MaxWait   the handler runs
+//	no permit is free                                  429, Retry-After if the time is known
+//	the request may wait, but the line is full         503, Retry-After if the time is known
+//	the scheduler is paused                            503, Retry-After if the end is known
+//	the scheduler is closed or draining                503
+//	weight or cost is more than a limit can ever hold  413
+//	the weight is below 1, the unit of a cost is not
+//	one of the scheduler's, or the scheduler is nil    500
+//	the client went while the request waited           nothing
+//
+// Retry-After is in whole seconds, rounded up: who comes back then is not too early.
+type Limit struct {
+	// Scheduler returns what a request takes its permit from. [Always] makes it for one scheduler and
+	// [Flows] for one line per client; a function of your own may choose one by path or by key. A
+	// request for which it returns nil is served without a permit, such as a health check. (A nil
+	// *scheduler.Scheduler is a mistake and answered 500.)
+	Scheduler func(*http.Request) scheduler.Source
+
+	// Weight returns how many permits a request takes. If it is nil, each takes 1.
+	Weight func(*http.Request) int
+
+	// Cost returns what a request costs in the units of the scheduler's windows, such as an estimate of its
+	// tokens. If it is nil, requests cost nothing but permits. If it is set, the handler finds the ticket with
+	// [ticket.FromContext], and can settle what the request really cost. (Of nested limits it finds the inner.)
+	Cost func(*http.Request) []ticket.Cost
+
+	// MaxWait is how long a request may wait for its permit. With 0 none waits. A request that cannot be
+	// granted in time is refused at once if that is known, because a window is full; if a permit must
+	// first be released, it is refused when the time is over. With [scheduler.Forever] a request waits for as
+	// long as its client does.
+	//
+	// net/http notices that a client has gone only when the request has no body or the body has been
+	// read. Otherwise the request keeps its place in line until its turn or until MaxWait.
+	MaxWait time.Duration
+
+	// Headers says which answers tell the client how much is left. If it is [HeadersAlways], the zero
+	// value, all do.
+	Headers HeaderUse
+
+	// Name is put before the names of the policies in the headers: "client" makes "client 5/s" of "5/s".
+	// Set it where a request passes several limits.
+	Name string
+
+	// Refuse writes the answer to a request that gets no permit, which has not been served. Headers that
+	// say when to come back are set already; Refuse writes the status, [Refusal.Status] unless it knows better, and the
+	// body. If it is nil, [RefuseText] writes one line of text. It is not called for a client that has gone.
+	Refuse func(http.ResponseWriter, *http.Request, Refusal)
+}
+
+// Middleware returns what puts a limit before a handler. The result fits chi's Use and every router whose
+// middleware is a func(http.Handler) http.Handler. See [Handler] for the short form.
+//
+// A request takes its permit before the handler runs, and gives it back when the handler returns or panics.
+// So MaxBurst is the number of handlers that run at once. A websocket, or another connection that the
+// handler takes over, holds its permit until the handler returns.
+//
+// The handler gets the [http.ResponseWriter] as it is, so Flusher, Hijacker, [http.ResponseController] and
+// whatever else it offers keep working.
+//
+// Put it inside [http.TimeoutHandler], as http.TimeoutHandler(limited, …): around it the permit would be
+// given back when the time is over, while the handler may still run.
+//
+// Middleware panics if Limit.Scheduler is nil. Without headers it costs what the scheduler's TryAcquire and
+// Release cost, and allocates nothing unless a request may wait. Headers cost a call of Stats more, which is
+// answered by the scheduler's goroutine: some microseconds. See [HeadersOnRefusal].
+func Middleware(l Limit) func(http.Handler) http.Handler {
+	if l.Scheduler == nil {
+		panic("flowhttp: Limit.Scheduler is nil; for one scheduler use flowhttp.Always(s)")
+	}
+	at := &limiter{Limit: l}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { at.serve(w, r, next) })
+	}
+}
+
+// limiter is a Limit at work.
+type limiter struct {
+	Limit
+	teller teller
+}
+
+func (l *limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	source := l.Scheduler(r)
+	if source == nil {
+		next.ServeHTTP(w, r)
+		return
+	}
+	weight := 1
+	if l.Weight != nil {
+		weight = l.Weight(r)
+	}
+	var costs []ticket.Cost
+	if l.Cost != nil {
+		costs = l.Cost(r)
+	}
+	t, no := admit.Take(r.Context(), source.Handle(), weight, l.MaxWait, costs...)
+	if no != nil {
+		l.refuse(w, r, source, no)
+		return
+	}
+	defer t.Release()
+	if l.Headers == HeadersAlways {
+		l.teller.tell(w.Header(), source, l.Name)
+	}
+	if l.Cost != nil {
+		r = r.WithContext(ticket.NewContext(r.Context(), t))
+	}
+	next.ServeHTTP(w, r)
+}
+
+// Refusal is why a request was not served.
+type Refusal struct {
+	Status     int           // what to answer: 413, 429, 500 or 503
+	RetryAfter time.Duration // until it is worth asking again; 0 if no time can be given
+	Policy     string        // the policy that is exhausted, as named in the headers; "" if it is none
+	Err        error         // what the scheduler said, such as a *scheduler.NoPermitError
+}
+
+func (l *limiter) refuse(w http.ResponseWriter, r *http.Request, source scheduler.Source, why *admit.Refusal) {
+	no := Refusal{RetryAfter: why.Wait, Err: why.Err}
+	switch why.Reason {
+	case admit.ReasonGone:
+		return
+	case admit.ReasonBusy:
+		no.Status = http.StatusTooManyRequests
+	case admit.ReasonTooLarge:
+		no.Status = http.StatusRequestEntityTooLarge
+	case admit.ReasonInvalid:
+		no.Status = http.StatusInternalServerError
+	default:
+		no.Status = http.StatusServiceUnavailable
+	}
+	if why.Limit != "" {
+		no.Policy = policyName(l.Name, why.Limit)
+	}
+	if no.RetryAfter > 0 {
+		w.Header().Set(retryAfterField, wholeSeconds(no.RetryAfter))
+	}
+	if l.Headers != HeadersNever && no.Status < http.StatusInternalServerError {
+		l.teller.tell(w.Header(), source, l.Name)
+	}
+	if l.Refuse != nil {
+		l.Refuse(w, r, no)
+	} else {
+		RefuseText(w, r, no)
+	}
+}
+
+// RefuseText answers a refused request with its status and one line of text, such as
+//
+//	too many requests: the limit is 5/s; try again in 2 seconds
+//
+// It is what [Limit.Refuse] does if it is nil.
+func RefuseText(w http.ResponseWriter, _ *http.Request, no Refusal) {
+	http.Error(w, no.sentence(), no.Status)
+}
+
+// sentence says to the client what it can do. It does not quote Err, which is for the server's log.
+func (no Refusal) sentence() string {
+	switch no.Status {
+	case http.StatusTooManyRequests:
+		return "too many requests" + no.limit() + no.advice()
+	case http.StatusRequestEntityTooLarge:
+		return "the request is too large" + no.limit()
+	case http.StatusServiceUnavailable:
+		return "the service is not available now" + no.advice()
+	}
+	return "internal server error"
+}
+
+func (no Refusal) limit() string {
+	if no.Policy == "" {
+		return ""
+	}
+	return ": the limit is " + no.Policy
+}
+
+func (no Refusal) advice() string {
+	switch s := wholeSeconds(no.RetryAfter); {
+	case no.RetryAfter <= 0:
+		return "; try again later"
+	case s == "1":
+		return "; try again in 1 second"
+	default:
+		return fmt.Sprintf("; try again in %s seconds", s)
+	}
+}
