@@ -39,8 +39,8 @@ const DefaultMaxPause = time.Hour
 
 // heed tells the scheduler what an answer advises, and returns for how long all callers are held. It must
 // be called while the ticket of the call is held: [scheduler.Scheduler.Observe] demands it, and a pause that
-// began after the release would let the next caller go first.
-func (a *Advice) heed(s *scheduler.Scheduler, most time.Duration) time.Duration {
+// began after the release would let the next caller go first. took is how long the call took so far.
+func (a *Advice) heed(s *scheduler.Scheduler, most, took time.Duration) time.Duration {
 	pause := a.Pause
 	var windows []scheduler.Window
 	for i := range a.Quotas {
@@ -51,16 +51,33 @@ func (a *Advice) heed(s *scheduler.Scheduler, most time.Duration) time.Duration 
 		if windows == nil {
 			windows = s.Limits().Windows
 		}
-		if w, ok := a.windowOf(q, windows); ok {
+		w, ok := a.windowOf(q, windows)
+		switch {
+		case !ok && q.Unit == "" && q.Left == 0:
+			pause = max(pause, q.Reset)
+		case ok && !q.stale(s, w, took):
 			// An error says that the scheduler is closed or its limits have just been changed.
 			s.Observe(w, q.Left, min(q.Reset, most))
-		} else if q.Unit == "" && q.Left == 0 {
-			pause = max(pause, q.Reset)
 		}
 	}
 	pause = min(pause, most)
 	s.PauseFor(pause)
 	return pause
+}
+
+// stale reports whether the quota must not be observed. When a call took longer than until the reset, the
+// answer may have been given in a period that is over. It may then be that less is left of the present one,
+// which earlier answers have told. So it counts only if it says that less is left.
+func (q *Quota) stale(s *scheduler.Scheduler, of scheduler.Window, took time.Duration) bool {
+	if took < q.Reset {
+		return false
+	}
+	for _, w := range s.Stats().Windows {
+		if w.Window == of && q.Left < w.Remaining {
+			return false
+		}
+	}
+	return true
 }
 
 // windowOf returns the window that is told of the quota. An observation says "at most Left more", which

@@ -127,6 +127,7 @@ type call struct {
 	transport *Transport
 	advised   *scheduler.Scheduler // nil: none
 	ticket    ticket.Ticket        // zero if the request needs no permit
+	sent      time.Time            // by the clock of advised, if there is one
 	passage   *passage             // nil without Ramp
 	succeeded bool                 // as Ramp understands it
 	handed    bool                 // the body gives the permit back
@@ -161,6 +162,9 @@ func (c *call) admit(req *http.Request) (err error) {
 	} else {
 		c.ticket, err = h.AcquireN(req.Context(), weight)
 	}
+	if c.advised != nil {
+		c.sent = c.advised.Clock().Now()
+	}
 	return err
 }
 
@@ -177,7 +181,7 @@ func (c *call) hear(resp *http.Response) {
 	}
 	now := c.advised.Clock().Now()
 	a := read(resp, now)
-	pause := a.heed(c.advised, most)
+	pause := a.heed(c.advised, most, now.Sub(c.sent))
 	c.succeeded = c.succeeded && !a.Refused
 	if c.passage != nil && pause > 0 {
 		c.passage.hold(now.Add(pause))
