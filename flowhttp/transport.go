@@ -1,7 +1,6 @@
 package flowhttp
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -97,7 +96,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	c.hear(resp)
-	c.handOver(req.Context(), resp)
+	c.handOver(req, resp)
 	return resp, nil
 }
 
@@ -190,12 +189,23 @@ func (c *call) hear(resp *http.Response) {
 
 // handOver leaves it to the answer's body to give the permit back, if there is anything to wait for. It comes
 // after hear: from here on the end of the context may give the permit back at any time.
-func (c *call) handOver(ctx context.Context, resp *http.Response) {
-	if c.ticket.Number() == 0 || c.transport.Release == AfterHeaders || resp.Body == nil || resp.Body == http.NoBody {
+func (c *call) handOver(req *http.Request, resp *http.Response) {
+	if c.ticket.Number() == 0 || c.transport.Release == AfterHeaders || !hasBody(req, resp) {
 		return
 	}
-	resp.Body = withPermit(ctx, resp.Body, c.ticket)
+	resp.Body = withPermit(req.Context(), resp.Body, c.ticket)
 	c.handed = true
+}
+
+// hasBody reports whether the answer has a body to wait for. A length of 0 is believed only of HTTP/2 and later,
+// whose empty bodies look like any other: answers that were made by hand, for tests, seldom say their length.
+func hasBody(req *http.Request, resp *http.Response) bool {
+	switch {
+	case resp.Body == nil, resp.Body == http.NoBody, req.Method == http.MethodHead,
+		resp.StatusCode == http.StatusNoContent, resp.StatusCode == http.StatusNotModified:
+		return false
+	}
+	return resp.ContentLength != 0 || resp.ProtoMajor < 2
 }
 
 // end ends the call for the Transport, whether or not Base has panicked.
