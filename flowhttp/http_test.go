@@ -73,7 +73,8 @@ func TestRealServers(t *testing.T) {
 			if resp.Proto != proto {
 				t.Errorf("%s: by %s", path, resp.Proto)
 			}
-			b, err := io.ReadAll(resp.Body) // and not closed: all of them would hang if that kept the permit
+			b, err := io.ReadAll(resp.Body)
+			t.Cleanup(func() { resp.Body.Close() }) // not before: the next would hang if only Close gave the permit back
 			return resp, string(b), err
 		}
 		for _, path := range []string{"/hello", "/redirect"} {
