@@ -111,6 +111,7 @@ func TestRealServers(t *testing.T) {
 			t.Errorf("%q, %v", b, err)
 		}
 		wantInUse(t, s, 0)
+		resp.Body.Close()
 		client.CloseIdleConnections()
 	}
 }
