@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -332,9 +333,9 @@ func TestAdviceHoldsAllCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, "100/s")
 		defer s.Close()
-		calls := 0
+		var calls atomic.Int32
 		client := toFar(s, func(*http.Request) (*http.Response, error) {
-			if calls++; calls == 1 {
+			if calls.Add(1) == 1 {
 				return answer(429, "slow down", "Retry-After: 30"), nil
 			}
 			return answer(200, "hello"), nil

@@ -47,7 +47,7 @@ func (i *Item) Count(key string) (n int64, ok bool) {
 // ParseList parses the lines of a field as a List. It returns false if anything is malformed: a field is taken
 // as a whole or not at all, as the RFC demands. An empty field is an empty List.
 func ParseList(lines []string) (items []Item, ok bool) {
-	s := &scanner{rest: strings.Join(lines, ",")}
+	s := &scanner{rest: strings.Join(lines, ", ")}
 	s.skip(" ")
 	for s.rest != "" {
 		i, ok := s.member()
