@@ -60,8 +60,9 @@ func (a *Advice) heed(s *scheduler.Scheduler, most, took time.Duration) time.Dur
 			s.Observe(w, q.Left, min(q.Reset, most))
 		}
 	}
-	pause = min(pause, most)
-	s.PauseFor(pause)
+	if pause = min(pause, most); pause > 0 {
+		s.PauseFor(pause)
+	}
 	return pause
 }
 

@@ -21,21 +21,30 @@ type body struct {
 // withPermit returns the body with the permit. It keeps the body's optional methods: to copy without a
 // buffer, and to write to a protocol that was switched to.
 func withPermit(ctx context.Context, of io.ReadCloser, t ticket.Ticket) io.ReadCloser {
-	b := &body{ReadCloser: of, ticket: t}
-	if ctx.Done() != nil {
-		b.stop = context.AfterFunc(ctx, t.Release)
-	}
 	if w, ok := of.(io.Writer); ok {
-		d := &duplex{b, w}
+		d := &duplex{Writer: w}
+		d.hold(ctx, of, t)
 		if c, ok := of.(closeWriter); ok {
 			return &halfClosable{d, c}
 		}
 		return d
 	}
 	if _, ok := of.(io.WriterTo); ok {
-		return &copyable{b}
+		c := new(copyable)
+		c.hold(ctx, of, t)
+		return c
 	}
+	b := new(body)
+	b.hold(ctx, of, t)
 	return b
+}
+
+// hold makes the zero body that of an answer.
+func (b *body) hold(ctx context.Context, of io.ReadCloser, t ticket.Ticket) {
+	b.ReadCloser, b.ticket = of, t
+	if ctx.Done() != nil {
+		b.stop = context.AfterFunc(ctx, t.Release)
+	}
 }
 
 func (b *body) release() {
@@ -86,14 +95,14 @@ func (t *target) Write(p []byte) (int, error) {
 }
 
 // copyable is a body that can copy itself.
-type copyable struct{ *body }
+type copyable struct{ body }
 
 // WriteTo implements [io.WriterTo].
 func (b *copyable) WriteTo(w io.Writer) (int64, error) { return b.copyTo(w) }
 
 // duplex is the body of an answer that switches protocols (101): the connection itself.
 type duplex struct {
-	*body
+	body
 	io.Writer
 }
 

@@ -35,10 +35,12 @@ func advise(resp *http.Response, now time.Time, refused bool, quotas func(http.H
 			return a
 		}
 	}
-	if age, ok := count(resp.Header.Get("Age")); ok && age > 0 {
+	if a.Quotas = quotas(resp.Header, now); a.Quotas == nil {
 		return a
 	}
-	a.Quotas = quotas(resp.Header, now)
+	if age, ok := count(resp.Header.Get("Age")); ok && age > 0 {
+		a.Quotas = nil
+	}
 	return a
 }
 

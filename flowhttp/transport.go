@@ -25,7 +25,7 @@ import (
 // because the connection was closed before an answer came, goes under one permit.
 //
 // Set the fields before the first request and do not change or copy the Transport then. It may be used by
-// any number of goroutines. A request costs some hundred nanoseconds while permits are free, and 64 bytes.
+// any number of goroutines.
 type Transport struct {
 	// Base sends the requests; nil: http.DefaultTransport.
 	Base http.RoundTripper
