@@ -37,7 +37,7 @@ func refusals(t *testing.T, limits string, at time.Duration, heed bool) (refused
 		if !heed {
 			transport.MaxPause = -1
 		}
-		time.Sleep(time.Until(time.Now().Truncate(2*time.Second).Add(2*time.Second + at)))
+		time.Sleep(time.Until(time.Now().Truncate(2 * time.Second).Add(2*time.Second + at)))
 		began := time.Now()
 		for range 30 {
 			req, err := http.NewRequest("GET", "http://server.test/", nil)
