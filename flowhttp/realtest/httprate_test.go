@@ -26,7 +26,7 @@ func (m inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 func refusals(t *testing.T, limits string, at time.Duration, heed bool) (refused int, took time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		server := httprate.Limit(10, 2*time.Second)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		server := httprate.LimitBy(10, 2*time.Second, httprate.Key("*"))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		s, err := scheduler.New(scheduler.MustParseLimits(limits))
 		if err != nil {
 			t.Fatal(err)

@@ -41,7 +41,7 @@ func TestGoGitHub(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/forbidden"):
 			json(w, 403, `{"message":"Must have admin rights"}`)
 		case strings.HasSuffix(r.URL.Path, "/moved"):
-			http.Redirect(w, r, "/repos/o/there", 301)
+			http.Redirect(w, r, "/repos/o/there", http.StatusMovedPermanently)
 		case strings.HasSuffix(r.URL.Path, "/garbage"):
 			json(w, 200, `{"name":`+strings.Repeat("!", 100_000))
 		case strings.HasSuffix(r.URL.Path, "/broken"):
