@@ -179,12 +179,25 @@ func (c *call) hear(resp *http.Response) {
 		read = Standard
 	}
 	now := c.advised.Clock().Now()
-	a := read(resp, now)
+	a := c.ask(read, resp, now)
 	pause := a.heed(c.advised, most, now.Sub(c.sent))
 	c.succeeded = c.succeeded && !a.Refused
 	if c.passage != nil && pause > 0 {
 		c.passage.hold(now.Add(pause))
 	}
+}
+
+// ask asks the dialect. If that panics, nobody gets the answer, so its connection is given up.
+func (c *call) ask(read Dialect, resp *http.Response, now time.Time) Advice {
+	answered := false
+	defer func() {
+		if !answered && resp.Body != nil {
+			resp.Body.Close()
+		}
+	}()
+	a := read(resp, now)
+	answered = true
+	return a
 }
 
 // handOver leaves it to the answer's body to give the permit back, if there is anything to wait for. It comes

@@ -257,6 +257,23 @@ func TestDeadlineThatPassesIsATimeout(t *testing.T) {
 	})
 }
 
+// Nobody gets the answer, so nobody else could close its body.
+func TestPanicOfADialectClosesTheBody(t *testing.T) {
+	body := &closeNoting{Reader: strings.NewReader("hello")}
+	client := toFar(start(t, "5/s"), func(*http.Request) (*http.Response, error) {
+		resp := answer(200, "")
+		resp.Body = body
+		return resp, nil
+	})
+	client.Read = func(*http.Response, time.Time) flowhttp.Advice { panic("dialect") }
+	defer func() {
+		if recover() != "dialect" || body.closed != 1 {
+			t.Errorf("closed %d times", body.closed)
+		}
+	}()
+	client.RoundTrip(request(t, background))
+}
+
 func TestWithoutASchedulerRequestsGo(t *testing.T) {
 	client := &flowhttp.Transport{Base: far(ok), Scheduler: func(*http.Request) scheduler.Source { return nil }}
 	if got := get(t, client); got != 200 {
