@@ -56,7 +56,9 @@ func TestRealServers(t *testing.T) {
 		w.WriteHeader(302)
 		io.WriteString(w, strings.Repeat("x", 10_000))
 	})
-	mux.HandleFunc("/redirect2", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/hello", http.StatusTemporaryRedirect) })
+	mux.HandleFunc("/redirect2", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/hello", http.StatusTemporaryRedirect)
+	})
 	mux.HandleFunc("/abort", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, strings.Repeat("x", 10_000))
 		w.(http.Flusher).Flush()
