@@ -3,20 +3,37 @@
 package flowhttp_test
 
 import (
+	"io"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/flowguard-go/flowguard/flowhttp"
 )
 
-// Without headers a request that is served costs no memory.
-func TestServedRequestAllocatesNothing(t *testing.T) {
-	s := limited(t, "1000000000/s burst 5")
-	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(s), Headers: flowhttp.HeadersOnRefusal})(
-		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
-	if n := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) }); n != 0 {
-		t.Errorf("allocates %v times", n)
+// A request costs one allocation, which is its answer's body with the permit, and without one none.
+func TestAllocations(t *testing.T) {
+	req := request(t, background)
+	resp := &http.Response{StatusCode: 200, Header: http.Header{}}
+	body := io.NopCloser(strings.NewReader("hello"))
+	base := far(func(*http.Request) (*http.Response, error) {
+		resp.Body = body
+		return resp, nil
+	})
+	for _, c := range []struct {
+		release flowhttp.Release
+		want    float64
+	}{{flowhttp.AfterBody, 1}, {flowhttp.AfterHeaders, 0}} {
+		client := flowhttp.NewTransport(start(t, "1000000000/s burst 9"))
+		client.Base, client.Release = base, c.release
+		if got := testing.AllocsPerRun(1000, func() {
+			resp, err := client.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+		}); got > c.want {
+			t.Errorf("%v allocations, want %v", got, c.want)
+		}
 	}
 }

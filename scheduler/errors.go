@@ -99,6 +99,10 @@ func (e *DeadlineError) Error() string {
 // Unwrap returns [context.DeadlineExceeded].
 func (e *DeadlineError) Unwrap() error { return context.DeadlineExceeded }
 
+// Timeout returns true, as that of [context.DeadlineExceeded] does. It makes url.Error.Timeout and
+// os.IsTimeout true for a request that was refused.
+func (e *DeadlineError) Timeout() bool { return true }
+
 // NoPermitError is what a [NonBlocking] scheduler returns instead of waiting. It unwraps to
 // [ErrNoPermit].
 type NoPermitError struct {
@@ -237,15 +241,22 @@ func drainCut(ctx context.Context) error {
 
 func ended(ctx context.Context, what string) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
+	timeout := errors.Is(err, context.DeadlineExceeded)
 	if cause != err {
-		return &endedError{fmt.Errorf("scheduler: %s: %w: %w", what, err, cause)}
+		return &endedError{fmt.Errorf("scheduler: %s: %w: %w", what, err, cause), timeout}
 	}
-	return &endedError{fmt.Errorf("scheduler: %s: %w", what, err)}
+	return &endedError{fmt.Errorf("scheduler: %s: %w", what, err), timeout}
 }
 
 // endedError says that a context has ended. Its cause may be a refusal with a Wait, but waiting does
 // not help a context that has ended: RetryAfter must find this error first.
-type endedError struct{ error }
+type endedError struct {
+	error
+	timeout bool
+}
 
 func (e *endedError) Unwrap() error             { return e.error }
 func (e *endedError) retryAfter() time.Duration { return Forever }
+
+// Timeout reports whether the deadline of the context passed, as the context's own error would.
+func (e *endedError) Timeout() bool { return e.timeout }

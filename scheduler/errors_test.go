@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,6 +156,38 @@ func TestDeadlineErrorSaysWhenToComeBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Callers of package net and net/http ask errors for Timeout and do not look through wrapped ones.
+func TestErrorsOfDeadlinesAreTimeouts(t *testing.T) {
+	bubble(t, "burst 1", func(s *story) {
+		s.acquire()
+		cancelled, cancel := context.WithCancelCause(background)
+		cancel(context.DeadlineExceeded)
+		soon, cancelSoon := context.WithTimeout(background, time.Second)
+		defer cancelSoon()
+		_, ended := s.Acquire(soon) // the permit might have been released in time
+		_, passed := s.Acquire(soon)
+		s.PauseFor(time.Minute)
+		short, cancelShort := context.WithTimeout(background, time.Second)
+		defer cancelShort()
+		_, refused := s.Acquire(short)
+		_, gaveUp := s.Acquire(cancelled)
+		for _, c := range []struct {
+			name string
+			err  error
+			want bool
+		}{
+			{"refused", refused, true}, {"ended", ended, true}, {"passed", passed, true}, {"cancelled", gaveUp, false},
+		} {
+			if got := os.IsTimeout(c.err); got != c.want {
+				s.Errorf("%s: os.IsTimeout is %v of %v", c.name, got, c.err)
+			}
+			if got := (&url.Error{Op: "Get", URL: "/", Err: c.err}).Timeout(); got != c.want {
+				s.Errorf("%s: url.Error.Timeout is %v of %v", c.name, got, c.err)
+			}
+		}
+	})
 }
 
 func TestRetryAfter(t *testing.T) {

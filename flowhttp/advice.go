@@ -1,0 +1,123 @@
+package flowhttp
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// Dialect reads what an answer says about limits. [Standard], [GitHub], [OpenAI], [Anthropic] and [AWS] are
+// dialects. To read headers of your own, write a function that looks at them and calls Standard for the
+// rest.
+//
+// The answer's body has not been read; a dialect that looks at its start must put back what it read. now is
+// the time of day by the scheduler's clock. A Transport calls its dialect for each answer, also from several
+// goroutines at a time. A panic in it gives the permit back and goes on up.
+type Dialect func(resp *http.Response, now time.Time) Advice
+
+// Advice is what an answer says about limits.
+type Advice struct {
+	Refused bool          // the far side refused the request because of a limit or because it is overloaded
+	Pause   time.Duration // no call should be made for this long; 0: no time is given
+	Quotas  []Quota       // what is left of the far side's limits
+}
+
+// Quota is what an answer says of one of the far side's limits: at most Left more in the next Reset.
+type Quota struct {
+	Name      string        // what the far side calls the limit; "": it has no name
+	Partition string        // which share of the limit is meant, such as that of a user; "": not told
+	Unit      string        // what is counted: "" for requests, or a name such as "tokens"
+	Left      int           // what may still be used until the reset
+	Reset     time.Duration // until more may be used; 0: not told, so that Left says nothing
+	Limit     int           // what the limit allows in Per; 0: not told
+	Per       time.Duration // the length of the limit's window; 0: not told
+}
+
+// DefaultMaxPause is the longest pause that a [Transport] makes unless MaxPause says otherwise.
+const DefaultMaxPause = time.Hour
+
+// heed tells the scheduler what an answer advises, and returns for how long all callers are held. It must
+// be called while the ticket of the call is held: [scheduler.Scheduler.Observe] demands it, and a pause that
+// began after the release would let the next caller go first. took is how long the call took so far.
+func (a *Advice) heed(s *scheduler.Scheduler, most, took time.Duration) time.Duration {
+	pause := a.Pause
+	var windows []scheduler.Window
+	for i := range a.Quotas {
+		q := &a.Quotas[i]
+		if q.Left < 0 || q.Reset <= 0 {
+			continue
+		}
+		if windows == nil {
+			windows = s.Limits().Windows
+		}
+		w, ok := a.windowOf(q, windows)
+		switch {
+		case !ok && q.Unit == "" && q.Left == 0:
+			pause = max(pause, q.Reset)
+		case ok && !q.stale(s, w, took):
+			// An error says that the scheduler is closed or its limits have just been changed.
+			s.Observe(w, q.Left, min(q.Reset, most))
+		}
+	}
+	if pause = min(pause, most); pause > 0 {
+		s.PauseFor(pause)
+	}
+	return pause
+}
+
+// stale reports whether the quota must not be observed. When a call took longer than until the reset, the
+// answer may have been given in a period that is over. It may then be that less is left of the present one,
+// which earlier answers have told. So it counts only if it says that less is left.
+func (q *Quota) stale(s *scheduler.Scheduler, of scheduler.Window, took time.Duration) bool {
+	if took < q.Reset {
+		return false
+	}
+	for _, w := range s.Stats().Windows {
+		if w.Window == of && q.Left < w.Remaining {
+			return false
+		}
+	}
+	return true
+}
+
+// windowOf returns the window that is told of the quota. An observation says "at most Left more", which
+// is true whatever the window's own limit is, so a window that differs will do. But a window remembers
+// one quota, so that one is told only if the answer has no other quota of that unit.
+func (a *Advice) windowOf(q *Quota, windows []scheduler.Window) (best scheduler.Window, ok bool) {
+	rank := 0
+	for _, w := range windows {
+		if r := a.rank(q, w); r > rank || r > 0 && r == rank && w.Per > best.Per {
+			best, rank = w, r
+		}
+	}
+	return best, rank > 0
+}
+
+// rank says how well the window matches the quota; 0: not at all.
+func (a *Advice) rank(q *Quota, w scheduler.Window) int {
+	switch {
+	case q.Unit != "": // windows count requests
+		return 0
+	case q.Per == w.Per && q.Limit == w.Permits:
+		return 4
+	case q.Per == w.Per: // it asks for less than is published, to be safe
+		return 3
+	case q.Per == 0 && q.Limit == w.Permits:
+		return 2
+	case a.only(q):
+		return 1
+	}
+	return 0
+}
+
+// only reports whether the answer has no other quota of the unit.
+func (a *Advice) only(q *Quota) bool {
+	n := 0
+	for i := range a.Quotas {
+		if a.Quotas[i].Unit == q.Unit {
+			n++
+		}
+	}
+	return n == 1
+}

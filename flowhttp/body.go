@@ -1,0 +1,121 @@
+package flowhttp
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// body is the body of an answer that holds the permit of its call. It gives the permit back at the first of:
+// its end, an error while reading, Close, the end of the request's context. Close alone would not do: there
+// are clients that read a body to its end and never close it.
+type body struct {
+	io.ReadCloser
+	ticket ticket.Ticket
+	stop   func() bool // no longer watches the context; nil if that never ends
+	over   atomic.Bool
+}
+
+// withPermit returns the body with the permit. It keeps the body's optional methods: to copy without a
+// buffer, and to write to a protocol that was switched to.
+func withPermit(ctx context.Context, of io.ReadCloser, t ticket.Ticket) io.ReadCloser {
+	if w, ok := of.(io.Writer); ok {
+		d := &duplex{Writer: w}
+		d.hold(ctx, of, t)
+		if c, ok := of.(closeWriter); ok {
+			return &halfClosable{d, c}
+		}
+		return d
+	}
+	if _, ok := of.(io.WriterTo); ok {
+		c := new(copyable)
+		c.hold(ctx, of, t)
+		return c
+	}
+	b := new(body)
+	b.hold(ctx, of, t)
+	return b
+}
+
+// hold makes the zero body that of an answer.
+func (b *body) hold(ctx context.Context, of io.ReadCloser, t ticket.Ticket) {
+	b.ReadCloser, b.ticket = of, t
+	if ctx.Done() != nil {
+		b.stop = context.AfterFunc(ctx, t.Release)
+	}
+}
+
+func (b *body) release() {
+	if b.over.Swap(true) {
+		return
+	}
+	if b.stop != nil {
+		b.stop()
+	}
+	b.ticket.Release()
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.release()
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
+}
+
+// copyTo copies what is left of the body, by its own WriteTo if it has one.
+func (b *body) copyTo(w io.Writer) (int64, error) {
+	to := &target{Writer: w}
+	n, err := io.Copy(to, b.ReadCloser)
+	if !to.failed { // else the body has not ended
+		b.release()
+	}
+	return n, err
+}
+
+// target notes whether writing failed.
+type target struct {
+	io.Writer
+	failed bool
+}
+
+func (t *target) Write(p []byte) (int, error) {
+	n, err := t.Writer.Write(p)
+	t.failed = t.failed || err != nil || n < len(p)
+	return n, err
+}
+
+// copyable is a body that can copy itself.
+type copyable struct{ body }
+
+// WriteTo implements [io.WriterTo].
+func (b *copyable) WriteTo(w io.Writer) (int64, error) { return b.copyTo(w) }
+
+// duplex is the body of an answer that switches protocols (101): the connection itself.
+type duplex struct {
+	body
+	io.Writer
+}
+
+// WriteTo implements [io.WriterTo].
+func (d *duplex) WriteTo(w io.Writer) (int64, error) { return d.copyTo(w) }
+
+// ReadFrom implements [io.ReaderFrom].
+func (d *duplex) ReadFrom(r io.Reader) (int64, error) { return io.Copy(d.Writer, r) }
+
+// halfClosable is a duplex whose writing side can be closed alone.
+type halfClosable struct {
+	*duplex
+	closeWriter
+}
+
+type closeWriter interface{ CloseWrite() error }

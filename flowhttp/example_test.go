@@ -1,0 +1,217 @@
+package flowhttp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/flowguard-go/flowguard/flowhttp"
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// api starts an API for the examples.
+func api(h http.HandlerFunc) *httptest.Server { return httptest.NewServer(h) }
+
+func ExampleNewTransport() {
+	server := api(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+	defer server.Close()
+
+	s, err := scheduler.New(scheduler.MustParseLimits("100/s burst 4"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: flowhttp.NewTransport(s)}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println("in use:", s.Stats().InUse) // the answer has begun
+	text, _ := io.ReadAll(resp.Body)
+	fmt.Println(string(text))
+	fmt.Println("in use:", s.Stats().InUse) // it has ended
+	// Output:
+	// in use: 1
+	// hello
+	// in use: 0
+}
+
+// A refusal pauses all callers of the scheduler.
+func ExampleTransport() {
+	server := api(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "60")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	defer server.Close()
+
+	s, err := scheduler.New(scheduler.MustParseLimits("100/s"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: &flowhttp.Transport{
+		Scheduler: func(*http.Request) scheduler.Source { return s },
+		MaxPause:  10 * time.Minute,
+		Ramp:      true,
+	}}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+
+	// Whoever cannot wait that long is told so at once.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+	_, err = client.Do(req)
+	var late *scheduler.DeadlineError
+	if errors.As(err, &late) {
+		fmt.Println("come back in", late.Wait.Round(time.Second))
+	}
+	// Output:
+	// 429 Too Many Requests
+	// come back in 1m0s
+}
+
+// Each host has a scheduler of its own.
+func ExampleTransport_hosts() {
+	search, err := scheduler.New(scheduler.MustParseLimits("30/min"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer search.Close()
+	transport := &flowhttp.Transport{
+		Base: far(ok),
+		Scheduler: func(req *http.Request) scheduler.Source {
+			if req.URL.Host == "search.example.com" {
+				return search
+			}
+			return nil // no limit
+		},
+		Read: flowhttp.GitHub,
+	}
+	client := &http.Client{Transport: transport}
+	for _, host := range []string{"search.example.com", "example.com"} {
+		resp, err := client.Get("http://" + host)
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp.Body.Close()
+		fmt.Println(host, search.Stats().Granted)
+	}
+	// Output:
+	// search.example.com 1
+	// example.com 1
+}
+
+// Each tenant has a line of its own. The handle of a flow cannot pause the scheduler, so Advise says whom to tell.
+func ExampleTransport_tenants() {
+	s, err := scheduler.New(scheduler.MustParseLimits("100/s"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: &flowhttp.Transport{
+		Base:      far(func(*http.Request) (*http.Response, error) { return answer(503, "", "Retry-After: 9"), nil }),
+		Scheduler: func(req *http.Request) scheduler.Source { return s.Flow(req.Header.Get("Tenant"), 1).Handle() },
+		Advise:    func(*http.Request) *scheduler.Scheduler { return s },
+	}}
+	req, _ := http.NewRequest("GET", "http://example.com", nil)
+	req.Header.Set("Tenant", "blue")
+	resp, err := client.Do(req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	fmt.Println("paused:", s.Stats().Paused)
+	// Output: paused: true
+}
+
+// A dialect of one's own reads what it knows and leaves the rest to Standard.
+func ExampleDialect() {
+	quota := func(resp *http.Response, now time.Time) flowhttp.Advice {
+		a := flowhttp.Standard(resp, now)
+		if resp.Header.Get("X-Quota-Exhausted") != "" {
+			a.Refused, a.Pause = true, time.Minute
+		}
+		return a
+	}
+	s, err := scheduler.New(scheduler.MustParseLimits("100/s"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	transport := flowhttp.NewTransport(s)
+	transport.Read = quota
+	transport.Base = far(func(*http.Request) (*http.Response, error) { return answer(200, "", "X-Quota-Exhausted: yes"), nil })
+	resp, err := (&http.Client{Transport: transport}).Get("http://example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	fmt.Println("paused:", s.Stats().Paused)
+	// Output: paused: true
+}
+
+func exampleAdvice(d flowhttp.Dialect, status int, lines ...string) {
+	a := d(answer(status, "", lines...), time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC))
+	fmt.Println("refused:", a.Refused, "pause:", a.Pause)
+	for _, q := range a.Quotas {
+		unit := q.Unit
+		if unit == "" {
+			unit = "requests"
+		}
+		fmt.Printf("%d of %d %s left for %v\n", q.Left, q.Limit, unit, q.Reset)
+	}
+}
+
+func ExampleStandard() {
+	exampleAdvice(flowhttp.Standard, 429, "Retry-After: 1.5")
+	exampleAdvice(flowhttp.Standard, 200, `RateLimit-Policy: "default";q=100;w=60`, `RateLimit: "default";r=7;t=30`)
+	// Output:
+	// refused: true pause: 1.5s
+	// refused: false pause: 0s
+	// 7 of 100 requests left for 30s
+}
+
+func ExampleGitHub() {
+	exampleAdvice(flowhttp.GitHub, 403, "X-RateLimit-Limit: 5000", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1767366275")
+	// Output:
+	// refused: true pause: 30s
+	// 0 of 5000 requests left for 30s
+}
+
+func ExampleOpenAI() {
+	exampleAdvice(flowhttp.OpenAI, 200, "X-RateLimit-Limit-Requests: 60", "X-RateLimit-Remaining-Requests: 59", "X-RateLimit-Reset-Requests: 6m0s",
+		"X-RateLimit-Limit-Tokens: 150000", "X-RateLimit-Remaining-Tokens: 149984", "X-RateLimit-Reset-Tokens: 7ms")
+	// Output:
+	// refused: false pause: 0s
+	// 59 of 60 requests left for 6m0s
+	// 149984 of 150000 tokens left for 7ms
+}
+
+func ExampleAnthropic() {
+	exampleAdvice(flowhttp.Anthropic, 529, "Retry-After: 5")
+	exampleAdvice(flowhttp.Anthropic, 200, "Anthropic-RateLimit-Requests-Limit: 50", "Anthropic-RateLimit-Requests-Remaining: 49", "Anthropic-RateLimit-Requests-Reset: 2026-01-02T15:04:35Z")
+	// Output:
+	// refused: true pause: 5s
+	// refused: false pause: 0s
+	// 49 of 50 requests left for 30s
+}
+
+func ExampleAWS() {
+	exampleAdvice(flowhttp.AWS, 503)
+	// Output: refused: true pause: 1s
+}
