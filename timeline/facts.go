@@ -35,7 +35,9 @@ func factsOf(r *run, v view) facts {
 			f.waits++
 		default:
 			f.granted++
-			f.waited = append(f.waited, time.Duration(s.granted-s.enqueued))
+			if !s.before {
+				f.waited = append(f.waited, time.Duration(s.granted-s.enqueued))
+			}
 		}
 	}
 	slices.Sort(f.waited)

@@ -36,9 +36,8 @@ type picture struct {
 	sentences                []string
 }
 
-// newPicture lays out what there is from and to the instants that the settings ask for. now is zero if
-// the run has ended.
-func newPicture(r *run, s settings, now time.Time) *picture {
+// newPicture lays out what there is from and to the instants that the settings ask for.
+func newPicture(r *run, s settings) *picture {
 	p := &picture{run: r, settings: s, colors: &light, width: s.width * unit}
 	if s.scheme == Dark {
 		p.colors = &dark
@@ -48,7 +47,7 @@ func newPicture(r *run, s settings, now time.Time) *picture {
 	}
 	p.x = margin + gutter
 	p.w = p.width - p.x - edge
-	p.view = viewOf(r, s, now)
+	p.view = viewOf(r, s)
 	p.layers = layersOf(r, p.view)
 	p.facts = factsOf(r, p.view)
 	p.view.columns = p.w / unit
@@ -60,15 +59,12 @@ func newPicture(r *run, s settings, now time.Time) *picture {
 
 // viewOf returns the stretch of time that is shown: of a whole run with a little room at its end, so that
 // the last thing that happened can be seen.
-func viewOf(r *run, s settings, now time.Time) view {
+func viewOf(r *run, s settings) view {
 	if !s.from.IsZero() {
 		from, to := r.at(s.from), r.at(s.to)
 		return view{from: from, to: max(to, from+1)}
 	}
 	end := r.last
-	if !now.IsZero() && r.started {
-		end = max(end, r.at(now))
-	}
 	switch {
 	case end == 0:
 		end = instant(time.Second)

@@ -120,21 +120,30 @@ func (rw *row) limit(g regime, n int, name string) {
 	rw.changes = append(rw.changes, change{at: g.from, seq: g.seq, kind: kindLimit, n: n})
 }
 
-// occupy adds n from one instant to another. What takes no time is not there.
+// occupy adds n from one instant to another. A permit that was given back in the instant of its grant is
+// not seen, but can break a limit.
 func (rw *row) occupy(from, to instant, seq uint32, flow int32, n int) {
-	if to <= from {
+	if to < from || to == from && seq == 0 {
 		return
 	}
 	rw.changes = append(rw.changes, change{at: from, seq: seq, flow: flow, n: n})
 	if to < forever {
-		rw.changes = append(rw.changes, change{at: to, flow: flow, n: -n})
+		end := change{at: to, flow: flow, n: -n}
+		if to == from {
+			end.seq = seq // not before it began
+		}
+		rw.changes = append(rw.changes, end)
 	}
 }
 
-// sort puts the changes in order. What ends at an instant makes room for what begins then.
+// sort puts the changes in order. What ends at an instant makes room for what begins then, and what has
+// the same number stays as it is.
 func (rw *row) sort() {
 	slices.SortStableFunc(rw.changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq), cmp.Compare(a.n, b.n))
+		if a.at == b.at && a.seq == 0 && b.seq == 0 {
+			return cmp.Compare(a.n, b.n)
+		}
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq))
 	})
 }
 
@@ -145,6 +154,9 @@ func (r *run) fill(rw *row, w scheduler.Window) {
 		n, counts := s.cost(w)
 		if !counts || s.granted == unknown {
 			continue
+		}
+		if s.before && w.From == scheduler.FromGrant {
+			continue // it is among what the window remembered
 		}
 		end := forever
 		switch {
@@ -161,6 +173,9 @@ func (r *run) fill(rw *row, w scheduler.Window) {
 		if sameRow(c.window, w) {
 			rw.occupy(c.at, c.at.plus(w.Per), c.seq, elsewhere, c.n)
 		}
+	}
+	if w.From == scheduler.FromRelease && r.heldAll > 0 {
+		rw.occupy(0, forever, 0, elsewhere, r.heldAll)
 	}
 	for _, o := range r.observed {
 		if sameRow(o.window, w) {

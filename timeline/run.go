@@ -33,6 +33,7 @@ type span struct {
 	seq                     uint32  // of its grant
 	flow, weight            int32
 	gaveUp, undone          bool
+	before                  bool // it was granted, or came, before the recording began
 }
 
 // waits returns from when to when it waited, up to the end of the run.
@@ -238,10 +239,10 @@ func (r *run) spanOf(e scheduler.Event, otherwise span) *span {
 // unseen returns a ticket of which the first that was heard is its end.
 func (r *run) unseen(e scheduler.Event) span {
 	if e.Kind == scheduler.EventGivenUp {
-		return span{enqueued: 0, granted: unknown}
+		return span{enqueued: 0, granted: unknown, before: true}
 	}
 	r.heldAll = max(r.heldAll-e.Weight, 0)
-	return span{enqueued: 0, granted: 0}
+	return span{enqueued: 0, granted: 0, before: true}
 }
 
 func (r *run) flow(key string) int32 {

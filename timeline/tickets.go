@@ -105,17 +105,25 @@ func (p *picture) tell(s *span) string {
 	if key := p.run.flows[s.flow]; key != "" {
 		fmt.Fprintf(&b, " of flow %s", short(key, 60))
 	}
-	fmt.Fprintf(&b, ": came at %s", about(time.Duration(s.enqueued)))
-	if s.granted != unknown {
+	if s.before {
+		b.WriteString(": was there before")
+	} else {
+		fmt.Fprintf(&b, ": came at %s", about(time.Duration(s.enqueued)))
+	}
+	if s.granted != unknown && !s.before {
 		fmt.Fprintf(&b, ", waited %s", about(time.Duration(s.granted-s.enqueued)))
 	}
 	switch {
 	case s.undone:
 		fmt.Fprintf(&b, ", granted and undone at %s", about(time.Duration(s.left)))
+	case s.gaveUp && s.before:
+		fmt.Fprintf(&b, ", gave up at %s", about(time.Duration(s.left)))
 	case s.gaveUp:
 		fmt.Fprintf(&b, ", gave up after %s", about(time.Duration(s.left-s.enqueued)))
 	case s.granted == unknown:
 		b.WriteString(", still waits")
+	case s.before:
+		fmt.Fprintf(&b, ", held until %s", about(time.Duration(s.left)))
 	case s.left == unknown:
 		fmt.Fprintf(&b, ", holds since %s", about(time.Duration(s.granted)))
 	default:

@@ -140,5 +140,8 @@ func (t *Timeline) draw(settings settings) []byte {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return newPicture(&t.run, settings, now).draw()
+	if !now.IsZero() {
+		t.run.close(now)
+	}
+	return newPicture(&t.run, settings).draw()
 }

@@ -87,7 +87,7 @@ class Card {
 		for (const flow of seen.flows) this.hue(flow.key);
 		this.frames.push({
 			at, waiting: stats.waiting, held: stats.in_use, granted: stats.granted, refused: seen.refused,
-			paused: stats.paused, limits: state.limits, burst: state.max_burst,
+			paused: stats.paused, limits: state.limits, burst: state.max_burst, more: seen.more_flows,
 			windows: stats.windows.map(w => ({name: w.window, used: w.used, limit: parseInt(w.window, 10)})),
 			flows: seen.flows.map(f => ({hue: this.hue(f.key), key: f.key, waiting: f.waiting, granted: f.granted})),
 		});
@@ -202,9 +202,10 @@ class Card {
 		ctx.font = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
 		const style = getComputedStyle(document.documentElement);
 		const color = name => style.getPropertyValue(name).trim();
-		const left = width < 520 ? 64 : 108, right = width - 52;
+		const left = width < 520 ? 80 : 108, right = width - 52;
 		const begin = now - range * 1000;
-		const x = at => left + (right - left) * (at - begin) / (range * 1000);
+		// On whole pixels of the screen, so that neighbours meet without a seam.
+		const x = at => Math.round((left + (right - left) * (at - begin) / (range * 1000)) * ratio) / ratio;
 		const frames = this.frames.filter(f => f.at >= begin - hole);
 
 		// Grounds and lines of time.
@@ -247,7 +248,7 @@ class Card {
 					if (n <= 0) continue;
 					ctx.fillStyle = color(hue);
 					const top = y(sum + n), low = y(sum);
-					ctx.fillRect(from, top, to - from + .3, low - top);
+					ctx.fillRect(from, top, to - from, low - top);
 					sum += n;
 				}
 			});
@@ -357,7 +358,9 @@ class Card {
 			let rest = f.granted - before.granted;
 			const old = new Map(before.flows.map(flow => [flow.key, flow.granted]));
 			const layers = f.flows.map(flow => {
-				const n = Math.max(0, flow.granted - (old.has(flow.key) ? old.get(flow.key) : flow.granted));
+				// A flow that was not there before is new, unless it was one of many.
+				const was = old.has(flow.key) ? old.get(flow.key) : before.more ? flow.granted : 0;
+				const n = Math.max(0, Math.min(rest, flow.granted - was));
 				rest -= n;
 				return [flow.hue, n / seconds];
 			});
