@@ -154,10 +154,14 @@ func (p *picture) drawHeader() {
 	c := &p.header
 	room := (p.width - 2*margin) * 10 / (sizeTitle * 60)
 	c.label(margin, p.y+14*unit, sizeTitle, anchorStart, "ink", bold, short(p.title(), room))
+	p.y += 18 * unit
 	room = (p.width - 2*margin) * 10 / (sizeText * 56)
-	c.label(margin, p.y+34*unit, sizeText, anchorStart, "muted", "", short(p.facts.String(), room))
+	for _, line := range wrap(p.facts.String(), room) {
+		c.label(margin, p.y+16*unit, sizeText, anchorStart, "muted", "", line)
+		p.y += 17 * unit
+	}
 	p.sentences = append(p.sentences, p.facts.String())
-	p.y += 42 * unit
+	p.y += 7 * unit
 	p.drawLegend()
 }
 
@@ -202,6 +206,11 @@ func (p *picture) drawLegend() {
 	if p.facts.paused > 0 {
 		entry("paused", 18*unit, func(x, y int) {
 			c.rect(x, y-9*unit, 18*unit, 10*unit, pauseAttrs)
+		})
+	}
+	if len(p.run.observed) > 0 {
+		entry("what the far side says is left", 18*unit, func(x, y int) {
+			c.path("M"+px(x)+" "+px(y-8*unit)+"v4h18", `stroke-width="1.4" stroke-dasharray="3 2" `+c.stroke("mark"))
 		})
 	}
 	if len(p.run.regimes) > 0 {

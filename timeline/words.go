@@ -65,14 +65,30 @@ func percent(part, whole time.Duration) string {
 		return "100 %"
 	}
 	p := int(float64(part) / float64(whole) * 100)
-	switch {
-	case p == 0:
+	if p == 0 {
 		return "< 1 %"
 	}
 	return strconv.Itoa(p) + " %"
 }
 
-// steps are the distances between marks on the axis that people read well.
+// wrap breaks a text into lines of so many characters where it has spaces.
+func wrap(text string, most int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > most {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// niceSteps are the distances between marks on the axis that people read well.
 var niceSteps = func() []time.Duration {
 	var steps []time.Duration
 	for d := time.Duration(1); d < 10*time.Second; d *= 10 {
