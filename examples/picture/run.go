@@ -2,6 +2,7 @@ package main
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -75,6 +76,13 @@ func (r *run) submit(flow string, share, weight int, takes time.Duration) (ticke
 	}
 	t.queue = append(t.queue, job{place, takes})
 	return place, true
+}
+
+// giveUp takes a job of a flow out of the line.
+func (r *run) giveUp(flow string, place ticket.Ticket) {
+	place.Cancel()
+	t := r.lines[flow]
+	t.queue = slices.DeleteFunc(t.queue, func(j job) bool { return j.ticket.Number() == place.Number() })
 }
 
 // play goes from instant to instant until nothing is left to do.

@@ -24,13 +24,13 @@ func small() (*run, error) {
 		r.at(time.Duration(300+i*620)*ms, func() { r.submit("web", 3, 1, takes(400)) })
 	}
 	for i := range 7 {
-		r.at(2500*ms+time.Duration(i)*40*ms, func() { r.submit("import", 1, 1+i%2, takes(500)) })
+		r.at(2500*ms+time.Duration(i)*40*ms, func() {
+			t, ok := r.submit("import", 1, 1+i%2, takes(500))
+			if ok && i == 4 {
+				r.at(7400*ms, func() { r.giveUp("import", t) }) // its caller loses patience
+			}
+		})
 	}
-	r.at(2400*ms, func() {
-		if t, ok := r.submit("web", 3, 1, takes(400)); ok {
-			r.at(5200*ms, t.Cancel) // its caller loses patience
-		}
-	})
 	r.at(4000*ms, func() { r.s.PauseFor(2 * time.Second) }) // 429, Retry-After: 2
 	r.at(9000*ms, func() { r.s.SetLimits(scheduler.MustParseLimits("8/s 40/10s burst 6")) })
 	r.play()
