@@ -254,10 +254,10 @@ func (r *run) flow(key string) int32 {
 	return i
 }
 
-// pause notes a pause, or that the present one lasts longer.
+// pause notes a pause, or how long the present one lasts now: an event tells when all pauses end.
 func (r *run) pause(at, until instant) {
 	if n := len(r.pauses); n > 0 && r.pauses[n-1].to >= at {
-		r.pauses[n-1].to = max(r.pauses[n-1].to, until)
+		r.pauses[n-1].to = until
 		return
 	}
 	r.pauses = append(r.pauses, stretch{at, until})

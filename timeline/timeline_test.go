@@ -413,6 +413,47 @@ func TestRecordFromTheMiddle(t *testing.T) {
 	})
 }
 
+// deafClock is a clock of which the scheduler never hears: it must look by itself.
+type deafClock struct {
+	*clock.Mock
+	now time.Time
+}
+
+func (c *deafClock) Now() time.Time                  { return c.now }
+func (c *deafClock) Since(t time.Time) time.Duration { return c.now.Sub(t) }
+
+// A picture shows all that happened before SVG was called, and all that was due by then.
+func TestPictureIsOfThePresent(t *testing.T) {
+	deaf := &deafClock{clock.NewMock(), began}
+	s, err := scheduler.New(scheduler.MustParseLimits("2000/s"), scheduler.WithClock(deaf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tl, err := timeline.Record(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tl.Stop()
+	for round := range 20 {
+		for range 100 {
+			if _, err := s.Enqueue(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := fmt.Sprintf("%d granted.", 100*(round+1)); round < 9 && !strings.Contains(draw(t, tl), want) {
+			t.Fatalf("nothing says %q", want)
+		}
+	}
+	if _, err := s.Enqueue(1); err != nil {
+		t.Fatal(err)
+	}
+	deaf.now = deaf.now.Add(time.Second)
+	if svg := draw(t, tl); !strings.Contains(svg, "2,001 tickets in 1s: 2,001 granted.") {
+		t.Errorf("the last is not there: %.1500s", svg)
+	}
+}
+
 func TestRecordOfClosed(t *testing.T) {
 	s, err := scheduler.New(scheduler.MustParseLimits("5/s"))
 	if err != nil {
