@@ -140,9 +140,6 @@ func (rw *row) occupy(from, to instant, seq uint32, flow int32, n int) {
 // the same number stays as it is.
 func (rw *row) sort() {
 	slices.SortStableFunc(rw.changes, func(a, b change) int {
-		if a.at == b.at && a.seq == 0 && b.seq == 0 {
-			return cmp.Compare(a.n, b.n)
-		}
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq))
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -413,6 +414,35 @@ func TestRecordFromTheMiddle(t *testing.T) {
 	})
 }
 
+// What was held before and is not given back counts in a window from release for as long as it is recorded.
+func TestRecordOfWhatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := scheduler.New(scheduler.MustParseLimits("5/s from release burst 4"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for range 3 {
+			if _, err := s.Acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		tl, err := timeline.Record(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tl.Stop()
+		time.Sleep(time.Minute)
+		svg := draw(t, tl)
+		for _, want := range []string{"burst 4: peak 3 of 4", "5/s from release: peak 3 of 5"} {
+			if !strings.Contains(svg, want) {
+				t.Errorf("nothing says %q in\n%s", want, svg)
+			}
+		}
+	})
+}
+
 // deafClock is a clock of which the scheduler never hears: it must look by itself.
 type deafClock struct {
 	*clock.Mock
@@ -424,6 +454,7 @@ func (c *deafClock) Since(t time.Time) time.Duration { return c.now.Sub(t) }
 
 // A picture shows all that happened before SVG was called, and all that was due by then.
 func TestPictureIsOfThePresent(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // what was sent is unread when SVG is called
 	deaf := &deafClock{clock.NewMock(), began}
 	s, err := scheduler.New(scheduler.MustParseLimits("2000/s"), scheduler.WithClock(deaf))
 	if err != nil {
@@ -448,6 +479,8 @@ func TestPictureIsOfThePresent(t *testing.T) {
 	if _, err := s.Enqueue(1); err != nil {
 		t.Fatal(err)
 	}
+	s.Stats() // the owner has nothing to do, and will not hear of the time that comes
+	s.Stats()
 	deaf.now = deaf.now.Add(time.Second)
 	if svg := draw(t, tl); !strings.Contains(svg, "2,001 tickets in 1s: 2,001 granted.") {
 		t.Errorf("the last is not there: %.1500s", svg)

@@ -1,7 +1,6 @@
 package schedulertest
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -107,16 +106,6 @@ func (r Record) events() []scheduler.Event {
 		add(scheduler.EventGivenUp, t.GivenUp)
 		add(scheduler.EventUndone, t.Undone)
 	}
-	turns := map[ticket.Number]int{}
-	for _, t := range r {
-		turns[t.Number] = t.Turn
-	}
-	slices.SortStableFunc(events, func(a, b scheduler.Event) int {
-		order := a.At.Compare(b.At)
-		if order == 0 && a.Kind == scheduler.EventGranted && b.Kind == scheduler.EventGranted {
-			order = cmp.Compare(turns[a.Number], turns[b.Number])
-		}
-		return order
-	})
+	slices.SortStableFunc(events, func(a, b scheduler.Event) int { return a.At.Compare(b.At) })
 	return events
 }
