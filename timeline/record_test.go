@@ -10,7 +10,7 @@ import (
 
 // A picture also shows what the reader has not taken in yet when SVG is called.
 func TestPictureShowsWhatIsUnread(t *testing.T) {
-	s, err := scheduler.New(scheduler.MustParseLimits("burst 1000"))
+	s, err := scheduler.New(scheduler.MustParseLimits("burst 8000"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestPictureShowsWhatIsUnread(t *testing.T) {
 	}
 	defer tl.Stop()
 	tl.mu.Lock() // the reader stops at the first event
-	for range 200 {
+	for range 8000 {
 		if _, err := s.Enqueue(1); err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestPictureShowsWhatIsUnread(t *testing.T) {
 		runtime.Gosched() // until it asks the reader for all that was sent
 	}
 	tl.mu.Unlock()
-	if svg := <-drawn; !bytes.Contains(svg, []byte("200 granted.")) {
+	if svg := <-drawn; !bytes.Contains(svg, []byte("8,000 granted.")) {
 		t.Errorf("what was unread is missing: %.1000s", svg)
 	}
 }
