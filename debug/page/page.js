@@ -84,7 +84,9 @@ class Card {
 	show(at, state) {
 		const {stats, seen} = state;
 		this.state = state;
+		// In the order of their colours, so that nothing jumps from frame to frame.
 		for (const flow of seen.flows) this.hue(flow.key);
+		seen.flows.sort((a, b) => this.hue(a.key).localeCompare(this.hue(b.key)) || a.key.localeCompare(b.key));
 		this.frames.push({
 			at, waiting: stats.waiting, held: stats.in_use, granted: stats.granted, refused: seen.refused,
 			paused: stats.paused, limits: state.limits, burst: state.max_burst, more: seen.more_flows,
