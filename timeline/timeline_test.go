@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -446,16 +447,16 @@ func TestRecordOfWhatIsHeld(t *testing.T) {
 // deafClock is a clock of which the scheduler never hears: it must look by itself.
 type deafClock struct {
 	*clock.Mock
-	now time.Time
+	passed atomic.Int64
 }
 
-func (c *deafClock) Now() time.Time                  { return c.now }
-func (c *deafClock) Since(t time.Time) time.Duration { return c.now.Sub(t) }
+func (c *deafClock) Now() time.Time                  { return began.Add(time.Duration(c.passed.Load())) }
+func (c *deafClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // A picture shows all that happened before SVG was called, and all that was due by then.
 func TestPictureIsOfThePresent(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // what was sent is unread when SVG is called
-	deaf := &deafClock{clock.NewMock(), began}
+	deaf := &deafClock{Mock: clock.NewMock()}
 	s, err := scheduler.New(scheduler.MustParseLimits("2000/s"), scheduler.WithClock(deaf))
 	if err != nil {
 		t.Fatal(err)
@@ -481,7 +482,7 @@ func TestPictureIsOfThePresent(t *testing.T) {
 	}
 	s.Stats() // the owner has nothing to do, and will not hear of the time that comes
 	s.Stats()
-	deaf.now = deaf.now.Add(time.Second)
+	deaf.passed.Add(int64(time.Second))
 	if svg := draw(t, tl); !strings.Contains(svg, "2,001 tickets in 1s: 2,001 granted.") {
 		t.Errorf("the last is not there: %.1500s", svg)
 	}

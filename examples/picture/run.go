@@ -3,6 +3,7 @@ package main
 import (
 	"container/heap"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -37,13 +38,15 @@ type job struct {
 
 // steppedClock stands still until the run moves it. Its timers never fire: the run asks the scheduler
 // when it will act next, and looks then.
+// The scheduler's goroutine may read it at any time.
 type steppedClock struct {
 	*clock.Mock
-	now time.Time
+	passed atomic.Int64 // nanoseconds since the beginning
 }
 
-func (c *steppedClock) Now() time.Time                  { return c.now }
-func (c *steppedClock) Since(t time.Time) time.Duration { return c.now.Sub(t) }
+func (c *steppedClock) Now() time.Time                  { return began.Add(time.Duration(c.passed.Load())) }
+func (c *steppedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+func (c *steppedClock) moveTo(t time.Time)              { c.passed.Store(int64(t.Sub(began))) }
 
 var began = time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC)
 
@@ -52,7 +55,7 @@ func newRun(limits string, opts ...scheduler.Option) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{limits: parsed, clock: &steppedClock{clock.NewMock(), began}, lines: map[string]*tenant{}}
+	r := &run{limits: parsed, clock: &steppedClock{Mock: clock.NewMock()}, lines: map[string]*tenant{}}
 	r.s, err = scheduler.New(parsed, append(opts, scheduler.WithClock(r.clock), &r.events)...)
 	return r, err
 }
@@ -94,10 +97,14 @@ func (r *run) play() {
 		switch {
 		case len(r.agenda) > 0 && (wake.IsZero() || !r.agenda[0].at.After(wake)):
 			next := heap.Pop(&r.agenda).(entry)
-			r.clock.now = next.at
+			r.clock.moveTo(next.at)
+			if next.at.Equal(wake) {
+				r.s.Stats() // the grant comes first, every time
+				r.start()
+			}
 			next.do()
 		case !wake.IsZero():
-			r.clock.now = wake
+			r.clock.moveTo(wake)
 		default:
 			return
 		}
@@ -112,7 +119,7 @@ func (r *run) start() {
 			select {
 			case err := <-j.ticket.Ready():
 				if err == nil {
-					r.at(r.clock.now.Sub(began)+j.takes, j.ticket.Release)
+					r.at(r.clock.Now().Sub(began)+j.takes, j.ticket.Release)
 				}
 				t.queue = t.queue[1:]
 				continue
