@@ -1,6 +1,10 @@
 // Quickstart shows five ways to take a permit, in about 13 seconds:
 //
 //	go run ./examples/quickstart
+//	go run ./examples/quickstart -svg quickstart.svg
+//
+// The first section also becomes a picture, an SVG file that a browser shows. The last line says where it
+// is.
 //
 // Each line begins with the time since its section began. What to look for:
 //
@@ -18,18 +22,23 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/timeline"
 )
 
 func main() {
-	if err := walk(context.Background(), os.Stdout); err != nil {
+	svg := flag.String("svg", filepath.Join(os.TempDir(), "flowguard-quickstart.svg"), "the file for the picture")
+	flag.Parse()
+	if err := walk(context.Background(), os.Stdout, *svg); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -37,8 +46,9 @@ func main() {
 // section is one part of the walk. It tells what happens through say.
 type section func(ctx context.Context, s *scheduler.Scheduler, say func(format string, args ...any)) error
 
-// walk runs the sections one after another, each with a scheduler of its own.
-func walk(ctx context.Context, out io.Writer) error {
+// walk runs the sections one after another, each with a scheduler of its own, and writes a picture of the
+// first to the file svg.
+func walk(ctx context.Context, out io.Writer, svg string) error {
 	for i, part := range []struct {
 		title  string
 		limits string
@@ -59,15 +69,35 @@ func walk(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		recording, err := timeline.Record(s)
+		if err != nil {
+			return err
+		}
 		say := log.New(stopwatch{out, time.Now()}, "", 0).Printf
 		err = part.run(ctx, s, say)
+		recording.Stop()
 		s.Close()
 		if err != nil {
 			return fmt.Errorf("%s: %w", part.title, err)
 		}
 		fmt.Fprintln(out)
+		if i == 0 {
+			if err := draw(recording, svg, part.title); err != nil {
+				return err
+			}
+		}
 	}
+	fmt.Fprintf(out, "A picture of the first section: %s\n", svg)
 	return nil
+}
+
+// draw writes the picture of a recording to a file.
+func draw(recording *timeline.Timeline, file, title string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(recording.SVG(f, timeline.Title("Quickstart: "+title)), f.Close())
 }
 
 // acquireAndRelease takes and gives back permits by hand.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,10 +19,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // walkInBubble returns what each section prints, and how long the walk takes.
 func walkInBubble(t *testing.T) (sections [][]string, took time.Duration) {
+	svg := filepath.Join(t.TempDir(), "picture.svg")
+	defer func() {
+		checkPicture(t, svg, sections[len(sections)-1])
+		sections = sections[:len(sections)-1]
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
 		began := time.Now()
-		if err := walk(context.Background(), &out); err != nil {
+		if err := walk(context.Background(), &out, svg); err != nil {
 			t.Error(err)
 		}
 		took = time.Since(began)
@@ -29,6 +36,23 @@ func walkInBubble(t *testing.T) (sections [][]string, took time.Duration) {
 		}
 	})
 	return sections, took
+}
+
+// checkPicture looks whether the last line names the picture and the picture is of the first section.
+func checkPicture(t *testing.T, file string, last []string) {
+	t.Helper()
+	if want := []string{"A picture of the first section: " + file}; !slices.Equal(last, want) {
+		t.Errorf("the last line is %q, want %q", last, want)
+	}
+	svg, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Quickstart: Acquire and Release", "7 tickets in 4.5s: 7 granted.", "burst 2: peak 2 of 2", "3/2s: peak 3 of 3"} {
+		if !strings.Contains(string(svg), want) {
+			t.Errorf("the picture does not say %q", want)
+		}
+	}
 }
 
 func TestWalk(t *testing.T) {

@@ -23,6 +23,9 @@ import (
 // little late; pass what you can bear, or [Forever]. A window of more than 65,536 permits may in any
 // case be late by Per/65,536.
 //
+// The error joins a [*BrokenError] for each of the first ten things that were broken. [Verify] does the
+// same for a Recorder, fails the test and leaves a picture.
+//
 // An empty record breaks nothing: a test of code that should have used the scheduler must also look at
 // how much it did.
 //
@@ -41,8 +44,8 @@ func Check(limits scheduler.Limits, record Record, late time.Duration) error {
 	}
 	for i, t := range granted {
 		if by := t.Granted.Sub(free[i]); by > late {
-			broken = append(broken, fmt.Errorf("ticket %d was granted at %s, %v later than it could have been",
-				t.Number, clockTime(t.Granted), by))
+			broken = append(broken, &BrokenError{Ticket: t.Number, From: free[i], To: t.Granted,
+				text: fmt.Sprintf("ticket %d was granted at %s, %v later than it could have been", t.Number, clockTime(t.Granted), by)})
 		}
 	}
 	if len(broken) > mostFindings {
@@ -62,15 +65,16 @@ func checkOrder(granted Record) (broken []error) {
 	last := map[string]Ticket{} // of each flow
 	for i, t := range granted {
 		if before, ok := last[t.Flow]; ok && t.Number <= before.Number {
-			broken = append(broken, fmt.Errorf("ticket %d was granted after ticket %d", t.Number, before.Number))
+			broken = append(broken, &BrokenError{Ticket: t.Number, From: before.Granted, To: t.Granted,
+				text: fmt.Sprintf("ticket %d was granted after ticket %d", t.Number, before.Number)})
 		}
 		last[t.Flow] = t
 		if i == 0 {
 			continue
 		}
 		if before := granted[i-1]; t.Granted.Before(before.Granted) {
-			broken = append(broken, fmt.Errorf("ticket %d was granted at %s, its predecessor at %s",
-				t.Number, clockTime(t.Granted), clockTime(before.Granted)))
+			broken = append(broken, &BrokenError{Ticket: t.Number, From: t.Granted, To: before.Granted,
+				text: fmt.Sprintf("ticket %d was granted at %s, its predecessor at %s", t.Number, clockTime(t.Granted), clockTime(before.Granted))})
 		}
 	}
 	return broken
@@ -129,6 +133,7 @@ func latest(a, b time.Time) time.Time {
 type rule struct {
 	name    string
 	permits int
+	per     time.Duration                  // of a window
 	end     func(Ticket) (time.Time, bool) // false: not yet
 	slack   time.Duration
 }
@@ -140,7 +145,7 @@ func rulesOf(l scheduler.Limits) []rule {
 		rules = append(rules, rule{name: fmt.Sprintf("burst %d", l.MaxBurst), permits: l.MaxBurst, end: returned})
 	}
 	for _, w := range l.Windows {
-		r := rule{name: w.String(), permits: w.Permits}
+		r := rule{name: w.String(), permits: w.Permits, per: w.Per}
 		if w.Permits > 65_536 {
 			r.slack = w.Per / 65_536
 		}
@@ -168,8 +173,8 @@ func (r rule) check(granted Record, free []time.Time) (broken []error) {
 		}
 		sum += t.Weight
 		if sum > r.permits {
-			broken = append(broken, fmt.Errorf("limit %s: with ticket %d, granted at %s, %d permits counted",
-				r.name, t.Number, clockTime(t.Granted), sum))
+			broken = append(broken, &BrokenError{Ticket: t.Number, Limit: r.name, From: t.Granted.Add(-r.per), To: t.Granted,
+				text: fmt.Sprintf("limit %s: with ticket %d, granted at %s, %d permits counted", r.name, t.Number, clockTime(t.Granted), sum)})
 		}
 		end, ends := r.end(t)
 		if !t.Undone.IsZero() && (!ends || t.Undone.Before(end)) {

@@ -1,0 +1,139 @@
+package timeline
+
+import (
+	"fmt"
+	"time"
+)
+
+// Option changes how [Timeline.SVG] draws.
+type Option interface{ apply(*settings) error }
+
+// settings are what options change.
+type settings struct {
+	title    string
+	width    int
+	from, to time.Time // zero: the whole run
+	marks    []mark
+	scheme   Colors
+}
+
+// mark is a stretch of time to point at.
+type mark struct {
+	from, to time.Time
+	text     string
+}
+
+// Sizes of pictures, in pixels.
+const (
+	defaultWidth = 960
+	minWidth     = 480
+	maxWidth     = 4_000
+)
+
+func newSettings(opts []Option) (settings, error) {
+	s := settings{width: defaultWidth}
+	for _, opt := range opts {
+		if opt == nil {
+			return s, &OptionError{"an Option", nil, "made by one of the functions of this package"}
+		}
+		if err := opt.apply(&s); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// OptionError says which option cannot work and what was expected.
+type OptionError struct {
+	Option string // such as "Width"
+	Got    any
+	Want   string // such as "from 480 to 4000"
+}
+
+// Error names the option, what it must be and what it was.
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("timeline: %s must be %s, got %v", e.Option, e.Want, e.Got)
+}
+
+type optionFunc func(*settings) error
+
+func (f optionFunc) apply(s *settings) error { return f(s) }
+
+// Title replaces the title of the picture, which otherwise is the limits.
+func Title(text string) Option {
+	return optionFunc(func(s *settings) error {
+		s.title = text
+		return nil
+	})
+}
+
+// Width makes the picture so many pixels wide, 480 to 4,000; it is 960 otherwise. The text keeps its
+// size, and more width shows more of what happens in a moment.
+func Width(pixels int) Option {
+	return optionFunc(func(s *settings) error {
+		if pixels < minWidth || pixels > maxWidth {
+			return &OptionError{"Width", pixels, fmt.Sprintf("from %d to %d", minWidth, maxWidth)}
+		}
+		s.width = pixels
+		return nil
+	})
+}
+
+// Between shows the run from one instant to a later one only. What was granted before still fills the
+// windows.
+func Between(from, to time.Time) Option {
+	return optionFunc(func(s *settings) error {
+		if !to.After(from) {
+			return &OptionError{"the end of Between", to, "after " + from.String()}
+		}
+		s.from, s.to = from, to
+		return nil
+	})
+}
+
+// Mark points at a stretch of time with a band in red and a text. It may be given several times, and an
+// instant may be both its beginning and its end.
+func Mark(from, to time.Time, text string) Option {
+	return optionFunc(func(s *settings) error {
+		if to.Before(from) {
+			return &OptionError{"the end of Mark", to, "not before " + from.String()}
+		}
+		s.marks = append(s.marks, mark{from, to, text})
+		return nil
+	})
+}
+
+// Colors is an [Option] that says for what background a picture is made.
+type Colors uint8
+
+const (
+	// Auto is light, and dark where the viewer prefers a dark scheme and knows CSS. This is the default.
+	Auto Colors = iota
+
+	// Light is always light.
+	Light
+
+	// Dark is always dark, also in programs that know no CSS, such as those for slides.
+	Dark
+)
+
+// String returns "auto", "light" or "dark".
+func (c Colors) String() string {
+	switch c {
+	case Auto:
+		return "auto"
+	case Light:
+		return "light"
+	case Dark:
+		return "dark"
+	}
+	return fmt.Sprintf("Colors(%d)", uint8(c))
+}
+
+func (c Colors) apply(s *settings) error {
+	if c > Dark {
+		return &OptionError{"Colors", c, "Auto, Light or Dark"}
+	}
+	s.scheme = c
+	return nil
+}

@@ -1,0 +1,233 @@
+package timeline
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// elsewhere stands for a flow where permits were used outside the run.
+const elsewhere int32 = -1
+
+// kind says what a change changes.
+type kind uint8
+
+const (
+	kindAmount kind = iota // by n
+	kindLimit              // to n; below 0: there is none
+	kindRemark             // at most n more until an instant, as the far side says
+)
+
+// change is what happens to a row at an instant.
+type change struct {
+	at, until instant
+	seq       uint32 // of the event that made it; 0: an end, which comes before what begins at the instant
+	flow      int32
+	kind      kind
+	n         int
+}
+
+// row is an amount over time, against its limit.
+type row struct {
+	names    []string // the limit, as it was written from time to time
+	isWindow bool
+	changes  []change // in order
+}
+
+// name is the limit, or the first and the last if it changed.
+func (rw *row) name() string {
+	switch n := len(rw.names); n {
+	case 1:
+		return rw.names[0]
+	case 2:
+		return rw.names[0] + " → " + rw.names[1]
+	default:
+		return rw.names[0] + " … " + rw.names[n-1]
+	}
+}
+
+// maxRows bounds the windows that are drawn.
+const maxRows = 16
+
+// rowKey tells windows apart in the way of [scheduler.Scheduler.SetLimits]: one whose length and beginning
+// stay keeps its history. nth tells apart those that have these in common.
+type rowKey struct {
+	window scheduler.Window
+	nth    int
+}
+
+// keysOf returns the keys of a limit's windows, in their order.
+func keysOf(l scheduler.Limits) []rowKey {
+	seen := map[scheduler.Window]int{}
+	keys := make([]rowKey, len(l.Windows))
+	for i, w := range l.Windows {
+		w.Permits = 0
+		keys[i] = rowKey{w, seen[w]}
+		seen[w]++
+	}
+	return keys
+}
+
+// windowRows returns a row for each window that held at some time between from and to, in the order in
+// which they were first named, and how many more there are.
+func (r *run) windowRows(from, to instant) (rows []row, more int) {
+	index := map[rowKey]int{}
+	hidden := map[rowKey]bool{}
+	var windows []scheduler.Window
+	for i, g := range r.regimes {
+		ends := i+1 < len(r.regimes) && r.regimes[i+1].from <= from
+		if ends || g.from > to {
+			continue
+		}
+		keys := keysOf(g.limits)
+		for j, key := range keys {
+			at, ok := index[key]
+			if !ok {
+				if len(rows) == maxRows {
+					hidden[key] = true
+					continue
+				}
+				at = len(rows)
+				index[key] = at
+				rows = append(rows, row{isWindow: true})
+				windows = append(windows, g.limits.Windows[j])
+			}
+			rows[at].limit(g, g.limits.Windows[j].Permits, g.limits.Windows[j].String())
+		}
+		for key, at := range index {
+			if !slices.Contains(keys, key) {
+				rows[at].limit(g, -1, "")
+			}
+		}
+	}
+	for i := range rows {
+		r.fill(&rows[i], windows[i])
+	}
+	return rows, len(hidden)
+}
+
+func sameRow(a, b scheduler.Window) bool {
+	a.Permits, b.Permits = 0, 0
+	return a == b
+}
+
+// limit notes that a limit holds from the beginning of a regime.
+func (rw *row) limit(g regime, n int, name string) {
+	if last := len(rw.names) - 1; name != "" && (last < 0 || rw.names[last] != name) {
+		rw.names = append(rw.names, name)
+	}
+	rw.changes = append(rw.changes, change{at: g.from, seq: g.seq, kind: kindLimit, n: n})
+}
+
+// occupy adds n from one instant to another. A permit that was given back in the instant of its grant is
+// not seen, but can break a limit.
+func (rw *row) occupy(from, to instant, seq uint32, flow int32, n int) {
+	if to < from || to == from && seq == 0 {
+		return
+	}
+	rw.changes = append(rw.changes, change{at: from, seq: seq, flow: flow, n: n})
+	if to < forever {
+		end := change{at: to, flow: flow, n: -n}
+		if to == from {
+			end.seq = seq // not before it began
+		}
+		rw.changes = append(rw.changes, end)
+	}
+}
+
+// sort puts the changes in order. What ends at an instant makes room for what begins then, and what has
+// the same number stays as it is.
+func (rw *row) sort() {
+	slices.SortStableFunc(rw.changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq))
+	})
+}
+
+// fill adds what is charged to a window.
+func (r *run) fill(rw *row, w scheduler.Window) {
+	for i := range r.spans {
+		s := &r.spans[i]
+		n, counts := s.cost(w)
+		if !counts || s.granted == unknown {
+			continue
+		}
+		if s.before && w.From == scheduler.FromGrant {
+			continue // it is among what the window remembered
+		}
+		end := forever
+		switch {
+		case s.undone:
+			end = min(s.left, s.granted.plus(w.Per))
+		case w.From == scheduler.FromGrant:
+			end = s.granted.plus(w.Per)
+		case s.left != unknown:
+			end = s.left.plus(w.Per)
+		}
+		rw.occupy(s.granted, end, s.seq, s.flow, n)
+	}
+	for _, c := range r.charged {
+		if sameRow(c.window, w) {
+			rw.occupy(c.at, c.at.plus(w.Per), c.seq, elsewhere, c.n)
+		}
+	}
+	if w.From == scheduler.FromRelease && r.heldAll > 0 {
+		rw.occupy(0, forever, 0, elsewhere, r.heldAll)
+	}
+	for _, o := range r.observed {
+		if sameRow(o.window, w) {
+			rw.changes = append(rw.changes, change{at: o.at, until: o.until, seq: o.seq, kind: kindRemark, n: o.n})
+		}
+	}
+	rw.sort()
+}
+
+// cost returns what the ticket takes of a window, and whether it is subject to it.
+func (s *span) cost(scheduler.Window) (n int, counts bool) { return int(s.weight), true }
+
+// burstRow returns the row of the permits held at once, if any were or there is a limit to it.
+func (r *run) burstRow(from, to instant) (row, bool) {
+	var b row
+	limited, held := false, false
+	for i, g := range r.regimes {
+		ends := i+1 < len(r.regimes) && r.regimes[i+1].from <= from
+		if ends || g.from > to {
+			continue
+		}
+		limit := g.limits.MaxBurst
+		if limit > 0 {
+			limited = true
+			b.limit(g, limit, "burst "+count(limit))
+		} else {
+			b.limit(g, -1, "")
+		}
+	}
+	for i := range r.spans {
+		s := &r.spans[i]
+		if from, to, ok := s.held(forever); ok {
+			b.occupy(from, to, s.seq, s.flow, int(s.weight))
+			held = true
+		}
+	}
+	if r.heldAll > 0 {
+		b.occupy(0, forever, 0, elsewhere, r.heldAll)
+		held = true
+	}
+	if !limited {
+		b.names = []string{"held at once"}
+	}
+	b.sort()
+	return b, limited || held
+}
+
+// waitingRow returns the row of the tickets that wait.
+func (r *run) waitingRow() row {
+	var w row
+	for i := range r.spans {
+		s := &r.spans[i]
+		from, to := s.waits(forever)
+		w.occupy(from, to, 0, s.flow, 1)
+	}
+	w.sort()
+	return w
+}

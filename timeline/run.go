@@ -1,0 +1,264 @@
+package timeline
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// instant counts nanoseconds from the beginning of a run.
+type instant int64
+
+const (
+	unknown instant = math.MinInt64 // has not happened, or not while it was recorded
+	forever instant = math.MaxInt64
+)
+
+// plus adds a duration of 0 or more without overflow.
+func (i instant) plus(d time.Duration) instant {
+	if i > forever-instant(d) {
+		return forever
+	}
+	return i + instant(d)
+}
+
+// span is what became of one ticket.
+type span struct {
+	number                  ticket.Number
+	enqueued, granted, left instant // left: the permits went back, it gave up, or was undone
+	seq                     uint32  // of its grant
+	flow, weight            int32
+	gaveUp, undone          bool
+	before                  bool // it was granted, or came, before the recording began
+}
+
+// waits returns from when to when it waited, up to the end of the run.
+func (s *span) waits(end instant) (from, to instant) {
+	switch {
+	case s.granted != unknown:
+		return s.enqueued, s.granted
+	case s.gaveUp:
+		return s.enqueued, s.left
+	}
+	return s.enqueued, end
+}
+
+// held returns from when to when it held its permits.
+func (s *span) held(end instant) (from, to instant, ok bool) {
+	if s.granted == unknown {
+		return 0, 0, false
+	}
+	if s.left == unknown {
+		return s.granted, end, true
+	}
+	return s.granted, s.left, true
+}
+
+// refusal is a ticket that was not accepted.
+type refusal struct {
+	at     instant
+	flow   int32
+	reason reason
+}
+
+// reason says why a ticket was refused.
+type reason uint8
+
+const (
+	reasonQueueFull reason = iota
+	reasonDeadline
+	reasonNoPermit
+	reasonTooLarge
+	reasonClosed
+	reasonOther
+	reasons // how many there are
+)
+
+func (r reason) String() string {
+	return [reasons]string{"line full", "deadline too early", "no permit", "too large", "closed", "other"}[r]
+}
+
+func reasonOf(err error) reason {
+	switch {
+	case errors.Is(err, scheduler.ErrQueueFull):
+		return reasonQueueFull
+	case errors.Is(err, context.DeadlineExceeded):
+		return reasonDeadline
+	case errors.Is(err, scheduler.ErrNoPermit):
+		return reasonNoPermit
+	case errors.Is(err, scheduler.ErrTooLarge):
+		return reasonTooLarge
+	case errors.Is(err, scheduler.ErrClosed):
+		return reasonClosed
+	}
+	return reasonOther
+}
+
+// regime says what limits hold from an instant on.
+type regime struct {
+	from   instant
+	seq    uint32
+	limits scheduler.Limits
+}
+
+// stretch is a pause.
+type stretch struct{ from, to instant }
+
+// usage is what was used of a window elsewhere, or what the far side said of it.
+type usage struct {
+	at, until instant // until: of an observation
+	seq       uint32
+	window    scheduler.Window
+	n         int
+}
+
+// run is all that is known of what a scheduler did.
+type run struct {
+	start   time.Time // instant 0
+	started bool
+	last    instant // of the last event, or of the end
+	seq     uint32  // counts events
+
+	spans    []span
+	open     map[ticket.Number]int32 // those in spans of which more may be heard
+	flows    []string                // by the index that spans have
+	byKey    map[string]int32
+	regimes  []regime
+	pauses   []stretch
+	refused  []refusal
+	charged  []usage // also what windows remember from before
+	observed []usage
+	restored []instant
+	heldAll  int // permits held from the beginning by tickets of which nothing else is known
+	missed   uint64
+}
+
+func (r *run) begin(limits scheduler.Limits) {
+	r.open, r.byKey = map[ticket.Number]int32{}, map[string]int32{}
+	r.regimes = []regime{{unknown, 0, limits}}
+}
+
+// inherit takes over what the scheduler remembers of the time before the recording.
+func (r *run) inherit(began time.Time, snap scheduler.Snapshot, stats scheduler.Stats) {
+	r.startAt(began)
+	for i, w := range snap.Windows {
+		for _, spent := range w.Spent {
+			if at := r.at(spent.At); at < 0 {
+				r.charged = append(r.charged, usage{at: at, window: snap.Limits.Windows[i], n: spent.Permits})
+			}
+		}
+	}
+	r.heldAll = stats.InUse
+	switch {
+	case !stats.Paused:
+	case stats.Resumes.IsZero():
+		r.pauses = append(r.pauses, stretch{0, forever})
+	default:
+		r.pauses = append(r.pauses, stretch{0, r.at(stats.Resumes)})
+	}
+}
+
+func (r *run) startAt(t time.Time) { r.start, r.started = t, true }
+
+// at converts an instant of the scheduler's clock.
+func (r *run) at(t time.Time) instant { return instant(t.Sub(r.start)) }
+
+// close says that nothing happened after the last event until end.
+func (r *run) close(end time.Time) {
+	if r.started {
+		r.last = max(r.last, r.at(end))
+	}
+}
+
+// add takes in the next event.
+func (r *run) add(e scheduler.Event) {
+	if !r.started {
+		r.startAt(e.At)
+	}
+	if r.open == nil {
+		r.begin(scheduler.Limits{})
+	}
+	at := max(r.at(e.At), 0)
+	r.last = max(r.last, at)
+	r.seq++
+	r.missed += e.Missed
+	switch e.Kind {
+	case scheduler.EventEnqueued:
+		r.addSpan(e, span{enqueued: at, granted: unknown, left: unknown})
+	case scheduler.EventGranted:
+		s := r.spanOf(e, span{enqueued: r.at(e.At.Add(-e.Wait)), granted: at, left: unknown})
+		s.granted, s.seq = at, r.seq
+	case scheduler.EventReleased, scheduler.EventGivenUp, scheduler.EventUndone:
+		s := r.spanOf(e, r.unseen(e))
+		s.left = at
+		s.gaveUp, s.undone = e.Kind == scheduler.EventGivenUp, e.Kind == scheduler.EventUndone
+		delete(r.open, e.Number)
+	case scheduler.EventRefused:
+		r.refused = append(r.refused, refusal{at, r.flow(e.Flow), reasonOf(e.Err)})
+	case scheduler.EventPaused:
+		until := forever
+		if !e.Until.IsZero() {
+			until = r.at(e.Until)
+		}
+		r.pause(at, until)
+	case scheduler.EventResumed:
+		if n := len(r.pauses); n > 0 && r.pauses[n-1].to > at {
+			r.pauses[n-1].to = at
+		}
+	case scheduler.EventLimits:
+		r.regimes = append(r.regimes, regime{at, r.seq, e.Limits})
+	case scheduler.EventCharged:
+		r.charged = append(r.charged, usage{at: at, seq: r.seq, window: e.Window, n: e.Weight})
+	case scheduler.EventObserved:
+		r.observed = append(r.observed, usage{at: at, until: r.at(e.Until), seq: r.seq, window: e.Window, n: e.Weight})
+	case scheduler.EventRestored:
+		r.restored = append(r.restored, at)
+	}
+}
+
+// addSpan adds what is known of a ticket, with the rest from the event.
+func (r *run) addSpan(e scheduler.Event, s span) *span {
+	s.number, s.flow, s.weight = e.Number, r.flow(e.Flow), int32(min(e.Weight, math.MaxInt32))
+	r.open[e.Number] = int32(len(r.spans))
+	r.spans = append(r.spans, s)
+	return &r.spans[len(r.spans)-1]
+}
+
+// spanOf returns the ticket of the event, or adds what must have been if nothing was heard of it.
+func (r *run) spanOf(e scheduler.Event, otherwise span) *span {
+	if i, ok := r.open[e.Number]; ok {
+		return &r.spans[i]
+	}
+	return r.addSpan(e, otherwise)
+}
+
+// unseen returns a ticket of which the first that was heard is its end.
+func (r *run) unseen(e scheduler.Event) span {
+	if e.Kind == scheduler.EventGivenUp {
+		return span{enqueued: 0, granted: unknown, before: true}
+	}
+	r.heldAll = max(r.heldAll-e.Weight, 0)
+	return span{enqueued: 0, granted: 0, before: true}
+}
+
+func (r *run) flow(key string) int32 {
+	i, ok := r.byKey[key]
+	if !ok {
+		i = int32(len(r.flows))
+		r.byKey[key], r.flows = i, append(r.flows, key)
+	}
+	return i
+}
+
+// pause notes a pause, or how long the present one lasts now: an event tells when all pauses end.
+func (r *run) pause(at, until instant) {
+	if n := len(r.pauses); n > 0 && r.pauses[n-1].to >= at {
+		r.pauses[n-1].to = until
+		return
+	}
+	r.pauses = append(r.pauses, stretch{at, until})
+}
