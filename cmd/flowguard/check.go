@@ -248,7 +248,7 @@ func (k *checker) writeFinding(w io.Writer, f audit.Finding) {
 	default:
 		fmt.Fprintf(w, "%v: BROKEN by %s in %s\n", f.Window, screen.Count(f.Broken, "call"), stretches(f.Stretches))
 		fmt.Fprintf(w, "  first  %s\n", k.describe(f.First))
-		if f.Stretches > 1 {
+		if f.Worst.First != f.First.First {
 			fmt.Fprintf(w, "  worst  %s\n", k.describe(f.Worst))
 		}
 	}

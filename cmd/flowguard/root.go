@@ -50,7 +50,7 @@ func execute(args []string, c console) int {
 		return int(status)
 	case errors.As(err, &usage):
 		// The cause alone: with the whole help below it, it would scroll away.
-		fmt.Fprintf(c.err, "%s: %v\n%[1]s: see %s -h\n", "flowguard", err, used.CommandPath())
+		fmt.Fprintf(c.err, "flowguard: %v\nflowguard: see %s -h\n", err, used.CommandPath())
 		return engine.StatusUsage
 	}
 	fmt.Fprintf(c.err, "flowguard: %v\n", err)
@@ -88,7 +88,7 @@ func newRoot(c console) *cobra.Command {
 		sub.Flags().SortFlags = false
 		sub.DisableFlagsInUseLine = true
 		sub.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-			return &usageError{errors.New(err.Error() + similarFlag(cmd, err.Error()))}
+			return flagError(cmd, err)
 		})
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
@@ -96,19 +96,26 @@ func newRoot(c console) *cobra.Command {
 }
 
 // doubleDashes writes flags with long names and one dash, such as -limits, as they are written with two.
-// So both ways work, and short flags can still be put together.
+// So both ways work, and short flags can still be put together. It does the same with the beginning of
+// a long name, such as -limit, which is a slip that would otherwise be read as -l imit.
 func doubleDashes(root *cobra.Command, args []string) []string {
+	const slip = 3 // letters; with fewer it may be short flags
 	names := map[string]bool{"help": true, "version": true}
 	for _, sub := range root.Commands() {
-		sub.Flags().VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
+		sub.Flags().VisitAll(func(f *pflag.Flag) {
+			for n := slip; n <= len(f.Name); n++ {
+				names[f.Name[:n]] = true
+			}
+		})
 	}
 	doubled := make([]string, 0, len(args))
 	for i, arg := range args {
 		if arg == "--" {
 			return append(doubled, args[i:]...)
 		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
-		if strings.HasPrefix(arg, "-") && len(name) > 1 && names[name] {
+		name, isFlag := strings.CutPrefix(arg, "-")
+		name, _, _ = strings.Cut(name, "=")
+		if isFlag && names[name] {
 			arg = "-" + arg
 		}
 		doubled = append(doubled, arg)
@@ -116,16 +123,21 @@ func doubleDashes(root *cobra.Command, args []string) []string {
 	return doubled
 }
 
-// similarFlag returns a hint at the flag that an error about an unknown one may mean.
-func similarFlag(cmd *cobra.Command, text string) (hint string) {
-	_, name, ok := strings.Cut(text, "unknown flag: --")
-	if !ok {
-		return ""
+// flagError returns what pflag says of a flag in fewer words, with a hint at what may be meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) {
+		return usagef("--%s %q: %s", value.GetFlag().Name, value.GetValue(), strings.TrimPrefix(value.Unwrap().Error(), "scheduler: limits: "))
 	}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if hint == "" && (strings.HasPrefix(f.Name, name) || strings.HasPrefix(name, f.Name)) {
-			hint = "; is it --" + f.Name + "?"
-		}
-	})
-	return hint
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		name, hint := unknown.GetSpecifiedName(), ""
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if hint == "" && (strings.HasPrefix(f.Name, name) || strings.HasPrefix(name, f.Name)) {
+				hint = "; is it --" + f.Name + "?"
+			}
+		})
+		return usagef("there is no flag --%s%s", name, hint)
+	}
+	return &usageError{err}
 }

@@ -10,17 +10,27 @@ import (
 
 // Finder finds the instant of a line. The zero Finder looks for it by itself: in a line of JSON in the
 // fields that usually have it, otherwise for the first date in the line, otherwise for a number at its
-// beginning. What it finds in the first line that has any, it looks for first in those that follow.
+// beginning. What it finds in the first line that has any, it looks for in those that follow.
 type Finder struct {
 	Column    int    // from 1; the instant begins there, and may go on into the next ones; 0: anywhere
 	Delimiter string // between columns; "": spaces and tabs, as many as there are
 	JSON      string // the path of the field, such as "request.time"; "": not only JSON
 	Unit      Unit   // of bare numbers
 
-	field    string // of JSON, that had the instant before
-	at       int    // where in the line the date before stood
-	isNumber bool   // the line before began with a number and had no date
+	field string // of JSON, that had the instant before
+	at    int    // where in the line the date before stood
+	form  form   // of the instants of this log, as far as it is known
 }
+
+// form is what the instants of a log are. A log has one of them: where it has dates, a line that begins with a
+// number is a line without an instant.
+type form int
+
+const (
+	formUnknown form = iota
+	formDate
+	formNumber
+)
 
 // fields are where a line of JSON usually has its instant.
 var fields = []string{"time", "timestamp", `\@timestamp`, "ts", "date", "datetime", "start_time", "t"}
@@ -41,18 +51,29 @@ func (f *Finder) Find(line []byte) (Instant, bool) {
 }
 
 func (f *Finder) anywhere(line []byte) (Instant, bool) {
-	if f.isNumber {
-		if i, _, ok := number(line, f.Unit); ok {
+	if len(line) > 0 && line[0] == '{' {
+		return f.anyField(line)
+	}
+	if f.form != formNumber {
+		if i, ok := f.anyDate(line); ok {
+			f.form = formDate
 			return i, true
 		}
 	}
-	if f.at <= len(line) && f.at > 0 {
+	if f.form != formDate {
+		if i, _, ok := number(line, f.Unit); ok {
+			f.form = formNumber
+			return i, true
+		}
+	}
+	return Instant{}, false
+}
+
+func (f *Finder) anyDate(line []byte) (Instant, bool) {
+	if f.at < len(line) {
 		if i, _, ok := date(line[f.at:]); ok {
 			return i, true
 		}
-	}
-	if len(line) > 0 && line[0] == '{' {
-		return f.anyField(line)
 	}
 	begins := true // a word
 	for at, c := range line[:min(len(line), farthest)] {
@@ -64,9 +85,7 @@ func (f *Finder) anywhere(line []byte) (Instant, bool) {
 		}
 		begins = isOpening(c) || c == '=' || c == ',' || c == ';' || c == '|' || c == '<' || c == '>'
 	}
-	i, _, ok := number(line, f.Unit)
-	f.isNumber = ok
-	return i, ok
+	return Instant{}, false
 }
 
 // farthest is how far into a line a date is looked for.

@@ -88,13 +88,19 @@ func (p *player) play() error {
 	return nil
 }
 
-// begin lets time pass until the next job can begin, and begins it.
+// begin lets time pass until the next job can begin, and begins it. All its wait is put down to the limit that
+// had room last: without any other it would have waited as long.
 func (p *player) begin() error {
-	heldUpBy := ""
+	from, last := p.now, ""
 	for {
 		p.endJobs()
 		t, err := p.scheduler.Acquire(context.Background())
 		if err == nil {
+			if p.now > from {
+				b := p.binding(last)
+				b.For += p.now - from
+				b.Jobs++
+			}
 			p.outcome.Began = append(p.outcome.Began, p.now)
 			p.running = append(p.running, running{p.now + p.work.Takes, t})
 			p.outcome.AtOnce = max(p.outcome.AtOnce, len(p.running))
@@ -114,12 +120,7 @@ func (p *player) begin() error {
 		if next == scheduler.Forever {
 			return err // nothing will ever happen
 		}
-		b := p.binding(no.Limit)
-		b.For += next - p.now
-		if no.Limit != heldUpBy {
-			b.Jobs++
-			heldUpBy = no.Limit
-		}
+		last = no.Limit
 		p.jump(next)
 	}
 }

@@ -25,7 +25,7 @@ func (g processGroup) terminate() {
 }
 
 func (g processGroup) kill()       { g.signal(syscall.SIGKILL) }
-func (g processGroup) empty() bool { return g.signal(0) == syscall.ESRCH }
+func (g processGroup) empty() bool { return g.signal(0) == syscall.ESRCH || onlyZombies(int(g)) }
 func (g processGroup) close()      {}
 func (g processGroup) stop()       { g.signal(syscall.SIGSTOP) }
 func (g processGroup) resume()     { g.signal(syscall.SIGCONT) }

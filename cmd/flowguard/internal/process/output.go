@@ -34,6 +34,9 @@ type Text struct {
 	path   string // of the file, if it is not in memory
 }
 
+// InMemory returns a text that is all in memory.
+func InMemory(text string) Text { return Text{size: int64(len(text)), memory: []byte(text)} }
+
 // Size returns how many bytes were written.
 func (t *Text) Size() int64 { return t.size }
 

@@ -45,12 +45,16 @@ func (f *File) Restore(s *scheduler.Scheduler) error {
 	}
 	var snap scheduler.Snapshot
 	if err := json.Unmarshal(data, &snap); err != nil {
-		return fmt.Errorf("%s: %w; if it is no state file give another name, and if it is damaged remove it", f.name, err)
+		return f.useless(err)
 	}
 	if err := s.Restore(snap); err != nil {
-		return fmt.Errorf("%s: %w", f.name, err)
+		return f.useless(err)
 	}
 	return nil
+}
+
+func (f *File) useless(err error) error {
+	return fmt.Errorf("%s: %w; if it is no state file give another name, and if it is damaged remove it", f.name, err)
 }
 
 // Save replaces the file as a whole, so that it is never half written, even if the program is killed.

@@ -1,0 +1,208 @@
+//go:build unix
+
+package process
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/items"
+)
+
+// family is a shell script that starts two commands in the background, one of which ignores SIGTERM, and
+// says which processes they are.
+func family(t *testing.T) (c *Command, started func() []int) {
+	t.Helper()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Skip(err)
+	}
+	script := `sleep 1000 & a=$!; (trap '' TERM; exec sleep 1000) & echo $$ $a $! >"$1"; wait`
+	c = &Command{Template: Template{Words: []string{"sh", "-c", script, "sh", fifo, "{}"}, Replace: "{}"}, Dir: t.TempDir()}
+	if err := c.Find(); err != nil {
+		t.Skip(err)
+	}
+	return c, func() (pids []int) {
+		f, err := os.Open(fifo) // waits for the script
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		line, err := bufio.NewReader(f).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range strings.Fields(line) {
+			pid, _ := strconv.Atoi(word)
+			pids = append(pids, pid)
+		}
+		return pids
+	}
+}
+
+// alive reports whether a process is there and is more than an entry that its parent has not read yet.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+	return err == nil && !strings.HasPrefix(strings.TrimSpace(string(out)), "Z")
+}
+
+func (c *Command) start(stop Stop, i items.Item) <-chan Exit {
+	exit := make(chan Exit, 1)
+	go func() { exit <- c.Run(stop, i) }()
+	return exit
+}
+
+func TestAllThatWasStartedEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		grace  time.Duration
+		stop   func(ask, kill chan struct{})
+		killed bool
+	}{
+		"asked, then killed": {time.Millisecond, func(ask, kill chan struct{}) { close(ask) }, true},
+		"killed":             {time.Hour, func(ask, kill chan struct{}) { close(kill) }, true},
+		"asked, killed soon": {time.Hour, func(ask, kill chan struct{}) { close(ask); close(kill) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, started := family(t)
+			c.Grace = tt.grace
+			ask, kill := make(chan struct{}), make(chan struct{})
+			exit := c.start(Stop{Ask: ask, Kill: kill}, item("x"))
+			pids := started()
+			tt.stop(ask, kill)
+			e := <-exit
+			if !e.Stopped || e.Killed != tt.killed {
+				t.Errorf("%+v", e)
+			}
+			for _, pid := range pids {
+				if alive(pid) {
+					t.Errorf("process %d of %v is left", pid, pids)
+				}
+			}
+		})
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	c, started := family(t)
+	c.Timeout, c.Grace = 100*time.Millisecond, time.Millisecond
+	exit := c.start(Stop{}, item("x"))
+	pids := started()
+	if e := <-exit; !e.TimedOut || e.Stopped || e.Err == nil {
+		t.Errorf("%+v", e)
+	}
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("process %d of %v is left", pid, pids)
+		}
+	}
+}
+
+// A command that ends when it is asked to does so before its time is up, with all it had started.
+func TestAskedToEnd(t *testing.T) {
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 & echo $! >"$1"; wait`, "sh", "{}"}, Replace: "{}"}, Dir: t.TempDir(), Grace: time.Hour}
+	if err := c.Find(); err != nil {
+		t.Skip(err)
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Skip(err)
+	}
+	ask := make(chan struct{})
+	exit := c.start(Stop{Ask: ask}, item(fifo))
+	data, err := os.ReadFile(fifo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(ask)
+	e := <-exit
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	if !e.Stopped || e.Killed || alive(pid) {
+		t.Errorf("%+v, process %d alive is %v", e, pid, alive(pid))
+	}
+}
+
+// What a command leaves in the background when it ends well is its own business, and nobody waits for it.
+func TestBackgroundIsLeftAlone(t *testing.T) {
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 & echo $!`}, Replace: ""}, Dir: t.TempDir(), Grace: time.Hour}
+	if err := c.Find(); err != nil {
+		t.Skip(err)
+	}
+	e := c.Run(Stop{}, item("x"))
+	out, _ := wrote(t, e)
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil || !alive(pid) {
+		t.Fatalf("%q: %v, alive %v", out, err, alive(pid))
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// A command that has ended is not waited for because of what it gave its input to.
+func TestInputHeldByTheBackground(t *testing.T) {
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 <&0 >/dev/null 2>&1 & echo $!`}, Stdin: true}, Dir: t.TempDir(), Grace: time.Hour}
+	if err := c.Find(); err != nil {
+		t.Skip(err)
+	}
+	e := c.Run(Stop{}, item(strings.Repeat("x", 1<<20)))
+	out, _ := wrote(t, e)
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil || e.Err != nil {
+		t.Fatalf("%q, %+v", out, e)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+}
+
+func TestHold(t *testing.T) {
+	c, started := family(t)
+	kill := make(chan struct{})
+	exit := c.start(Stop{Kill: kill}, item("x"))
+	pids := started()
+	c.Hold()
+	for _, pid := range pids {
+		if s := state(t, pid, func(s string) bool { return strings.HasPrefix(s, "T") }); !strings.HasPrefix(s, "T") {
+			t.Errorf("process %d is in state %q, want T for stopped", pid, s)
+		}
+	}
+	c.Continue()
+	for _, pid := range pids {
+		if s := state(t, pid, func(s string) bool { return !strings.HasPrefix(s, "T") }); strings.HasPrefix(s, "T") {
+			t.Errorf("process %d is still in state %q", pid, s)
+		}
+	}
+	close(kill)
+	<-exit
+}
+
+// state returns the state of a process, as soon as it is as wanted. A signal takes a moment to arrive.
+func state(t *testing.T, pid int, wanted func(string) bool) (s string) {
+	t.Helper()
+	for range 100 {
+		out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+		if err != nil {
+			t.Skip(err)
+		}
+		if s = strings.TrimSpace(string(out)); wanted(s) {
+			break
+		}
+	}
+	return s
+}
+
+func TestCommandKeepsItsName(t *testing.T) {
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `echo "$0"`}}, Dir: t.TempDir()}
+	if err := c.Find(); err != nil {
+		t.Skip(err)
+	}
+	if out, _ := wrote(t, c.Run(Stop{}, item("zero"))); out != "zero\n" {
+		t.Error(out)
+	}
+}
