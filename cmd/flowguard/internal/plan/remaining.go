@@ -17,14 +17,14 @@ type Rest struct {
 }
 
 // mostSteps is how many jobs Remaining looks at one by one.
-const mostSteps = 100_000
+const mostSteps = 20_000
 
 // Remaining returns how long the rest takes if every job takes the same time, and each begins as soon as the
 // limits allow. Job k of a window begins when job k−Permits has been in it for Per, and that of a burst
 // when job k−MaxBurst is done. So the times follow from one another. Where there are more jobs than it
 // looks at, it leaves out whole rounds of the limit that binds in the long run.
 //
-// It costs some nanoseconds for each job and limit, up to a millisecond.
+// It costs some nanoseconds for each job and limit, 0.3 ms at most.
 func Remaining(r Rest) time.Duration {
 	if r.Jobs == 0 {
 		if r.Running == 0 {

@@ -24,7 +24,7 @@ func family(t *testing.T) (c *Command, started func() []int) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Skip(err)
 	}
-	script := `sleep 1000 & a=$!; (trap '' TERM; exec sleep 1000) & echo $$ $a $! >"$1"; wait`
+	script := `sleep 1000 & a=$!; trap '' TERM; sleep 1000 & b=$!; trap - TERM; echo $$ $a $b >"$1"; wait`
 	c = &Command{Template: Template{Words: []string{"sh", "-c", script, "sh", fifo, "{}"}, Replace: "{}"}, Dir: t.TempDir()}
 	if err := c.Find(); err != nil {
 		t.Skip(err)
