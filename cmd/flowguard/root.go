@@ -81,7 +81,6 @@ func newRoot(c console) *cobra.Command {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetIn(c.in)
-	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(newRun(c), newPlan(c), newCheck(c))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(c.out, help(cmd)) })
 	for _, sub := range root.Commands() {
@@ -130,14 +129,38 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usagef("--%s %q: %s", value.GetFlag().Name, value.GetValue(), strings.TrimPrefix(value.Unwrap().Error(), "scheduler: limits: "))
 	}
 	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
-		name, hint := unknown.GetSpecifiedName(), ""
+	if errors.As(err, &unknown) {
+		name := unknown.GetSpecifiedName()
+		dashes := "--"
+		if unknown.GetSpecifiedShortnames() != "" {
+			dashes = "-"
+		}
+		hint := ""
+		if cmd.Name() == "run" && elsewhere[name] != "" {
+			hint = "; " + elsewhere[name]
+		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if hint == "" && (strings.HasPrefix(f.Name, name) || strings.HasPrefix(name, f.Name)) {
 				hint = "; is it --" + f.Name + "?"
 			}
 		})
-		return usagef("there is no flag --%s%s", name, hint)
+		return usagef("there is no flag %s%s%s", dashes, name, hint)
 	}
 	return &usageError{err}
+}
+
+// elsewhere says what to do instead of what flags of xargs, parallel and pv do.
+var elsewhere = map[string]string{
+	"P": "-j N runs at most N at once", "max-procs": "-j N runs at most N at once",
+	"n": "each command gets one line", "max-args": "each command gets one line", "N": "each command gets one line",
+	"L": "-limits says how fast", "max-lines": "each command gets one line", "rate-limit": "-limits says how fast",
+	"a": "name the file before --", "arg-file": "name the file before --",
+	"r": "nothing is run without lines anyway", "no-run-if-empty": "nothing is run without lines anyway",
+	"p": "--dry-run shows the commands", "interactive": "--dry-run shows the commands",
+	"retries": "write --retry N", "delay": "write a window such as 1/500ms in -limits",
+	"bar": "a terminal shows the progress anyway", "eta": "a terminal shows the progress anyway",
+	"progress": "a terminal shows the progress anyway", "group": "output is grouped anyway",
+	"line-buffer": "-u writes output as it comes", "lb": "-u writes output as it comes",
+	"s": "--total N says how many lines will come", "size": "--total N says how many lines will come",
+	"verbose": "-t shows each command that begins", "results": "write a command such as sh -c 'do \"$1\" >\"$1.out\"' sh",
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -58,7 +57,7 @@ func newRun(c console) *cobra.Command {
 comes. The line stands where {} is, or last. Without a command, prints the lines.`,
 		Example: `  flowguard run -limits 5/s urls.txt -- curl -sSO {}
   find . -name '*.png' -print0 | flowguard run -l "burst 4" -0 -- convert {} {.}.jpg
-  flowguard run -l 20/h --state h.json -r 3 --joblog log --resume ids -- ./call
+  flowguard run -l 20/h --state h.json --retry 3 --joblog log --resume ids -- ./call
 exit status, as of xargs: 0 all is well, 123 a command failed, 124 one ended with
 255, 125 was killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 files, 2 usage`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -80,7 +79,7 @@ exit status, as of xargs: 0 all is well, 123 a command failed, 124 one ended wit
 	f.IntVarP(&o.jobs, "jobs", "j", 0, "at most `N` at once; not set: what the limits allow, up to 1000")
 	f.BoolVarP(&o.keepOrder, "keep-order", "k", false, "write output in the order of the lines")
 	f.BoolVarP(&o.ungroup, "ungroup", "u", false, "write output as it comes, not when a command ends")
-	f.IntVarP(&o.retry.Times, "retry", "r", 0, "try what failed `N` times more; each takes a permit")
+	f.IntVar(&o.retry.Times, "retry", 0, "try what failed `N` times more; each takes a permit")
 	f.DurationVar(&o.retry.Delay, "retry-delay", time.Second, "`TIME` before the first, 1s; it doubles, up to 1m")
 	f.IntSliceVar(&o.retry.On, "retry-on", nil, "only after these exit statuses: `7,28`")
 	f.DurationVar(&o.timeout, "timeout", 0, "end a command that takes longer than `TIME`; it failed")
@@ -172,8 +171,10 @@ func (o *runOptions) run(c console) error {
 		return dryRun(ctx, c, input, template)
 	}
 
+	// A person who types lines would type over the progress.
+	typed := len(o.files) == 0 && screen.IsTerminal(c.in)
 	e := &engine.Engine{
-		Input: input, Screen: screen.New(c.err, "flowguard", o.quiet), Interrupts: c.interrupts, Grace: grace,
+		Input: input, Screen: screen.New(c.err, "flowguard", o.quiet, !typed), Interrupts: c.interrupts, Grace: grace,
 		Retry: o.retry, Halt: o.halt, KeepOrder: o.keepOrder, RetryFailed: o.resumeFailed, Total: o.total, Trace: o.trace,
 	}
 	limits := o.limits.Limits
@@ -183,14 +184,13 @@ func (o *runOptions) run(c console) error {
 		e.Shared = screen.IsTerminal(c.out)
 	} else {
 		limits = plan.AtOnce(limits, o.jobs)
-		command, clean, err := o.newCommand(c, template, limits.MaxBurst)
+		command, err := o.newCommand(c, template, limits.MaxBurst)
 		if err != nil {
 			return err
 		}
-		defer clean()
 		defer obeyCtrlZ(command)()
 		e.Work = &engine.Commands{Command: command, Stdout: c.out, Stderr: c.err}
-		e.Shared = command.Dir == ""
+		e.Shared = !command.Keep
 	}
 	if e.Turns, err = scheduler.New(limits); err != nil {
 		return err
@@ -211,7 +211,7 @@ func (o *runOptions) run(c console) error {
 		}
 		defer e.Log.Close()
 	}
-	if len(o.files) == 0 && screen.IsTerminal(c.in) {
+	if typed {
 		e.Screen.Note("reading lines from the terminal; Ctrl-D ends them")
 	}
 	go input.CountAhead(ctx)
@@ -221,28 +221,19 @@ func (o *runOptions) run(c console) error {
 	return nil
 }
 
-// newCommand returns the command that is run for each item, and what cleans up after it.
-func (o *runOptions) newCommand(c console, template process.Template, atOnce int) (command *process.Command, clean func(), err error) {
-	command = &process.Command{
+// newCommand returns the command that is run for each item.
+func (o *runOptions) newCommand(c console, template process.Template, atOnce int) (*process.Command, error) {
+	command := &process.Command{
 		Template: template, End: o.end(), Timeout: o.timeout, Grace: grace, Stdout: c.out, Stderr: c.err,
+		// One at a time cannot be mixed up, so there what commands write is seen as it comes.
+		Keep: !o.ungroup && (atOnce > 1 || o.retry.Times > 0) || o.keepOrder,
 	}
-	clean = func() {}
-	if err := command.Find(); err != nil {
-		var no *process.NotRunnableError
-		errors.As(err, &no)
-		return nil, nil, &failure{engine.NotRunnable(no), err}
+	var no *process.NotRunnableError
+	err := command.Find()
+	if errors.As(err, &no) {
+		return nil, &failure{engine.NotRunnable(no), err}
 	}
-	// One at a time cannot be mixed up, so there what commands write is seen as it comes.
-	if !o.ungroup && (atOnce > 1 || o.retry.Times > 0) || o.keepOrder {
-		if command.Dir, err = os.MkdirTemp("", "flowguard"); err != nil {
-			return nil, nil, err
-		}
-		if command.Dir, err = filepath.Abs(command.Dir); err != nil {
-			return nil, nil, err
-		}
-		clean = func() { os.RemoveAll(command.Dir) }
-	}
-	return command, clean, nil
+	return command, err
 }
 
 // dryRun prints the command for each item.

@@ -25,20 +25,27 @@ func obeyCtrlZ(h holder) (stop func()) {
 	if signal.Ignored(syscall.SIGTSTP) {
 		return func() { signal.Stop(pipe) }
 	}
-	stops := make(chan os.Signal, 1)
+	stops, continues := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTSTP)
+	signal.Notify(continues, syscall.SIGCONT)
 	done := make(chan struct{})
 	go func() {
 		for {
 			select {
 			case <-stops:
 				h.Hold()
-				syscall.Kill(os.Getpid(), syscall.SIGSTOP) // until SIGCONT
+				select {
+				case <-continues: // an earlier one
+				default:
+				}
+				// This thread may run on for a moment before the signal stops it.
+				syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+				<-continues
 				h.Continue()
 			case <-done:
 				return
 			}
 		}
 	}()
-	return func() { signal.Stop(stops); signal.Stop(pipe); close(done) }
+	return func() { signal.Stop(stops); signal.Stop(continues); signal.Stop(pipe); close(done) }
 }

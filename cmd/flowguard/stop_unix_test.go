@@ -33,6 +33,7 @@ func start(t *testing.T, dir string, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.Command("flowguard", args...), t: t}
 	p.Dir = dir
+	p.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "GORACE=atexit_sleep_ms=0")
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

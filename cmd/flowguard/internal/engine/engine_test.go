@@ -55,7 +55,7 @@ func (r *rig) run(t *testing.T) {
 	if r.interrupts == nil {
 		r.interrupts = make(chan struct{}, 3)
 	}
-	r.Interrupts, r.Screen, r.Grace = r.interrupts, screen.New(&r.said, "flowguard", false), 5*time.Second
+	r.Interrupts, r.Screen, r.Grace = r.interrupts, screen.New(&r.said, "flowguard", false, true), 5*time.Second
 	r.status = r.Run(t.Context())
 }
 

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync/atomic"
 
@@ -96,6 +98,10 @@ func Check(files []string) error {
 			continue
 		}
 		info, err := os.Stat(name)
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = fmt.Errorf("%s: %w", name, path.Err)
+		}
 		if err != nil {
 			return err
 		}

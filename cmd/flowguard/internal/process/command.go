@@ -19,9 +19,9 @@ type Command struct {
 	End     byte          // follows an item on standard input that ended with it
 	Timeout time.Duration // of each run; 0: none
 	Grace   time.Duration // from asking a command to end to killing it
-	Stdout  io.Writer     // where commands write, if Dir is ""
+	Keep    bool          // what a command writes is kept until it has ended
+	Stdout  io.Writer     // where commands write otherwise
 	Stderr  io.Writer
-	Dir     string // if set, what a command writes is kept in files there until it has ended
 
 	path string
 
@@ -68,7 +68,7 @@ type Exit struct {
 	TimedOut bool
 	Stopped  bool    // it was asked to end by Stop
 	Killed   bool    // it, or something it had started, was killed because it did not end when asked, or by Stop.Kill
-	Output   *Output // what it wrote; nil without Dir
+	Output   *Output // what it wrote; nil unless it was kept
 }
 
 // Run runs the command for the item and waits until it has ended. If it was made to end, Run also waits for
@@ -88,15 +88,15 @@ func (c *Command) Run(stop Stop, i items.Item) Exit {
 	}
 	cmd.Stdout, cmd.Stderr = c.Stdout, c.Stderr
 	var files capture
-	if c.Dir != "" {
+	if c.Keep {
 		var err error
-		if files, err = newCapture(c.Dir, i.Seq); err != nil {
+		if files, err = newCapture(); err != nil {
 			return Exit{Err: err, Code: -1}
 		}
 		cmd.Stdout, cmd.Stderr = files.stdout, files.stderr
 	}
 	e := c.wait(stop, cmd, i)
-	if c.Dir != "" {
+	if c.Keep {
 		output, err := files.output()
 		e.Output = output
 		e.Err = errors.Join(e.Err, err)
@@ -114,12 +114,11 @@ const (
 // wait starts the command and waits for its end.
 func (c *Command) wait(stop Stop, cmd *exec.Cmd, i items.Item) (e Exit) {
 	e.Code = -1
-	if err := cmd.Start(); err != nil {
+	g, err := c.start(cmd)
+	if err != nil {
 		e.Err = notStarted(i, err)
 		return e
 	}
-	g := newGroup(cmd)
-	c.add(g)
 	defer c.remove(g)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -172,10 +171,16 @@ func (c *Command) wait(stop Stop, cmd *exec.Cmd, i items.Item) (e Exit) {
 	}
 }
 
-func (c *Command) add(g group) {
+// start starts the command. It does so with the lock held, so that Hold misses none that runs.
+func (c *Command) start(cmd *exec.Cmd) (group, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	g := newGroup(cmd)
 	c.groups[g] = struct{}{}
+	return g, nil
 }
 
 func (c *Command) remove(g group) {

@@ -21,7 +21,7 @@ func as(t *testing.T, role string) *Command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Command{Template: Template{Words: []string{path}, Replace: "{}"}, Dir: t.TempDir(), Grace: time.Hour}
+	c := &Command{Template: Template{Words: []string{path}, Replace: "{}"}, Keep: true, Grace: time.Hour}
 	if err := c.Find(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,12 +50,14 @@ func TestOutputIsKept(t *testing.T) {
 	if e.Err != nil || e.Code != 0 || out != "a b\n" || err != "said a b\n" {
 		t.Errorf("%+v wrote %q and %q", e, out, err)
 	}
-	if left, _ := os.ReadDir(c.Dir); len(left) > 0 {
-		t.Errorf("files are left of a short output: %v", left)
+	if e.Output.Stdout.file != nil {
+		t.Error("a short output is kept in a file")
 	}
 }
 
 func TestStandardInput(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
 	for _, tt := range []struct {
 		item items.Item
 		end  byte
@@ -72,13 +74,12 @@ func TestStandardInput(t *testing.T) {
 		if out, _ := wrote(t, e); e.Err != nil || out != tt.want {
 			t.Errorf("%+v: wrote %.40q, want %.40q", e, out, tt.want)
 		}
-		large := len(tt.want) > inMemory
-		if left, _ := os.ReadDir(c.Dir); len(left) > 0 != large {
-			t.Errorf("%d bytes leave the files %v", len(tt.want), left)
+		if inFile := e.Output.Stdout.file != nil; inFile != (len(tt.want) > inMemory) {
+			t.Errorf("%d bytes are in a file: %v", len(tt.want), inFile)
 		}
 		e.Output.Discard()
-		if left, _ := os.ReadDir(c.Dir); len(left) > 0 {
-			t.Errorf("files are left after Discard: %v", left)
+		if left, _ := os.ReadDir(temp); len(left) > 0 {
+			t.Errorf("files are left: %v", left)
 		}
 	}
 }

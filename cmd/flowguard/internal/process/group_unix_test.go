@@ -25,7 +25,7 @@ func family(t *testing.T) (c *Command, started func() []int) {
 		t.Skip(err)
 	}
 	script := `sleep 1000 & a=$!; trap '' TERM; sleep 1000 & b=$!; trap - TERM; echo $$ $a $b >"$1"; wait`
-	c = &Command{Template: Template{Words: []string{"sh", "-c", script, "sh", fifo, "{}"}, Replace: "{}"}, Dir: t.TempDir()}
+	c = &Command{Template: Template{Words: []string{"sh", "-c", script, "sh", fifo, "{}"}, Replace: "{}"}, Keep: true}
 	if err := c.Find(); err != nil {
 		t.Skip(err)
 	}
@@ -56,7 +56,7 @@ func alive(pid int) bool {
 	return err == nil && !strings.HasPrefix(strings.TrimSpace(string(out)), "Z")
 }
 
-func (c *Command) start(stop Stop, i items.Item) <-chan Exit {
+func (c *Command) begin(stop Stop, i items.Item) <-chan Exit {
 	exit := make(chan Exit, 1)
 	go func() { exit <- c.Run(stop, i) }()
 	return exit
@@ -76,7 +76,7 @@ func TestAllThatWasStartedEnds(t *testing.T) {
 			c, started := family(t)
 			c.Grace = tt.grace
 			ask, kill := make(chan struct{}), make(chan struct{})
-			exit := c.start(Stop{Ask: ask, Kill: kill}, item("x"))
+			exit := c.begin(Stop{Ask: ask, Kill: kill}, item("x"))
 			pids := started()
 			tt.stop(ask, kill)
 			e := <-exit
@@ -95,7 +95,7 @@ func TestAllThatWasStartedEnds(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	c, started := family(t)
 	c.Timeout, c.Grace = 100*time.Millisecond, time.Millisecond
-	exit := c.start(Stop{}, item("x"))
+	exit := c.begin(Stop{}, item("x"))
 	pids := started()
 	if e := <-exit; !e.TimedOut || e.Stopped || e.Err == nil {
 		t.Errorf("%+v", e)
@@ -109,7 +109,7 @@ func TestTimeout(t *testing.T) {
 
 // A command that ends when it is asked to does so before its time is up, with all it had started.
 func TestAskedToEnd(t *testing.T) {
-	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 & echo $! >"$1"; wait`, "sh", "{}"}, Replace: "{}"}, Dir: t.TempDir(), Grace: time.Hour}
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 & echo $! >"$1"; wait`, "sh", "{}"}, Replace: "{}"}, Keep: true, Grace: time.Hour}
 	if err := c.Find(); err != nil {
 		t.Skip(err)
 	}
@@ -118,7 +118,7 @@ func TestAskedToEnd(t *testing.T) {
 		t.Skip(err)
 	}
 	ask := make(chan struct{})
-	exit := c.start(Stop{Ask: ask}, item(fifo))
+	exit := c.begin(Stop{Ask: ask}, item(fifo))
 	data, err := os.ReadFile(fifo)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestAskedToEnd(t *testing.T) {
 
 // What a command leaves in the background when it ends well is its own business, and nobody waits for it.
 func TestBackgroundIsLeftAlone(t *testing.T) {
-	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 & echo $!`}, Replace: ""}, Dir: t.TempDir(), Grace: time.Hour}
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 & echo $!`}, Replace: ""}, Keep: true, Grace: time.Hour}
 	if err := c.Find(); err != nil {
 		t.Skip(err)
 	}
@@ -148,7 +148,7 @@ func TestBackgroundIsLeftAlone(t *testing.T) {
 
 // A command that has ended is not waited for because of what it gave its input to.
 func TestInputHeldByTheBackground(t *testing.T) {
-	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 <&0 >/dev/null 2>&1 & echo $!`}, Stdin: true}, Dir: t.TempDir(), Grace: time.Hour}
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `sleep 1000 <&0 >/dev/null 2>&1 & echo $!`}, Stdin: true}, Keep: true, Grace: time.Hour}
 	if err := c.Find(); err != nil {
 		t.Skip(err)
 	}
@@ -164,7 +164,7 @@ func TestInputHeldByTheBackground(t *testing.T) {
 func TestHold(t *testing.T) {
 	c, started := family(t)
 	kill := make(chan struct{})
-	exit := c.start(Stop{Kill: kill}, item("x"))
+	exit := c.begin(Stop{Kill: kill}, item("x"))
 	pids := started()
 	c.Hold()
 	for _, pid := range pids {
@@ -198,7 +198,7 @@ func state(t *testing.T, pid int, wanted func(string) bool) (s string) {
 }
 
 func TestCommandKeepsItsName(t *testing.T) {
-	c := &Command{Template: Template{Words: []string{"sh", "-c", `echo "$0"`}}, Dir: t.TempDir()}
+	c := &Command{Template: Template{Words: []string{"sh", "-c", `echo "$0"`}}, Keep: true}
 	if err := c.Find(); err != nil {
 		t.Skip(err)
 	}

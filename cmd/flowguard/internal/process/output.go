@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
-	"strconv"
 )
 
 // inMemory is how much a command may write to an output that is then kept in memory, not in a file.
@@ -31,7 +29,7 @@ func (o *Output) Empty() bool { return o == nil || o.Stdout.size == 0 && o.Stder
 type Text struct {
 	size   int64
 	memory []byte
-	path   string // of the file, if it is not in memory
+	file   *os.File // if it is not in memory
 }
 
 // InMemory returns a text that is all in memory.
@@ -42,25 +40,20 @@ func (t *Text) Size() int64 { return t.size }
 
 // WriteTo writes all of it to w.
 func (t *Text) WriteTo(w io.Writer) (int64, error) {
-	if t.path == "" {
-		if len(t.memory) == 0 {
-			return 0, nil
-		}
-		n, err := w.Write(t.memory)
-		return int64(n), err
+	if t.file != nil {
+		return io.Copy(w, io.NewSectionReader(t.file, 0, t.size))
 	}
-	f, err := os.Open(t.path)
-	if err != nil {
-		return 0, err
+	if len(t.memory) == 0 {
+		return 0, nil
 	}
-	defer f.Close()
-	return io.Copy(w, io.LimitReader(f, t.size))
+	n, err := w.Write(t.memory)
+	return int64(n), err
 }
 
 // Discard frees what the text takes.
 func (t *Text) Discard() {
-	if t.path != "" {
-		os.Remove(t.path)
+	if t.file != nil {
+		dispose(t.file)
 	}
 	*t = Text{}
 }
@@ -70,20 +63,32 @@ type capture struct{ stdout, stderr *os.File }
 
 // newCapture makes the files. The command writes to them itself, so nothing waits for what it leaves in the
 // background, as the end of a pipe would.
-func newCapture(dir string, seq int) (c capture, err error) {
-	name := filepath.Join(dir, strconv.Itoa(seq))
-	const flags = os.O_RDWR | os.O_CREATE | os.O_TRUNC | os.O_APPEND
-	if c.stdout, err = os.OpenFile(name+".out", flags, 0o600); err != nil {
+func newCapture() (c capture, err error) {
+	if c.stdout, err = tempFile(); err != nil {
 		return c, err
 	}
-	if c.stderr, err = os.OpenFile(name+".err", flags, 0o600); err != nil {
-		c.stdout.Close()
-		return c, err
+	if c.stderr, err = tempFile(); err != nil {
+		dispose(c.stdout)
 	}
-	return c, nil
+	return c, err
 }
 
-// output returns what is in the files, which it closes.
+// tempFile makes a file without a name, so that it is gone even if this program is killed. Where a file that
+// is open cannot be removed, as on Windows, it keeps its name until it is disposed of.
+func tempFile() (*os.File, error) {
+	f, err := os.CreateTemp("", "flowguard")
+	if err == nil {
+		os.Remove(f.Name())
+	}
+	return f, err
+}
+
+func dispose(f *os.File) {
+	f.Close()
+	os.Remove(f.Name())
+}
+
+// output returns what is in the files.
 func (c capture) output() (*Output, error) {
 	var o Output
 	var errs [2]error
@@ -92,21 +97,20 @@ func (c capture) output() (*Output, error) {
 	return &o, errors.Join(errs[:]...)
 }
 
-func text(f *os.File) (t Text, err error) {
-	defer f.Close()
+func text(f *os.File) (Text, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return t, err
+		dispose(f)
+		return Text{}, err
 	}
-	t.size = info.Size()
-	if t.size > inMemory {
-		t.path = f.Name()
-		return t, nil
+	if info.Size() > inMemory {
+		return Text{size: info.Size(), file: f}, nil
 	}
-	t.memory = make([]byte, t.size)
-	if _, err := f.ReadAt(t.memory, 0); err != nil && err != io.EOF {
-		return t, err
+	defer dispose(f)
+	memory := make([]byte, info.Size())
+	n, err := f.ReadAt(memory, 0)
+	if err == io.EOF {
+		err = nil
 	}
-	os.Remove(f.Name())
-	return t, nil
+	return Text{size: int64(n), memory: memory[:n]}, err
 }

@@ -30,9 +30,11 @@ const (
 
 const refresh = 200 * time.Millisecond
 
-// New returns a screen on w. A quiet one shows only errors.
-func New(w io.Writer, name string, quiet bool) *Screen {
-	return &Screen{w: w, name: name, live: !quiet && IsTerminal(w) && os.Getenv("TERM") != "dumb" && obeys(w), quiet: quiet}
+// New returns a screen on w. A quiet one shows only errors. Progress is shown if it is wanted and w is a
+// terminal that can show it.
+func New(w io.Writer, name string, quiet, progress bool) *Screen {
+	live := progress && !quiet && IsTerminal(w) && os.Getenv("TERM") != "dumb" && obeys(w)
+	return &Screen{w: w, name: name, live: live, quiet: quiet}
 }
 
 // IsTerminal reports whether w, or a reader, is a terminal.
