@@ -55,7 +55,7 @@ All jobs are there from the beginning and take the same time.`,
 	o.limits.register(f)
 	f.IntVarP(&o.work.Jobs, "jobs", "n", 0, "`N` jobs are to be done")
 	f.DurationVarP(&o.work.Takes, "takes", "t", 0, "`TIME` that each takes, such as 300ms")
-	f.IntVarP(&o.atOnce, "at-once", "j", 0, "at most `N` at once; not set: what the limits allow, up to 1000")
+	f.IntVarP(&o.atOnce, "at-once", "j", 0, "at most `N` at once, not what the limits allow up to 1000")
 	f.BoolVar(&o.json, "json", false, "print it for machines; times are in seconds")
 	return cmd
 }

@@ -111,7 +111,7 @@ func (l *Log) read(line string) error {
 	}
 	seq, err := strconv.Atoi(columns[0])
 	if err != nil || seq < 1 {
-		return fmt.Errorf("Seq is %q, want a number from 1", columns[0])
+		return fmt.Errorf("its Seq is %q, want a number from 1", columns[0])
 	}
 	failed := columns[6] != "0" || columns[7] != "0"
 	if before, ok := l.earlier[seq]; ok && before.failed {

@@ -17,21 +17,20 @@ func Count(n int, noun string) string {
 // Short rounds to what a person cares about.
 func Short(d time.Duration) string {
 	const day = 24 * time.Hour
-	switch {
-	case d >= 1000*day:
-		return fmt.Sprintf("%d days", d/day)
-	case d >= day:
-		d = d.Round(time.Hour)
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	case d >= time.Hour:
-		d = d.Round(time.Minute)
-		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return d.Round(time.Second).String()
-	case d >= time.Second:
-		return d.Round(100 * time.Millisecond).String()
+	for _, precision := range []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second, time.Minute, time.Hour} {
+		rounded := d.Round(precision)
+		switch {
+		case precision == time.Millisecond && rounded < time.Second,
+			precision == 100*time.Millisecond && rounded < time.Minute,
+			precision == time.Second && rounded < time.Hour:
+			return rounded.String()
+		case precision == time.Minute && rounded < day:
+			return fmt.Sprintf("%dh%02dm", rounded/time.Hour, rounded%time.Hour/time.Minute)
+		case precision == time.Hour && rounded < 1000*day:
+			return fmt.Sprintf("%dd%dh", rounded/day, rounded%day/time.Hour)
+		}
 	}
-	return d.Round(time.Millisecond).String()
+	return fmt.Sprintf("%d days", d/day)
 }
 
 // Rate returns how many of something there were in a time, such as "4.9/s" or "20/min".
@@ -66,18 +65,14 @@ func Bar(share float64, width int) string {
 
 // Shown returns the beginning of a text that fits the width, without what would upset a terminal.
 func Shown(text string, width int) string {
-	var out strings.Builder
-	n := 0
-	for _, r := range text {
-		if n == width-1 {
-			out.WriteString("…")
-			break
-		}
-		if r < ' ' || r == 0x7f {
-			r = '?'
-		}
-		out.WriteRune(r)
-		n++
+	runes := []rune(text)
+	if len(runes) > width {
+		runes = append(runes[:width-1], '…')
 	}
-	return out.String()
+	for i, r := range runes {
+		if r < ' ' || r == 0x7f {
+			runes[i] = '?'
+		}
+	}
+	return string(runes)
 }
