@@ -180,7 +180,14 @@ func TestSorter(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		var got, want []int64
-		s := Sorter{Slack: int64(1 + r.IntN(50)), Emit: func(c Call) { got = append(got, c.At) }}
+		var before Call
+		s := Sorter{Slack: int64(1 + r.IntN(50)), Emit: func(c Call) {
+			got = append(got, c.At)
+			if c.At == before.At && c.Line < before.Line {
+				t.Errorf("seed %d: of one instant, line %d comes after line %d", seed, c.Line, before.Line)
+			}
+			before = c
+		}}
 		base := int64(0)
 		for i := range 300 {
 			base += int64(r.IntN(5))

@@ -545,7 +545,7 @@ func TestResume(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			r := rig{limits: "burst 2", in: numbers(10)}
-			r.Log = log(t, name, true)
+			r.Log, r.KeepOrder = log(t, name, true), keep
 			defer r.Log.Close()
 			r.Work = work(func(stop process.Stop, i items.Item) process.Exit {
 				did[i.Seq].Add(1)

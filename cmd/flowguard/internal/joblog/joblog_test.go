@@ -83,7 +83,7 @@ func TestLastEntryCounts(t *testing.T) {
 // Wherever a write was cut off, the log goes on as if the last job had not been done.
 func TestLogCutOffAnywhere(t *testing.T) {
 	dir := t.TempDir()
-	whole := header + "1\t:\t0.000\t0.000\t0\t0\t0\t0\tcmd a\n" + "2\t:\t0.000\t0.000\t0\t0\t0\t0\tcmd b\n"
+	whole := header + "1\t:\t0.000\t0.000\t0\t0\t0\t0\tcmd a\n" + "2\t:\t0.000\t0.000\t0\t0\t0\t0\tcmd " + strings.Repeat("b", 100) + "\n"
 	for n := range len(whole) + 1 {
 		name := filepath.Join(dir, "log")
 		if err := os.WriteFile(name, []byte(whole[:n]), 0o600); err != nil {
