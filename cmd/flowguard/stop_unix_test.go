@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/process/processtest"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -103,13 +104,16 @@ func fifo(t *testing.T) (name string, read func() string) {
 	}
 }
 
-// ended reports whether the processes have ended, or are entries that their parent has not read yet.
+// ended fails the test if one of the processes is left.
 func ended(t *testing.T, pids string) {
 	t.Helper()
-	for _, pid := range strings.Fields(pids) {
-		out, _ := exec.Command("ps", "-o", "stat=", "-p", pid).Output()
-		if stat := strings.TrimSpace(string(out)); stat != "" && stat[0] != 'Z' {
-			t.Errorf("process %s of %s is left, in state %s", pid, pids, stat)
+	for _, word := range strings.Fields(pids) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state := processtest.State(t, pid); state != "" {
+			t.Errorf("process %d of %s is left, in state %s", pid, pids, state)
 		}
 	}
 }
@@ -350,31 +354,22 @@ func TestCtrlZ(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in"), "x\n")
 	p := start(t, dir, "run", "-limits", "burst 1", "in", "--", "sh", "-c", `echo $$ >"$1"; read go <"$1"`, "sh", name)
-	pid := strings.TrimSpace(read())
+	pid, err := strconv.Atoi(strings.TrimSpace(read()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.signal(syscall.SIGTSTP)
-	for _, who := range []string{pid, strconv.Itoa(p.Process.Pid)} {
-		if stat := statWhen(t, who, 'T'); !strings.HasPrefix(stat, "T") {
-			t.Errorf("process %s is in state %s, want stopped", who, stat)
+	for _, who := range []int{pid, p.Process.Pid} {
+		if state := processtest.Become(t, who, func(s string) bool { return s == "T" }); state != "T" {
+			t.Errorf("process %d is in state %q, want T for stopped", who, state)
 		}
 	}
 	p.signal(syscall.SIGCONT)
-	if stat := statWhen(t, pid, 'S'); strings.HasPrefix(stat, "T") {
-		t.Errorf("the command is still in state %s", stat)
+	if state := processtest.Become(t, pid, func(s string) bool { return s != "T" }); state == "T" {
+		t.Error("the command is still stopped")
 	}
 	write(t, name, "go\n")
 	if status := p.end(); status != 0 {
 		t.Errorf("exit status %d: %s", status, p.said.String())
 	}
-}
-
-// statWhen returns the state of a process, as soon as it begins with a letter: a signal takes a moment.
-func statWhen(t *testing.T, pid string, letter byte) (stat string) {
-	t.Helper()
-	for range 200 {
-		out, _ := exec.Command("ps", "-o", "stat=", "-p", pid).Output()
-		if stat = strings.TrimSpace(string(out)); stat != "" && stat[0] == letter {
-			break
-		}
-	}
-	return stat
 }

@@ -5,7 +5,6 @@ package process
 import (
 	"bufio"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/items"
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/process/processtest"
 )
 
 // family is a shell script that starts two commands in the background, one of which ignores SIGTERM, and
@@ -47,15 +47,6 @@ func family(t *testing.T) (c *Command, started func() []int) {
 	}
 }
 
-// alive reports whether a process is there and is more than an entry that its parent has not read yet.
-func alive(pid int) bool {
-	if syscall.Kill(pid, 0) != nil {
-		return false
-	}
-	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
-	return err == nil && !strings.HasPrefix(strings.TrimSpace(string(out)), "Z")
-}
-
 func (c *Command) begin(stop Stop, i items.Item) <-chan Exit {
 	exit := make(chan Exit, 1)
 	go func() { exit <- c.Run(stop, i) }()
@@ -84,7 +75,7 @@ func TestAllThatWasStartedEnds(t *testing.T) {
 				t.Errorf("%+v", e)
 			}
 			for _, pid := range pids {
-				if alive(pid) {
+				if processtest.State(t, pid) != "" {
 					t.Errorf("process %d of %v is left", pid, pids)
 				}
 			}
@@ -101,7 +92,7 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	for _, pid := range pids {
-		if alive(pid) {
+		if processtest.State(t, pid) != "" {
 			t.Errorf("process %d of %v is left", pid, pids)
 		}
 	}
@@ -126,8 +117,8 @@ func TestAskedToEnd(t *testing.T) {
 	close(ask)
 	e := <-exit
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
-	if !e.Stopped || e.Killed || alive(pid) {
-		t.Errorf("%+v, process %d alive is %v", e, pid, alive(pid))
+	if !e.Stopped || e.Killed || processtest.State(t, pid) != "" {
+		t.Errorf("%+v, process %d alive is %v", e, pid, processtest.State(t, pid) != "")
 	}
 }
 
@@ -140,8 +131,8 @@ func TestBackgroundIsLeftAlone(t *testing.T) {
 	e := c.Run(Stop{}, item("x"))
 	out, _ := wrote(t, e)
 	pid, err := strconv.Atoi(strings.TrimSpace(out))
-	if err != nil || !alive(pid) {
-		t.Fatalf("%q: %v, alive %v", out, err, alive(pid))
+	if err != nil || processtest.State(t, pid) == "" {
+		t.Fatalf("%q: %v, alive %v", out, err, processtest.State(t, pid) != "")
 	}
 	syscall.Kill(pid, syscall.SIGKILL)
 }
@@ -168,33 +159,18 @@ func TestHold(t *testing.T) {
 	pids := started()
 	c.Hold()
 	for _, pid := range pids {
-		if s := state(t, pid, func(s string) bool { return strings.HasPrefix(s, "T") }); !strings.HasPrefix(s, "T") {
+		if s := processtest.Become(t, pid, func(s string) bool { return s == "T" }); s != "T" {
 			t.Errorf("process %d is in state %q, want T for stopped", pid, s)
 		}
 	}
 	c.Continue()
 	for _, pid := range pids {
-		if s := state(t, pid, func(s string) bool { return !strings.HasPrefix(s, "T") }); strings.HasPrefix(s, "T") {
+		if s := processtest.Become(t, pid, func(s string) bool { return s != "T" }); s == "T" {
 			t.Errorf("process %d is still in state %q", pid, s)
 		}
 	}
 	close(kill)
 	<-exit
-}
-
-// state returns the state of a process, as soon as it is as wanted. A signal takes a moment to arrive.
-func state(t *testing.T, pid int, wanted func(string) bool) (s string) {
-	t.Helper()
-	for range 100 {
-		out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
-		if err != nil {
-			t.Skip(err)
-		}
-		if s = strings.TrimSpace(string(out)); wanted(s) {
-			break
-		}
-	}
-	return s
 }
 
 func TestCommandKeepsItsName(t *testing.T) {
