@@ -385,7 +385,11 @@ func TestOutputThatFails(t *testing.T) {
 		reading, broken := io.Pipe()
 		reading.CloseWithError(errors.New("no space left"))
 		r := rig{limits: "9/s burst 1", in: numbers(3)}
-		r.Work = &Printer{W: broken, End: '\n'}
+		printer := &Printer{W: broken, End: '\n'}
+		r.Work = work(func(stop process.Stop, i items.Item) process.Exit {
+			time.Sleep(time.Second) // until all is read
+			return printer.Do(stop, i)
+		})
 		r.run(t)
 		r.check(t, 1, "line 1: no space left; no more lines are begun\nflowguard: stopped: 2 lines not run")
 	})
