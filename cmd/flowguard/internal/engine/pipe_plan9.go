@@ -1,0 +1,3 @@
+package engine
+
+func brokenPipe(error) bool { return false } // a note ends the program

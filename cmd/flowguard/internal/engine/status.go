@@ -1,0 +1,16 @@
+// Package engine gives each item its turn within the limits, and sees it through: retries, order of
+// output, the job log, and stopping.
+package engine
+
+// The exit statuses of a run. They are those of xargs, and those a shell gives for a signal.
+const (
+	StatusError       = 1
+	StatusUsage       = 2
+	StatusFailures    = 123
+	StatusStopAsked   = 124
+	StatusKilled      = 125
+	StatusCannotRun   = 126
+	StatusNotFound    = 127
+	StatusInterrupted = 130
+	StatusBrokenPipe  = 141
+)

@@ -1,0 +1,202 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"go.uber.org/goleak"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func play(t *testing.T, limits string, w Work) Outcome {
+	t.Helper()
+	o, err := Play(scheduler.MustParseLimits(limits), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestPlay(t *testing.T) {
+	const s = time.Second
+	for _, tt := range []struct {
+		limits            string
+		work              Work
+		first, half, last time.Duration
+		atOnce            int
+		bound             string
+	}{
+		{"5/s", Work{5, 0}, 0, 0, 0, 1, "[]"},
+		{"5/s", Work{10, s}, s, s, 2 * s, 5, "[{5/s 1s 1}]"},
+		{"5/s", Work{11, 3 * s}, 3 * s, 4 * s, 5 * s, 11, "[{5/s 2s 2}]"},
+		{"burst 2", Work{4, s}, s, s, 2 * s, 2, "[{burst 2 1s 1}]"},
+		{"1/s burst 1", Work{3, 2 * s}, 2 * s, 4 * s, 6 * s, 1, "[{burst 1 4s 2}]"},
+		{"2/s 3/10s", Work{6, 0}, 0, s, 11 * s, 1, "[{2/s 2s 2} {3/10s 9s 1}]"},
+		{"1/s from release", Work{3, 2 * s}, 2 * s, 5 * s, 8 * s, 1, "[{1/s from release 6s 2}]"},
+	} {
+		o := play(t, tt.limits, tt.work)
+		if o.First != tt.first || o.Half != tt.half || o.Last != tt.last || o.AtOnce != tt.atOnce || fmt.Sprint(o.Bound) != tt.bound {
+			t.Errorf("%v of %s:\n%v %v %v at once %d %v, want\n%v %v %v at once %d %s", tt.work, tt.limits,
+				o.First, o.Half, o.Last, o.AtOnce, o.Bound, tt.first, tt.half, tt.last, tt.atOnce, tt.bound)
+		}
+	}
+}
+
+// Each limit that binds does so for all of the time for which the job at the head waits.
+func TestBoundAddsUp(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		limits, work := randomWork(r)
+		o, err := Play(limits, work)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum time.Duration
+		for _, b := range o.Bound {
+			sum += b.For
+		}
+		if last := o.Began[len(o.Began)-1]; sum != last {
+			t.Fatalf("seed %d: %v of %v: %v held up in %v", seed, work, limits, sum, last)
+		}
+	}
+}
+
+func randomWork(r *rand.Rand) (scheduler.Limits, Work) {
+	var l scheduler.Limits
+	for range 1 + r.IntN(3) {
+		w := scheduler.Per(1+r.IntN(8), time.Duration(1+r.IntN(5000))*time.Millisecond)
+		if r.IntN(4) == 0 {
+			w.From = scheduler.FromRelease
+		}
+		l.Windows = append(l.Windows, w)
+	}
+	if r.IntN(2) == 0 {
+		l.MaxBurst = 1 + r.IntN(6)
+	}
+	return l, Work{1 + r.IntN(200), time.Duration(r.IntN(3000)) * time.Millisecond}
+}
+
+// The forecast from a fresh start is what really happens.
+func TestRemainingAsPlayed(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		limits, work := randomWork(r)
+		o, err := Play(limits, work)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := scheduler.New(limits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap := s.Snapshot()
+		s.Close()
+		got := Remaining(Rest{Snapshot: snap, Now: snap.Taken, Jobs: work.Jobs, Takes: work.Takes})
+		if got != o.Last {
+			t.Fatalf("seed %d: %v of %v: forecast %v, played %v", seed, work, limits, got, o.Last)
+		}
+	}
+}
+
+// In the middle of a run the forecast is what then happens, if no job is at work at that time.
+func TestRemainingInTheMiddle(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		limits, work := randomWork(r)
+		limits.MaxBurst, work.Takes = 0, 0
+		for i := range limits.Windows {
+			limits.Windows[i].From = scheduler.FromGrant
+		}
+		work.Jobs = 2 + work.Jobs
+		o, err := Play(limits, work)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some := 1 + r.IntN(work.Jobs-1)
+		c := &jumpingClock{Clock: clock.New(), begin: time.Now()}
+		s, err := scheduler.New(limits, scheduler.WithClock(c), scheduler.NonBlocking())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range o.Began[:some] {
+			c.passed.Store(int64(at))
+			held, err := s.Acquire(context.Background())
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			held.Release()
+		}
+		now := o.Began[some-1] + time.Duration(r.Int64N(int64(o.Began[some]-o.Began[some-1])+1))
+		c.passed.Store(int64(now))
+		snap := s.Snapshot()
+		got := Remaining(Rest{Snapshot: snap, Now: c.Now(), Jobs: work.Jobs - some})
+		s.Close()
+		if want := o.Last - now; got != want {
+			t.Fatalf("seed %d: %d of %v of %v done: forecast %v, want %v", seed, some, work, limits, got, want)
+		}
+	}
+}
+
+// Rounds that are left out change the forecast little.
+func TestRemainingOfMany(t *testing.T) {
+	for _, limits := range []string{"5/s 100/min", "1000000/day", "3/s burst 2", "7/s 5000000/day"} {
+		l := scheduler.MustParseLimits(limits)
+		work := Work{Jobs: 2*mostSteps + 12_345, Takes: 300 * time.Millisecond}
+		o, err := Play(l, work)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := Rest{Snapshot: scheduler.Snapshot{Limits: l, Windows: make([]scheduler.WindowSnapshot, len(l.Windows))}, Jobs: work.Jobs, Takes: work.Takes}
+		got := Remaining(rest)
+		if off := (got - o.Last).Abs(); off > o.Last/100+l.Windows[0].Per {
+			t.Errorf("%s: forecast %v, played %v", limits, got, o.Last)
+		}
+	}
+}
+
+func TestRemainingAtTheEnd(t *testing.T) {
+	if d := Remaining(Rest{}); d != 0 {
+		t.Errorf("nothing takes %v", d)
+	}
+	if d := Remaining(Rest{Running: 1, Takes: 4 * time.Second}); d != 2*time.Second {
+		t.Errorf("a job that is at work takes %v, want half of what jobs take", d)
+	}
+}
+
+func TestAtOnce(t *testing.T) {
+	for _, tt := range []struct{ burst, jobs, want int }{{0, 0, MostAtOnce}, {0, 7, 7}, {3, 7, 3}, {3, 2, 2}, {5000, 0, 5000}} {
+		if got := AtOnce(scheduler.Limits{MaxBurst: tt.burst}, tt.jobs).MaxBurst; got != tt.want {
+			t.Errorf("burst %d and -j %d: %d at once, want %d", tt.burst, tt.jobs, got, tt.want)
+		}
+	}
+}
+
+func TestPlayRefusesBadLimits(t *testing.T) {
+	if _, err := Play(scheduler.Limits{}, Work{Jobs: 1}); err == nil {
+		t.Error("no limits are no error")
+	}
+}
+
+func BenchmarkPlay(b *testing.B) {
+	l := scheduler.MustParseLimits("5/s 100/min burst 3")
+	for b.Loop() {
+		if _, err := Play(l, Work{10_000, 300 * time.Millisecond}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRemaining(b *testing.B) {
+	l := scheduler.MustParseLimits("5/s 100/min burst 3")
+	rest := Rest{Snapshot: scheduler.Snapshot{Limits: l, Windows: make([]scheduler.WindowSnapshot, 2)}, Jobs: 1_000_000, Takes: 300 * time.Millisecond}
+	for b.Loop() {
+		Remaining(rest)
+	}
+}
