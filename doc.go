@@ -25,7 +25,7 @@
 // To limit calls, read [github.com/flowguard-go/flowguard/scheduler]: parse or write the limits, make
 // a Scheduler with New, and put Acquire and Release, Do or Wrap around each call; for many jobs make a
 // Group. To see the limits hold, run examples/quickstart, and to see tenants take turns,
-// examples/workers. To use limits from a shell, see examples/lines.
+// examples/workers. To use limits from a shell, see cmd/flowguard.
 //
 // # Packages
 //
