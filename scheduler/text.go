@@ -331,6 +331,8 @@ const hintSpaces = "separate limits by spaces"
 func (p *parser) hint() string {
 	lower := strings.ToLower(p.word)
 	switch {
+	case isDigit(p.word[0]) && !isNumber(p.word) && Unit(p.unitAhead()).valid():
+		return hintCount(p.word)
 	case strings.ContainsAny(p.word, separators), lower == "and":
 		return hintSpaces
 	case lower == "from":
@@ -350,19 +352,34 @@ func (p *parser) hint() string {
 	case isNumber(p.word):
 		return p.hintNumber()
 	case lower == "evenly":
-		return `write "evenly" right after a window`
+		return `write "evenly" once, right after the length of a window`
 	case lower == "tokens", lower == "bytes", lower == "requests":
 		return `a unit stands before the slash: "10000 ` + lower + `/min"`
 	}
 	return ""
 }
 
+// unitAhead returns the next word, or what of it is before a slash.
+func (p *parser) unitAhead() string {
+	unit, _, _ := strings.Cut(p.peek(), "/")
+	return unit
+}
+
 // hintNumber is hint for a number alone.
 func (p parser) hintNumber() string {
 	number := firstOf(p.word)
 	p.next()
+	switch word := strings.ToLower(p.word); word {
+	case "per", "a", "an", "each", "every", "and":
+	default:
+		// Perhaps it is a unit, and the slash stands apart or is a word.
+		if next := p.peek(); Unit(p.word).valid() && (strings.HasPrefix(next, "/") || isSlash(next)) {
+			number += " " + p.word
+			p.next()
+		}
+	}
 	switch word := strings.ToLower(p.word); {
-	case word == "per" || word == "a" || word == "an" || word == "each" || word == "every" || word == "/":
+	case isSlash(word):
 		p.next()
 	case strings.HasPrefix(word, "/"):
 		p.skip(1)
@@ -373,11 +390,29 @@ func (p parser) hintNumber() string {
 	if !ok {
 		length = "s"
 	}
+	if strings.Contains(number, " ") {
+		return fmt.Sprintf(`write "%s/%s", without a space at the slash`, number, length)
+	}
 	return fmt.Sprintf(`write "%s/%s", without spaces`, number, length)
+}
+
+// isSlash reports whether people write the word where the slash should be.
+func isSlash(word string) bool {
+	switch strings.ToLower(word) {
+	case "/", "per", "a", "an", "each", "every":
+		return true
+	}
+	return false
 }
 
 // hintCount is hint for what should be a whole number.
 func hintCount(s string) string {
+	switch digits, unit := cutDigits(s); {
+	case digits != "" && strings.EqualFold(unit, "k"):
+		return fmt.Sprintf("write %q", digits+"000")
+	case digits != "" && Unit(unit).valid():
+		return fmt.Sprintf("write %q", firstOf(digits+" "+unit))
+	}
 	if plain := strings.NewReplacer(",", "", "_", "", "'", "").Replace(s); isNumber(plain) && !strings.HasSuffix(s, ",") {
 		return fmt.Sprintf("write %q", firstOf(plain))
 	}

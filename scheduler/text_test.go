@@ -24,8 +24,19 @@ func TestParseLimits(t *testing.T) {
 		"5/s from release":               {Windows: []scheduler.Window{{Permits: 5, Per: time.Second, From: scheduler.FromRelease}}},
 		"5/s from grant 6/s":             {Windows: []scheduler.Window{second(5), second(6)}},
 		"1/sec 2/minute 3/hour 4/d 5/2d": {Windows: []scheduler.Window{second(1), scheduler.PerMinute(2), scheduler.PerHour(3), scheduler.PerDay(4), scheduler.Per(5, 48*time.Hour)}},
-		"50/ms":                          {Windows: []scheduler.Window{scheduler.Per(50, time.Millisecond)}},
-		"1/1h30m 2/250ms 3/m 4/2min":     {Windows: []scheduler.Window{scheduler.Per(1, 90*time.Minute), scheduler.Per(2, 250*time.Millisecond), scheduler.PerMinute(3), scheduler.Per(4, 2*time.Minute)}},
+		"60/min 10000 tokens/min burst 4": {
+			Windows: []scheduler.Window{scheduler.PerMinute(60), scheduler.Unit("tokens").PerMinute(10_000)}, MaxBurst: 4},
+		"100/min evenly from grant": {Windows: []scheduler.Window{{Permits: 100, Per: time.Minute, Evenly: true}}},
+		"9 B_-.2/s from release":    {Windows: []scheduler.Window{{Permits: 9, Per: time.Second, From: scheduler.FromRelease, Unit: "B_-.2"}}},
+		"5000/h from reset 3/s":     {Windows: []scheduler.Window{{Permits: 5000, Per: time.Hour, From: scheduler.FromReset}, second(3)}},
+		"5/month from reset":        {Windows: []scheduler.Window{{Permits: 5, Per: scheduler.Month, From: scheduler.FromReset}}},
+		"5/day from reset 09:30 burst 1": {
+			Windows: []scheduler.Window{{Permits: 5, Per: 24 * time.Hour, From: scheduler.FromReset, ResetAt: 9*time.Hour + 30*time.Minute}}, MaxBurst: 1},
+		"5 rows/day from reset 09:00 Europe/Berlin 6/s": {
+			Windows: []scheduler.Window{{Permits: 5, Per: 24 * time.Hour, From: scheduler.FromReset, Unit: "rows", ResetAt: 9 * time.Hour, Zone: "Europe/Berlin"}, second(6)}},
+		"5/day from reset 00:00 UTC": {Windows: []scheduler.Window{{Permits: 5, Per: 24 * time.Hour, From: scheduler.FromReset, Zone: "UTC"}}},
+		"50/ms":                      {Windows: []scheduler.Window{scheduler.Per(50, time.Millisecond)}},
+		"1/1h30m 2/250ms 3/m 4/2min": {Windows: []scheduler.Window{scheduler.Per(1, 90*time.Minute), scheduler.Per(2, 250*time.Millisecond), scheduler.PerMinute(3), scheduler.Per(4, 2*time.Minute)}},
 	} {
 		got, err := scheduler.ParseLimits(text)
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -106,6 +117,7 @@ func TestParseErrorReads(t *testing.T) {
 		limit  = `expected a window such as "3/2s", or "burst 2"`
 		length = `expected a length such as "s", "2s", "min", "1h30m" or "day"`
 		number = `Permits must be a whole number`
+		unit   = `a name such as "tokens": a letter, then letters, digits, _ - or ., at most 64 bytes, and none of burst, evenly, from, reset`
 	)
 	for _, c := range [][2]string{
 		{"", `expected at least one window such as "3/2s", or "burst 2", but the text is empty`},
@@ -169,6 +181,18 @@ func TestParseErrorReads(t *testing.T) {
 		{"maxburst=9", limit + `, got "maxburst=9"; write "burst 9"`},
 		{"bursts", limit + `, got "bursts"; write "burst 2"`},
 		{"from release 5/s", limit + `, got "from"; write "from release" right after a window`},
+		{"10,000 tokens/min", limit + `, got "10,000"; write "10000"`},
+		{"10k tokens/min", limit + `, got "10k"; write "10000"`},
+		{"10000tokens/min", `Permits must be a whole number, got "10000tokens"; write "10000 tokens"`},
+		{"10000 tokens per min", limit + `, got "10000"; write "10000 tokens/min", without a space at the slash`},
+		{"10000 tokens /min", limit + `, got "10000"; write "10000 tokens/min", without a space at the slash`},
+		{"5/min tokens", `after "5/min": ` + limit + `, got "tokens"; a unit stands before the slash: "10000 tokens/min"`},
+		{"5/min from reset evenly", `after "5/min from reset": ` + limit + `, got "evenly"; write "evenly" once, right after the length of a window`},
+		{"5 burst/s", `after "5": the unit must be ` + unit + `, got "burst/s"`},
+		{"5/day from reset 9:00", `after "5/day from reset": expected a time of day such as "09:00", got "9:00"`},
+		{"5/day from reset 09:00 Nowhere", `after "5/day from reset 09:00": Zone must be a time zone that this computer knows, such as "Europe/Berlin", or "" for UTC; import _ "time/tzdata" where there are none, got "Nowhere"`},
+		{"5/7h from reset", `Per must be a length that divides a day, a day, or a month (31 days stand for it), because the window counts from reset, got 7h0m0s`},
+		{"5/s evenly from release", `From must be FromGrant where grants are spaced evenly, got release`},
 		{"5/s from-release", `after "5/s": ` + limit + `, got "from-release"; write "from release" with a space, right after a window`},
 		{"5/s from Release", `after "5/s from": expected "release", "reset" or "grant" after "from", got "Release"; write it in lower case`},
 
