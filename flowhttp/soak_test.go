@@ -67,6 +67,8 @@ func soakOnce(t *testing.T, ramp, keepAlive bool) {
 	if got := s.Stats(); got.InUse != 0 || got.Waiting != 0 || got.Granted == 0 {
 		t.Errorf("%+v", got)
 	}
+	arrived.mu.Lock()
+	defer arrived.mu.Unlock()
 	t.Logf("ramp %v, connections kept %v: %d calls arrived, %d of them were cut short", ramp, keepAlive, len(arrived.at), arrived.cut)
 	if keepAlive {
 		return // package net/http repeats requests whose connection turns out to be closed, under the same permit
