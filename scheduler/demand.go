@@ -148,7 +148,7 @@ func (c *core) turn(d demand) line.Turn {
 			turn = t
 		}
 	}
-	return turn
+	return turn.Rounded()
 }
 
 // demandOf returns what the ticket at p asks for or holds.

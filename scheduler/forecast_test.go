@@ -224,7 +224,8 @@ func (h *rehearsal) exact(weight int, f *line.Flow) moment {
 		}
 	}
 	at, granted := max(h.now, h.pause.until), 0
-	for _, n := range append(h.line.Ahead(weight, f.Name(), share(f)), weight) {
+	for _, t := range append(h.line.Ahead(oracle.Ticket{Weight: weight}, f.Name(), share(f)), oracle.Ticket{Weight: weight}) {
+		n := t.Weight
 		for i := range all {
 			w := h.windows[i].Window
 			counts := n

@@ -40,7 +40,7 @@ func (w *window) snapshot(now moment, at func(moment) time.Time) WindowSnapshot 
 		}
 	}
 	if w.observed.holds() {
-		s.Left, s.Until = w.observed.latest.left, at(max(w.observed.latest.until, w.observed.longer.until))
+		s.Left, s.Until = max(0, w.observed.latest.left), at(max(w.observed.latest.until, w.observed.longer.until))
 	}
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // operation is something that a caller, the clock or an operator does. Its method do does it to the subject
@@ -26,6 +27,41 @@ type newcomer struct {
 	invalid  bool   // a weight below 1 stays as it is; without this it becomes 1
 	flow     int    // index
 	deadline moment // counted from the earliest possible grant; never: none; only for opAcquire
+	costs    []costChoice
+}
+
+// costChoice says how much of what.
+type costChoice struct {
+	unit   int // index among the units that the limits ever named, or one of those below
+	amount int // 0 to one more than the largest that fits, or for a settlement to twice as much; wraps around
+}
+
+const (
+	unknownUnit = -1 - iota
+	noUnit      // ""
+	belowZero   // an amount that cannot be
+)
+
+// costs returns the costs that are chosen, up to so many times the largest that fits. It leaves out those of
+// which there is nothing to choose.
+func (w *twin) costs(choices []costChoice, times int) (costs []ticket.Cost) {
+	for _, c := range choices {
+		units := w.oracle.units
+		switch {
+		case c.unit == unknownUnit:
+			costs = append(costs, Unit("unknown").Of(c.amount%3))
+		case c.unit == noUnit:
+			costs = append(costs, Unit("").Of(c.amount%3))
+		case len(units) == 0:
+		case c.unit == belowZero:
+			costs = append(costs, units[0].Of(-1))
+		default:
+			u := units[c.unit%len(units)]
+			most := min(w.oracle.most(u), 10)
+			costs = append(costs, u.Of(c.amount%(times*most+2)))
+		}
+	}
+	return costs
 }
 
 // limitsChange says what of the limits changes.
@@ -38,6 +74,11 @@ const (
 	changeAdd
 	changeRemove
 	changes
+	changeUnit limitsChange = iota - 1
+	changeFrom
+	changeEvenly
+	changeAddUnit
+	changesAll
 )
 
 type (
@@ -45,8 +86,12 @@ type (
 	opTry     newcomer // a caller takes a ticket only if it is granted at once
 	opEnqueue newcomer // a caller takes a place in line
 
-	opReceive  struct{ ticket int } // its caller receives the grant, if there is one
-	opRelease  struct{ ticket int } // whatever its state
+	opReceive struct{ ticket int } // its caller receives the grant, if there is one
+	opRelease struct{ ticket int } // whatever its state
+	opSettle  struct {             // its caller says what the work cost
+		ticket int
+		costs  []costChoice // unit: also index among those that the ticket names
+	}
 	opCancel   struct{ ticket int } // whatever its state
 	opWithdraw struct{ ticket int } // if its caller has been told nothing
 
@@ -63,7 +108,8 @@ type (
 	opConfigure struct { // the limits change
 		change  limitsChange
 		window  int           // changePermits, changePer, changeRemove: index; changeAdd: of the one to resemble
-		permits int           // changePermits, changeAdd: of the window
+		permits int           // changePermits, changeAdd, changeAddUnit: of the window
+		unit    int           // changeUnit, changeAddUnit: index among units
 		by      time.Duration // changePer: the window becomes half as long and this much longer
 		burst   int           // changeBurst, or any change if there is no window: the new MaxBurst
 	}
@@ -76,6 +122,7 @@ type (
 		window int    // index
 		left   int    // 0 to the Permits of the window; wraps around
 		until  moment // counted from now
+		answer int    // index of the ticket that was answered; -1: it is not said
 	}
 
 	opShare      struct{ context int } // a context becomes the shared one, if it can
@@ -87,31 +134,42 @@ func (o opTry) do(w *twin) error     { return w.arrive(verbTry, newcomer(o)) }
 func (o opEnqueue) do(w *twin) error { return w.arrive(verbEnqueue, newcomer(o)) }
 
 func (w *twin) arrive(v verb, n newcomer) error {
-	most := w.oracle.most()
+	most := w.oracle.most("")
 	weight := (n.weight+1)%(most+3) - 1
 	if weight < 1 && !n.invalid {
 		weight = 1
 	}
-	flow := w.flow(n.flow)
+	flow, costs := w.flow(n.flow), w.costs(n.costs, 1)
 	deadline := never
 	if v == verbAcquire && n.deadline != never {
-		deadline = w.oracle.earliest(max(1, min(weight, most)), flow) + n.deadline
+		asks, _ := w.oracle.asks(max(1, min(weight, most)), costs)
+		for u := range asks {
+			asks[u] = min(asks[u], w.oracle.most(u))
+		}
+		deadline = w.oracle.earliest(asks, flow) + n.deadline
 	}
 	t := &twinTicket{id: len(w.tickets), verb: v, place: line.NewPlace(), flow: &flow, since: w.oracle.now}
 	name := map[verb]string{verbAcquire: "acquire", verbTry: "try", verbEnqueue: "enqueue"}[v]
-	w.logf("%d: %s of %d as ticket %d of %v, deadline %d", w.oracle.now, name, weight, t.id, flow, deadline)
-	want, wait := w.oracle.arrive(v.call(), t.id, weight, deadline, flow)
+	w.logf("%d: %s of %d and %v as ticket %d of %v, deadline %d", w.oracle.now, name, weight, costs, t.id, flow, deadline)
+	want, wait := w.oracle.arrive(v.call(), t.id, weight, costs, deadline, flow)
 	if want == accepted {
 		w.expect(EventEnqueued, t)
 	} else {
 		w.expect(EventRefused, nil)
+		w.events[len(w.events)-1].costs = fmt.Sprint(costs)
 	}
-	err := w.subject.take(t, weight, deadline, w.ends[t.id/3%2])
+	err := w.subject.take(t, weight, costs, deadline, w.ends[t.id/3%2])
 	if v == verbTry && want != accepted {
 		want = noPermit // TryAcquire does not say why
 	}
 	if err := sameRefusal(err, want, wait); err != nil {
 		return err
+	}
+	if want == tooLarge {
+		asks, _ := w.oracle.asks(weight, costs)
+		if err := w.sameOversize(err, asks); err != nil {
+			return err
+		}
 	}
 	if want != accepted {
 		return w.heard()
@@ -122,6 +180,16 @@ func (w *twin) arrive(v verb, n newcomer) error {
 	t.state = line.Queued
 	w.tickets = append(w.tickets, t)
 	return w.pump()
+}
+
+// sameOversize compares what a ticket that can never fit is told.
+func (w *twin) sameOversize(got error, asks slowAsks) error {
+	var e *TooLargeError
+	u, _ := w.oracle.oversize(asks)
+	if !errors.As(got, &e) || e.Unit != u || e.Weight != asks[u] || e.Most != w.oracle.most(u) {
+		return fmt.Errorf("told %#v, want too many %q: %d of %d", got, u, asks[u], w.oracle.most(u))
+	}
+	return nil
 }
 
 // flow chooses among the flows.
@@ -172,6 +240,33 @@ func (o opRelease) do(w *twin) error {
 	}
 	if err := w.subject.end(verbRelease, t); err != nil {
 		return err
+	}
+	return w.pump()
+}
+
+func (o opSettle) do(w *twin) error {
+	t := w.ticket(o.ticket)
+	if t == nil {
+		return nil
+	}
+	choices := slices.Clone(o.costs)
+	if named := w.oracle.costsOf(t.id); len(named) > 0 {
+		for i, c := range choices {
+			if c.unit >= 0 && c.unit < 3 {
+				choices[i].unit = slices.Index(w.oracle.units, Unit(named[c.unit%len(named)].Unit))
+			}
+		}
+	}
+	costs := w.costs(choices, 2)
+	w.logf("settle %d at %v", t.id, costs)
+	want := w.oracle.settle(t.id, costs)
+	if want {
+		w.expect(EventSettled, t)
+	}
+	err := w.subject.settle(t, costs)
+	var refused *InvalidError
+	if (err == nil) != want || err != nil && !errors.As(err, &refused) {
+		return fmt.Errorf("settling %d at %v: %v, want success %v", t.id, costs, err, want)
 	}
 	return w.pump()
 }
@@ -243,14 +338,21 @@ func (w *twin) moveTo(to moment) error {
 // edges returns the instants to come at which a charge ends to count or a pause ends, in order.
 func (w *twin) edges() (edges []moment) {
 	now := w.oracle.now
+	add := func(at moment) {
+		if at > now {
+			edges = append(edges, at)
+		}
+	}
 	for i, win := range w.oracle.limits.Windows {
-		for _, g := range append(slices.Clone(w.oracle.granted), w.oracle.extra[i]...) {
-			for _, from := range []moment{g.at, g.released} {
-				if from != never && from+moment(win.Per) > now {
-					edges = append(edges, from+moment(win.Per))
-				}
+		for _, g := range w.oracle.granted {
+			if add(w.oracle.ends(win, g.at)); g.released != never {
+				add(w.oracle.ends(win, g.released))
 			}
 		}
+		for _, c := range w.oracle.past[i].charges {
+			add(w.oracle.ends(win, c.at))
+		}
+		add(w.oracle.spaced(w.oracle.granted, i, now))
 	}
 	if w.oracle.pausedUntil > now {
 		edges = append(edges, w.oracle.pausedUntil)
@@ -315,8 +417,21 @@ func (o opConfigure) apply(l Limits) (Limits, bool) {
 		win.Permits = o.permits
 	case changePer:
 		win.Per = win.Per/2 + o.by
+		win.divideDay(o.by)
 	case changeAdd:
-		l.Windows = append(l.Windows, Window{Permits: o.permits, Per: win.Per*2/3 + 1, From: win.From})
+		l.Windows = append(l.Windows, Window{Permits: o.permits, Per: win.Per*2/3 + 1, From: win.From, Unit: win.Unit})
+		l.Windows[len(l.Windows)-1].divideDay(o.by)
+	case changeUnit:
+		win.Unit = twinUnits[o.unit%len(twinUnits)]
+	case changeAddUnit:
+		l.Windows = append(l.Windows, Window{Permits: o.permits, Per: win.Per/2 + o.by, Unit: twinUnits[o.unit%len(twinUnits)]})
+	case changeFrom:
+		win.From, win.Evenly, win.ResetAt, win.Zone = (win.From+1)%(FromReset+1), false, 0, ""
+		win.divideDay(o.by)
+	case changeEvenly:
+		if win.From == FromGrant {
+			win.Evenly = !win.Evenly
+		}
 	case changeRemove:
 		if len(l.Windows) > 1 {
 			l.Windows = append(l.Windows[:i:i], l.Windows[i+1:]...)
@@ -324,6 +439,16 @@ func (o opConfigure) apply(l Limits) (Limits, bool) {
 	}
 	return l, len(l.Windows) <= 4
 }
+
+// divideDay gives a window that counts from reset a length that it can have.
+func (w *Window) divideDay(by time.Duration) {
+	if w.From == FromReset && (w.Per < time.Hour || day%w.Per != 0) {
+		w.Per = []time.Duration{10, 20, 25, 64}[by%4]
+	}
+}
+
+// twinUnits are what windows that change count.
+var twinUnits = []Unit{"", tokens, rows, bytes}
 
 func (o opConfigure) do(w *twin) error {
 	l, ok := o.apply(w.oracle.limits)
@@ -340,8 +465,8 @@ func (o opConfigure) do(w *twin) error {
 	for _, id := range gone {
 		t := w.tickets[id]
 		t.state = line.Idle
-		if err := t.answer(); !errors.Is(err, ErrTooLarge) {
-			return fmt.Errorf("ticket %d can never fit and was told %v", id, err)
+		if err := w.sameOversize(t.answer(), w.oracle.asked[id]); err != nil {
+			return fmt.Errorf("ticket %d: %v", id, err)
 		}
 	}
 	return w.pump()
@@ -368,12 +493,19 @@ func (o opObserve) do(w *twin) error {
 	}
 	win := w.oracle.limits.Windows[o.window%n]
 	left, until := o.left%(win.Permits+1), w.oracle.now+o.until
-	w.logf("observe %d left of %v until %d", left, win, until)
-	w.oracle.observe(o.window%n, left, until)
+	var t *twinTicket
+	id := -1
+	if o.answer >= 0 {
+		if t = w.ticket(o.answer); t != nil {
+			id = t.id
+		}
+	}
+	w.logf("observe %d left of %v until %d, answer of %d", left, win, until, id)
+	w.oracle.observe(o.window%n, left, until, id)
 	if until > w.oracle.now {
 		w.expect(EventObserved, nil)
 	}
-	err := w.subject.observe(win, left, until)
+	err := w.subject.observe(win, left, until, t)
 	return errors.Join(err, w.pump())
 }
 
@@ -426,6 +558,12 @@ const (
 	kindCharge
 	kindContext
 	kindObserve
+	kindCostlyAcquire // from here on there are units
+	kindCostlyTry
+	kindCostlyEnqueue
+	kindSettle
+	kindUnits
+	kindObserveAnswer
 	kinds
 )
 
@@ -443,22 +581,28 @@ func decodeOperation(kind, a, b int) operation {
 		flow:     a/7 + b/15,
 		deadline: never,
 	}
+	if kind >= kindCostlyAcquire {
+		n.weight, n.invalid = n.weight*(b%2), a%25 == 0
+		n.costs = decodeCosts(a, b)
+	}
 	switch kind {
-	case kindAcquire:
+	case kindAcquire, kindCostlyAcquire:
 		if b%3 != 0 {
 			// Around the instant that decides, and well to either side.
 			n.deadline = []moment{-1, 0, 1, -1_000, 1_000_000}[b%5]
 		}
 		return opAcquire(n)
-	case kindTry:
+	case kindTry, kindCostlyTry:
 		return opTry(n)
-	case kindEnqueue:
+	case kindEnqueue, kindCostlyEnqueue:
 		return opEnqueue(n)
 
 	case kindReceive:
 		return opReceive{a}
 	case kindRelease:
 		return opRelease{a}
+	case kindSettle:
+		return opSettle{a, decodeCosts(a/2+b, b)}
 	case kindCancel:
 		return opCancel{a}
 	case kindWithdraw:
@@ -500,10 +644,15 @@ func decodeOperation(kind, a, b int) operation {
 			o.permits = a%6 + 1
 		}
 		return o
+	case kindUnits:
+		change := changeUnit + limitsChange(b)%(changesAll-changeUnit)
+		return opConfigure{change: change, window: a, permits: a%7 + 2, unit: a/3 + b, by: time.Duration(a%40) + 1, burst: a%5 + 1}
 	case kindCharge:
 		return opCharge{a, b + 1}
 	case kindObserve:
-		return opObserve{window: a, left: b, until: moment(a%40) - 2}
+		return opObserve{window: a, left: b, until: moment(a%40) - 2, answer: -1}
+	case kindObserveAnswer:
+		return opObserve{window: a, left: b, until: moment(b%40) - 2, answer: a/2 + b}
 	default:
 		if b%2 == 0 {
 			return opShare{a}
@@ -512,11 +661,28 @@ func decodeOperation(kind, a, b int) operation {
 	}
 }
 
+// decodeCosts makes up to three costs of two numbers.
+func decodeCosts(a, b int) (costs []costChoice) {
+	for i := range a%3 + 1 {
+		costs = append(costs, costChoice{unit: b / (1 + 3*i) % 4, amount: a/3 + b/(i+2)})
+	}
+	switch a % 24 {
+	case 7:
+		costs[0].unit = unknownUnit
+	case 14:
+		costs[len(costs)-1].unit = noUnit
+	case 20:
+		costs[len(costs)-1].unit = belowZero
+	}
+	return costs
+}
+
 // randomStep draws a step. Callers and time come most often; what changes how the scheduler works
 // comes now and then.
 func randomStep(r *rand.Rand) step {
 	often := []int{kindAcquire, kindAcquire, kindTry, kindEnqueue, kindEnqueue, kindReceive, kindReceive,
-		kindRelease, kindRelease, kindCancel, kindWithdraw, kindTime, kindTime, kindTime, kindTime}
+		kindRelease, kindRelease, kindCancel, kindWithdraw, kindTime, kindTime, kindTime, kindTime,
+		kindCostlyAcquire, kindCostlyAcquire, kindCostlyTry, kindCostlyEnqueue, kindCostlyEnqueue, kindSettle, kindSettle, kindSettle}
 	kind, a, b := often[r.IntN(len(often))], r.IntN(1<<16), r.IntN(1<<16)
 	switch r.IntN(100) {
 	case 0:
@@ -533,6 +699,10 @@ func randomStep(r *rand.Rand) step {
 		kind = kindContext
 	case 13, 14, 15, 16:
 		kind = kindObserve
+	case 17, 18, 19:
+		kind = kindUnits
+	case 20, 21:
+		kind = kindObserveAnswer
 	}
 	return decode(kind, a, b)
 }

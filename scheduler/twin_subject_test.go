@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // subject is the inside of a scheduler without its goroutine. The methods of subject, and those of
@@ -20,16 +22,23 @@ type subject struct {
 }
 
 // subjectClock shows what the subject was last told.
-type subjectClock struct{ at moment }
+type subjectClock struct {
+	epoch time.Time // moment 0
+	at    moment
+}
 
-func (c *subjectClock) Now() time.Time                  { return time.Unix(0, int64(c.at)) }
+// twinEpoch is when a twin begins. It is a day before clocks are set to summer time in Berlin, and at
+// midnight in UTC.
+var twinEpoch = time.Date(2026, time.March, 28, 0, 0, 0, 0, time.UTC)
+
+func (c *subjectClock) Now() time.Time                  { return c.epoch.Add(time.Duration(c.at)) }
 func (c *subjectClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 func (c *subjectClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return clock.NewMock().AfterFunc(d, f)
 }
 
-func newSubject(l Limits, maxQueue int, nonBlocking, lends bool) *subject {
-	s := &subject{lends: lends}
+func newSubject(l Limits, epoch time.Time, maxQueue int, nonBlocking, lends bool) *subject {
+	s := &subject{lends: lends, clock: subjectClock{epoch: epoch}}
 	s.parts = newParts(l, &s.clock)
 	s.state.core.maxQueue, s.state.core.nonBlocking = maxQueue, nonBlocking
 	return s
@@ -72,8 +81,27 @@ func (s *subject) charge(w Window, n int) error {
 	return s.send(message{verb: verbCharge, request: request{weight: n}, change: &change{window: w}})
 }
 
-func (s *subject) observe(w Window, left int, until moment) error {
-	return s.send(message{verb: verbObserve, request: request{weight: left}, change: &change{window: w, until: s.shown(until)}})
+// observe tells the subject what the far side said when it answered a ticket, if t is not nil.
+func (s *subject) observe(w Window, left int, until moment, t *twinTicket) error {
+	m := message{verb: verbObserve, request: request{weight: left}, change: &change{window: w, until: s.shown(until)}}
+	if t != nil {
+		m.place, m.number = t.place, t.number
+	}
+	return s.send(m)
+}
+
+// settle says what the work of a ticket cost, by borrowing or by a message.
+func (s *subject) settle(t *twinTicket, costs []ticket.Cost) (err error) {
+	list := listOf(costs)
+	defer list.Recycle()
+	if !s.borrows() {
+		return s.send(message{verb: verbSettle, place: t.place, number: t.number, request: request{flow: t.flow, costs: list}})
+	}
+	left := s.borrow(func(h *Handle) {
+		h.flow = t.flow
+		err = (*desk)(h).Settle(t.place, t.number, list)
+	})
+	return cmp.Or(left, err)
 }
 
 // borrow lends the state out for a moment. The borrower must leave no ticket in line that fits.
@@ -90,8 +118,10 @@ func (s *subject) borrows() bool { return s.lends && !s.state.core.draining }
 
 // take asks for a ticket, by borrowing or by a message, and returns why it was refused. The context of the
 // caller ends with done.
-func (s *subject) take(t *twinTicket, weight int, deadline moment, done <-chan struct{}) (err error) {
-	r := request{weight: weight, deadline: s.shown(deadline), flow: t.flow}
+func (s *subject) take(t *twinTicket, weight int, costs []ticket.Cost, deadline moment, done <-chan struct{}) (err error) {
+	list := listOf(costs)
+	defer list.Recycle()
+	r := request{weight: weight, deadline: s.shown(deadline), flow: t.flow, costs: list}
 	m := message{verb: t.verb, place: t.place, request: r}
 	if !s.borrows() {
 		if err = s.send(m); t.verb != verbEnqueue && t.place.State == line.Idle {
@@ -174,7 +204,7 @@ func (s *subject) events() (events []Event) {
 // restarted returns a new subject that began so much earlier than this one, and has restored a snapshot of
 // it that went through JSON. It also returns the JSON.
 func (s *subject) restarted(began moment) (*subject, []byte, error) {
-	epoch := time.Unix(1_000_000, 0)
+	epoch := s.clock.epoch
 	text, err := json.Marshal(s.state.core.snapshot(epoch))
 	if err != nil {
 		return nil, nil, err
@@ -186,9 +216,10 @@ func (s *subject) restarted(began moment) (*subject, []byte, error) {
 	if err := snap.damage(); err != nil {
 		return nil, nil, err
 	}
-	restored := newSubject(s.state.core.limits, unlimited, false, false)
+	epoch = epoch.Add(-time.Duration(began))
+	restored := newSubject(s.state.core.limits, epoch, unlimited, false, false)
 	restored.moveTo(s.state.core.now + began)
-	restored.state.core.restore(&snap, epoch.Add(-time.Duration(began)))
+	restored.state.core.restore(&snap, epoch)
 	return restored, text, nil
 }
 
@@ -203,8 +234,10 @@ func (s *subject) pausedUntil() moment           { return s.state.core.pause.unt
 func (s *subject) sharedContext() *sharedContext { return s.state.contexts.current }
 func (s *subject) marked() int                   { return s.state.contexts.waiting }
 
-func (s *subject) wait(weight int, f line.Flow) time.Duration {
-	return s.state.core.wait(&request{weight: weight, deadline: never, flow: &f})
+func (s *subject) wait(weight int, costs []ticket.Cost, f line.Flow) time.Duration {
+	list := listOf(costs)
+	defer list.Recycle()
+	return s.state.core.wait(&request{weight: weight, deadline: never, flow: &f, costs: list})
 }
 
 // stateOf returns the state of a ticket. Its place may serve another by now.

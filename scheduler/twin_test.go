@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // twin runs the same operations through the scheduler's inside and through the oracle, and compares
@@ -46,8 +47,8 @@ type twinTicket struct {
 
 func newTwin(l Limits, maxQueue int, nonBlocking, lends bool, flows []line.Flow) *twin {
 	w := &twin{
-		subject: newSubject(l, maxQueue, nonBlocking, lends),
-		oracle:  newSlowCore(l, maxQueue, nonBlocking),
+		subject: newSubject(l, twinEpoch, maxQueue, nonBlocking, lends),
+		oracle:  newSlowCore(l, twinEpoch, maxQueue, nonBlocking),
 		flows:   flows,
 	}
 	for i := range w.ends {
@@ -107,9 +108,9 @@ func (w *twin) logf(format string, args ...any) {
 
 // expect says that the operation is to be told to those who watch.
 func (w *twin) expect(what EventKind, t *twinTicket) {
-	e := twinEvent{kind: what}
+	e := twinEvent{kind: what, costs: "[]"}
 	if t != nil {
-		e.number, e.flow = t.id+1, t.flow.Name()
+		e.number, e.flow, e.costs = t.id+1, t.flow.Name(), fmt.Sprint(w.oracle.costsOf(t.id))
 	}
 	if what == EventGranted {
 		e.wait = w.oracle.now - t.since
@@ -122,6 +123,7 @@ type twinEvent struct {
 	kind   EventKind
 	number int
 	flow   string
+	costs  string
 	wait   moment
 }
 
@@ -129,13 +131,13 @@ type twinEvent struct {
 func (w *twin) heard() error {
 	var got []twinEvent
 	for _, e := range w.subject.events() {
-		if e.Missed > 0 || !e.At.Equal(time.Unix(0, int64(w.oracle.now))) || (e.Kind == EventRefused) != (e.Err != nil && e.Number == 0) {
+		if e.Missed > 0 || !e.At.Equal(twinEpoch.Add(time.Duration(w.oracle.now))) || (e.Kind == EventRefused) != (e.Err != nil && e.Number == 0) {
 			return fmt.Errorf("event %+v at %d", e, w.oracle.now)
 		}
 		if e.Number == 0 {
 			e.Flow = "" // of a ticket that was refused
 		}
-		got = append(got, twinEvent{e.Kind, int(e.Number), e.Flow, moment(e.Wait)})
+		got = append(got, twinEvent{e.Kind, int(e.Number), e.Flow, fmt.Sprint(e.Costs), moment(e.Wait)})
 	}
 	want := w.events
 	w.events = w.events[:0]
@@ -197,7 +199,7 @@ func sameRefusal(got error, want refusal, wait time.Duration) error {
 // compare looks at everything that can be seen from outside.
 func (w *twin) compare(look int) error {
 	o := w.oracle
-	if got, want := w.subject.stats(), o.stats(time.Unix(0, 0)); !reflect.DeepEqual(got, want) {
+	if got, want := w.subject.stats(), o.stats(); !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("stats at %d\n got %+v\nwant %+v", o.now, got, want)
 	}
 	for _, t := range w.tickets {
@@ -214,13 +216,18 @@ func (w *twin) compare(look int) error {
 	if w.subject.sharedContext() != nil && w.subject.marked() != marked {
 		return fmt.Errorf("%d of the shared context in line, want %d", w.subject.marked(), marked)
 	}
-	for i, n := range []int{1, look%o.most() + 1} {
+	for i, n := range []int{1, look%o.most("") + 1} {
 		want, f := Forever, w.flow(look+i)
-		if !o.draining {
-			want = time.Duration(o.earliest(n, f) - o.now)
+		var costs []ticket.Cost
+		if look%3 > 0 {
+			costs = w.costs(decodeCosts(look, look/3+i), 1)
 		}
-		if got := w.subject.wait(n, f); got != want {
-			return fmt.Errorf("wait for %d permits in %v is %v, want %v", n, f, got, want)
+		asks, ok := o.asks(n, costs)
+		if _, is := o.oversize(asks); ok && !is && !o.draining {
+			want = time.Duration(o.earliest(asks, f) - o.now)
+		}
+		if got := w.subject.wait(n, costs, f); got != want {
+			return fmt.Errorf("wait for %d permits and %v in %v is %v, want %v", n, costs, f, got, want)
 		}
 	}
 	if look%8 == 0 {
@@ -248,17 +255,18 @@ func (w *twin) restart(step moment) error {
 	grants := w.oracle.releasedNow()
 	for range 4 {
 		for i, win := range w.oracle.limits.Windows {
-			want := w.oracle.used(grants, i, s.now()-began)
+			now := s.now() - began
+			want := w.oracle.used(grants, i, now)
 			if got := s.used(i); got != want {
-				return fmt.Errorf("restored, %d permits count in %v at %d, want %d\n%s", got, win, s.now()-began, want, text)
+				return fmt.Errorf("restored, %d permits count in %v at %d, want %d\n%s", got, win, now, want, text)
 			}
 			left := math.MaxInt
-			if s.now()-began < w.oracle.observed[i].longest.until {
+			if now < w.oracle.observed[i].longest.until {
 				left = w.oracle.left(i, w.oracle.now) // until the last end
 			}
-			want = max(0, min(win.Permits-want, left))
+			want = w.oracle.remaining(grants, i, now, left)
 			if got := s.remaining(i); got != want {
-				return fmt.Errorf("restored, %d permits remain in %v at %d, want %d\n%s", got, win, s.now()-began, want, text)
+				return fmt.Errorf("restored, %d permits remain in %v at %d, want %d\n%s", got, win, now, want, text)
 			}
 		}
 		s.moveTo(s.now() + step)
@@ -276,7 +284,32 @@ var tinyLimits = []Limits{
 	{Windows: []Window{{Permits: 2, Per: 15, From: FromRelease}, {Permits: 4, Per: 40, From: FromRelease}, Per(3, 25)}},
 	{MaxBurst: 3},
 	{Windows: []Window{Per(7, 1_000), Per(4, 100), Per(9, 5_000)}, MaxBurst: 6},
+
+	// From here on they have units, even spacing and resets. See FuzzTwin before you move them.
+	{Windows: []Window{Per(3, 20), tokens.Per(10, 50)}, MaxBurst: 2},
+	{Windows: []Window{tokens.Per(5, 10), tokens.Per(12, 60), rows.Per(4, 25)}},
+	{Windows: []Window{{Permits: 2, Per: 10, From: FromRelease}, {Permits: 6, Per: 30, From: FromRelease, Unit: tokens}, tokens.Per(9, 100)}},
+	{Windows: []Window{{Permits: 4, Per: 41, Evenly: true}}},
+	{Windows: []Window{{Permits: 3, Per: 20, Evenly: true}, {Permits: 7, Per: 30, Unit: tokens, Evenly: true}, tokens.Per(9, 70)}},
+	{Windows: []Window{{Permits: 3, Per: 10, From: FromReset}}},
+	{Windows: []Window{{Permits: 5, Per: 20, From: FromReset, Unit: tokens}, Per(2, 7), {Permits: 8, Per: 50, From: FromReset, Unit: rows}}, MaxBurst: 3},
+	{Windows: []Window{
+		{Permits: 3, Per: time.Hour, From: FromReset, ResetAt: 9*time.Hour + 30*time.Minute, Zone: "Europe/Berlin"},
+		{Permits: 9, Per: 24 * time.Hour, From: FromReset, Unit: tokens, ResetAt: 2*time.Hour + 30*time.Minute, Zone: "Europe/Berlin"},
+		{Permits: 4, Per: 15, Evenly: true, Unit: rows},
+	}},
+	{Windows: []Window{Per(4, 25), {Permits: 4, Per: 20, From: FromRelease, Unit: rows}, {Permits: 6, Per: 50, From: FromReset, Unit: tokens}, {Permits: 5, Per: 35, Unit: tokens, Evenly: true}}},
+	{Windows: []Window{tokens.Per(3, 10)}, MaxBurst: 2},
 }
+
+const (
+	tokens Unit = "tokens"
+	rows   Unit = "rows"
+	bytes  Unit = "bytes" // no limits begin with it
+)
+
+// plainLimits is how many of tinyLimits have permits and nothing else.
+const plainLimits = 8
 
 var queues = []int{unlimited, unlimited, 2, 0, 5}
 
@@ -305,7 +338,8 @@ func TestTwin(t *testing.T) {
 }
 
 // FuzzTwin reads the first two bytes as a choice of limits, queue, lending and non-blocking, and each three
-// that follow as a step.
+// that follow as a step. What the bytes of testdata mean must stay, so what has to do with units is where few
+// of them are: limits with the bit 0x40, operations from 0xc0 on.
 func FuzzTwin(f *testing.F) {
 	f.Add([]byte{0, 0,
 		kindEnqueue, 1, 0,
@@ -321,15 +355,47 @@ func FuzzTwin(f *testing.F) {
 		kindCancel, 0, 0,
 		kindTime, 2, 6,
 	})
+	const units, costly = 0x40, 0xc0 - kindCostlyAcquire
+	f.Add([]byte{units | 0, 0,
+		costly + kindCostlyEnqueue, 12, 0,
+		costly + kindCostlyEnqueue, 12, 0,
+		costly + kindSettle, 3, 1,
+		kindTime, 0, 6, // at an edge
+		costly + kindSettle, 0, 5,
+		costly + kindCostlyAcquire, 40, 2,
+	})
+	f.Add([]byte{units | 0x84, 1, // evenly
+		costly + kindCostlyTry, 1, 4,
+		kindCharge, 1, 2,
+		costly + kindCostlyAcquire, 3, 4,
+		kindTime, 0, 5,
+		kindTime, 0, 6,
+		costly + kindObserveAnswer, 1, 3,
+		kindCancel, 1, 0,
+	})
+	f.Add([]byte{units | 6, 0, // from reset
+		costly + kindCostlyEnqueue, 7, 9,
+		costly + kindUnits, 3, 1,
+		costly + kindSettle, 0, 9,
+		kindTime, 0, 6,
+		kindRelease, 0, 0,
+	})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 {
 			return
 		}
-		limits, queue := tinyLimits[int(data[0])%len(tinyLimits)], queues[int(data[1])%len(queues)]
+		limits, queue := tinyLimits[int(data[0])%plainLimits], queues[int(data[1])%len(queues)]
+		if data[0]&units != 0 {
+			limits = tinyLimits[plainLimits+int(data[0]&^0x80-units)%(len(tinyLimits)-plainLimits)]
+		}
 		lends, nonBlocking := data[0] >= 0x80, data[1] >= 0xf0
 		var steps []step
 		for data = data[2:]; len(data) >= 3 && len(steps) < 200; data = data[3:] {
-			steps = append(steps, decode(int(data[0]), int(data[1]), int(data[2])))
+			kind := int(data[0]) % kindCostlyAcquire
+			if data[0] >= costly+kindCostlyAcquire {
+				kind = kindCostlyAcquire + int(data[0]-costly-kindCostlyAcquire)%(kinds-kindCostlyAcquire)
+			}
+			steps = append(steps, decode(kind, int(data[1]), int(data[2])))
 		}
 		play(t, func() *twin { return newTwin(limits, queue, nonBlocking, lends, twinFlows) }, steps)
 	})

@@ -34,6 +34,7 @@ func TestWholeAgainstOracle(t *testing.T) {
 
 func whole(r *rand.Rand, l Limits, lend bool) error {
 	mock := clock.NewMock()
+	mock.Set(twinEpoch)
 	epoch := mock.Now()
 	opts := []Option{WithClock(mock)}
 	if !lend {
@@ -44,7 +45,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 		return err
 	}
 	defer s.Close()
-	o := newSlowCore(l, unlimited, false)
+	o := newSlowCore(l, epoch, unlimited, false)
 	type holder struct {
 		ticket.Ticket
 		told bool
@@ -53,8 +54,17 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 	number := 0
 	flows := 1 + r.IntN(2)*(len(twinFlows)-1) // often one
 	for range 60 {
-		weight := r.IntN(o.most()) + 1
-		atOnce := o.line.Flows() == 0 && o.fits(weight)
+		weight := r.IntN(min(o.most(""), 9)) + 1
+		var costs []ticket.Cost
+		if r.IntN(2) == 0 {
+			for range r.IntN(3) {
+				if u := o.units[r.IntN(max(1, len(o.units))):]; len(u) > 0 {
+					costs = append(costs, u[0].Of(r.IntN(o.most(u[0])/2+1)))
+				}
+			}
+		}
+		asks, _ := o.asks(weight, costs)
+		atOnce := o.line.Flows() == 0 && o.fits(asks)
 		flow := twinFlows[r.IntN(flows)]
 		s := s.Flow(flow.Key, flow.Share)
 		what := ""
@@ -64,26 +74,26 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 			var got ticket.Ticket
 			ok := false
 			if atOnce && k == 0 {
-				got, err = s.AcquireN(context.Background(), weight)
+				got, err = s.AcquireN(context.Background(), weight, costs...)
 				ok = err == nil
 			} else {
-				got, ok = s.TryAcquireN(weight)
+				got, ok = s.TryAcquireN(weight, costs...)
 			}
 			if ok != atOnce {
 				return fmt.Errorf("%s: granted %v, want %v", what, ok, atOnce)
 			}
 			if ok {
-				o.arrive(callTry, number, weight, never, flow)
+				o.arrive(callTry, number, weight, costs, never, flow)
 				tickets = append(tickets, &holder{got, true})
 				number++
 			}
 		case k == 3:
 			what = fmt.Sprintf("enqueue %d", weight)
-			got, err := s.Enqueue(weight)
+			got, err := s.Enqueue(weight, costs...)
 			if err != nil {
 				return err
 			}
-			o.arrive(callEnqueue, number, weight, never, flow)
+			o.arrive(callEnqueue, number, weight, costs, never, flow)
 			tickets = append(tickets, &holder{Ticket: got})
 			number++
 		case k < 8 && len(tickets) > 0:
@@ -99,6 +109,14 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 				h.told = true
 				if err := <-h.Ready(); err != nil && !errors.Is(err, errGivenUp) {
 					return err
+				}
+			case k == 6 && len(o.units) > 0:
+				to := o.units[r.IntN(len(o.units))]
+				costs := []ticket.Cost{to.Of(r.IntN(o.most(to) + 2))}
+				what = fmt.Sprintf("settle %d at %v", i, costs)
+				want := o.settle(i, costs)
+				if err := h.Settle(costs...); (err == nil) != want {
+					return fmt.Errorf("%s: %v, want success %v", what, err, want)
 				}
 			case k == 5:
 				what = fmt.Sprintf("cancel %d", i)
@@ -133,7 +151,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 		if r.IntN(3) > 0 {
 			continue
 		}
-		if got, want := s.Stats(), o.stats(epoch); !reflect.DeepEqual(got, want) {
+		if got, want := s.Stats(), o.stats(); !reflect.DeepEqual(got, want) {
 			return fmt.Errorf("lending %v, limits %v, after %s at %d:\n got %+v\nwant %+v", lend, l, what, o.now, got, want)
 		}
 	}

@@ -126,7 +126,8 @@ func (c *Costs) ClearScratch() []int {
 	return amounts
 }
 
-// Keep copies the scratch row to a row of its own for the ticket at p, which has the turn.
+// Keep copies the scratch row to a row of its own for the ticket at p, which has the turn, rounded by
+// [Turn.Rounded].
 func (c *Costs) Keep(p *Place, t Turn) {
 	n := c.rows
 	if last := len(c.free) - 1; last >= 0 {
@@ -135,7 +136,7 @@ func (c *Costs) Keep(p *Place, t Turn) {
 		c.grow()
 	}
 	copy(c.amounts(n), c.amounts(scratchRow))
-	*c.turn(n) = Turn{t.Whole, t.Part &^ (1<<shareBits - 1)}
+	*c.turn(n) = t
 	p.Row = n
 }
 

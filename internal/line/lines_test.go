@@ -17,6 +17,18 @@ func ahead(l *Lines, weight int, f *Flow) (weights []int) {
 	return weights
 }
 
+// aheadWithTurn collects the numbers of the tickets that Ahead calls each with.
+func aheadWithTurn(l *Lines, t Turn, f *Flow) (numbers []int) {
+	l.Ahead(t, f, func(p *Place) { numbers = append(numbers, int(p.Number)) })
+	return numbers
+}
+
+// parts returns a turn as the oracle writes it.
+func parts(t Turn) *big.Int {
+	parts := new(big.Int).Lsh(new(big.Int).SetUint64(t.Whole), 64)
+	return parts.Add(parts, new(big.Int).SetUint64(t.Part))
+}
+
 func saturatedSum(weights []int) int {
 	sum := new(big.Int)
 	for _, weight := range weights {
@@ -44,6 +56,18 @@ func TestLinesAgainstOracle(t *testing.T) {
 			}
 			return r.IntN(heaviest) + 1
 		}
+		// In some runs turns are as the weights; in others they are more, often by the same.
+		named := r.IntN(2) == 0
+		anyTurn := func(weight int) Turn {
+			turn := TurnOf(weight)
+			if named && r.IntN(3) > 0 {
+				turn.Part = []uint64{1 << 63, 1 << 40, r.Uint64()}[r.IntN(3)]
+				if turn.Whole < math.MaxInt/2 {
+					turn.Whole += uint64(r.IntN(3))
+				}
+			}
+			return turn.Rounded()
+		}
 		anyFlow := func() Flow {
 			k := r.IntN(keys)
 			share := k%shares + 1
@@ -66,8 +90,14 @@ func TestLinesAgainstOracle(t *testing.T) {
 				if f == (Flow{"", 1}) && r.IntN(2) == 0 {
 					arg = nil
 				}
-				lines.Push(p, anyWeight(), arg)
-				slow.Push(oracle.Ticket{ID: int(p.Number), Weight: p.Weight}, f.Key, f.Share)
+				weight := anyWeight()
+				turn := anyTurn(weight)
+				if turn != TurnOf(weight) {
+					lines.Costs.ClearScratch()
+					lines.Costs.Keep(p, turn)
+				}
+				lines.Push(p, weight, arg)
+				slow.Push(oracle.Ticket{ID: int(p.Number), Weight: p.Weight, Turn: parts(turn)}, f.Key, f.Share)
 				flowOf[p], waiting = arg, append(waiting, p)
 			case k < 9:
 				if p, _ := lines.First(); p != nil {
@@ -109,13 +139,17 @@ func TestLinesAgainstOracle(t *testing.T) {
 					lines.Len(), lines.Flows(), count, len(waiting), slow.Flows())
 			}
 			if r.IntN(4) == 0 {
-				f, weight := anyFlow(), anyWeight()
-				want := slow.Ahead(weight, f.Key, f.Share)
-				if got := ahead(&lines, weight, &f); !slices.Equal(got, want) {
-					t.Fatalf("seed %d: ahead of %d in %v are %v, want %v", seed, weight, f, got, want)
+				f := anyFlow()
+				turn := anyTurn(anyWeight())
+				var want, weights []int
+				for _, t := range slow.Ahead(oracle.Ticket{Turn: parts(turn)}, f.Key, f.Share) {
+					want, weights = append(want, t.ID), append(weights, t.Weight)
 				}
-				if got, want := lines.WeightAhead(TurnOf(weight), &f), saturatedSum(want); got != want {
-					t.Fatalf("seed %d: ahead of %d in %v is a weight of %d, want %d", seed, weight, f, got, want)
+				if got := aheadWithTurn(&lines, turn, &f); !slices.Equal(got, want) {
+					t.Fatalf("seed %d: ahead of %v in %v are %v, want %v", seed, turn, f, got, want)
+				}
+				if got, want := lines.WeightAhead(turn, &f), saturatedSum(weights); got != want {
+					t.Fatalf("seed %d: ahead of %v in %v is a weight of %d, want %d", seed, turn, f, got, want)
 				}
 				alone := !slices.ContainsFunc(waiting, func(p *Place) bool { return flowOf[p].Name() != f.Key })
 				if lines.Alone(&f) != alone {

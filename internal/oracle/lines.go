@@ -16,7 +16,26 @@ type Lines struct {
 }
 
 // Ticket stands in a line.
-type Ticket struct{ ID, Weight int }
+type Ticket struct {
+	ID, Weight int
+	Turn       *big.Int // what it takes of its flow's turn, in units of 2^-64 permits; nil: its weight
+}
+
+// TurnBits is how many of the 64 bits after the point a turn has. The others are 0.
+const TurnBits = 44
+
+// Permits returns so many permits in units of 2^-64.
+func Permits(n int) *big.Int { return new(big.Int).Lsh(big.NewInt(int64(n)), 64) }
+
+// turn returns what the ticket takes, rounded down to TurnBits.
+func (t Ticket) turn() *big.Int {
+	if t.Turn == nil {
+		return Permits(t.Weight)
+	}
+	const below = 64 - TurnBits
+	turn := new(big.Int).Rsh(t.Turn, below)
+	return turn.Lsh(turn, below)
+}
 
 type flow struct {
 	key     string
@@ -28,7 +47,7 @@ type flow struct {
 
 // finish is in units of 2^-64.
 func (f *flow) finish() *big.Int {
-	takes := new(big.Int).Lsh(big.NewInt(int64(f.tickets[0].Weight)), 64)
+	takes := f.tickets[0].turn()
 	return takes.Add(takes.Div(takes, big.NewInt(int64(f.share))), f.start)
 }
 
@@ -116,21 +135,21 @@ func (l *Lines) FlowOf(id int) string {
 // Flows returns how many flows wait.
 func (l *Lines) Flows() int { return len(l.flows) }
 
-// Ahead returns the weights of the tickets to be served before one that joins now.
-func (l *Lines) Ahead(weight int, key string, share int) (weights []int) {
+// Ahead returns the tickets to be served before one that joins now.
+func (l *Lines) Ahead(newcomer Ticket, key string, share int) (ahead []Ticket) {
 	copied := &Lines{present: l.present, turns: l.turns}
 	for _, f := range l.flows {
 		f := *f
 		f.tickets = slices.Clone(f.tickets)
 		copied.flows = append(copied.flows, &f)
 	}
-	const newcomer = -1
-	copied.Push(Ticket{newcomer, weight}, key, share)
+	newcomer.ID = -1
+	copied.Push(newcomer, key, share)
 	for {
 		t := copied.Serve()
-		if t.ID == newcomer {
-			return weights
+		if t.ID == newcomer.ID {
+			return ahead
 		}
-		weights = append(weights, t.Weight)
+		ahead = append(ahead, t)
 	}
 }
