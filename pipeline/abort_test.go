@@ -59,7 +59,9 @@ func (c slow) Value(key any) any {
 func TestFaultComesBeforeTheOutputCloses(t *testing.T) {
 	boom := errors.New("boom")
 	for name, stage := range map[string]func(ctx context.Context, s scheduler.Source, in <-chan int) <-chan int{
-		"Throttle": pipeline.Throttle[int],
+		"Throttle": func(ctx context.Context, s scheduler.Source, in <-chan int) <-chan int {
+			return pipeline.Throttle(ctx, s, in)
+		},
 		"Map": func(ctx context.Context, s scheduler.Source, in <-chan int) <-chan int {
 			return values2(pipeline.Map(ctx, s, in, same[int]))
 		},

@@ -21,13 +21,15 @@ type crew[A, B any] struct {
 	weight func(A) int
 	work   func(context.Context, A) (B, error)
 
+	costs   pricer[A]
 	room    *room
 	running sync.WaitGroup // the items in work
 }
 
 func newCrew[A, B any](ctx context.Context, stage string, h *scheduler.Handle, weight func(A) int,
-	work func(context.Context, A) (B, error), r *room) *crew[A, B] {
-	return &crew[A, B]{stage: stage, ctx: ctx, h: h, weight: weight, work: work, room: r}
+	work func(context.Context, A) (B, error), b bounds, ordered bool) *crew[A, B] {
+	return &crew[A, B]{stage: stage, ctx: ctx, h: h, weight: weight, work: work,
+		costs: pricer[A]{of: costsOf[A](stage, b)}, room: newRoom(b, ordered, h.MaxBurst)}
 }
 
 // run works on the items of in until there are no more, and returns the fault that made it stop. When
@@ -42,7 +44,7 @@ func (c *crew[A, B]) run(in <-chan A, place func() (put func(Result[B]))) (fault
 		if !ok {
 			return nil
 		}
-		t, err := c.h.AcquireN(waiting, c.weight(item))
+		t, err := c.h.AcquireN(waiting, c.weight(item), c.costs.price(item)...)
 		switch {
 		case c.ctx.Err() != nil:
 			t.Release()
@@ -76,5 +78,9 @@ func (c *crew[A, B]) do(t ticket.Ticket, item A, put func(Result[B])) {
 // call holds the permit for exactly as long as the work runs.
 func (c *crew[A, B]) call(t ticket.Ticket, item A, r *Result[B]) {
 	defer t.Release()
-	r.Value, r.Err = c.work(c.ctx, item)
+	ctx := c.ctx
+	if c.costs.of != nil {
+		ctx = ticket.NewContext(ctx, t)
+	}
+	r.Value, r.Err = c.work(ctx, item)
 }

@@ -16,7 +16,7 @@ func TestPanicGivesThePermitBackAndGoesOn(t *testing.T) {
 	defer s.Close()
 	h := handleOf(s, "Map", "a scheduler")
 	c := newCrew(t.Context(), "Map", h, one[int], func(context.Context, int) (int, error) { panic("boom") },
-		newRoom(newBounds(nil), false, h.MaxBurst))
+		newBounds(nil), false)
 	p, err := s.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)

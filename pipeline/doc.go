@@ -27,7 +27,7 @@
 // limits of the scheduler decide how many calls run, and so does [Concurrency] where it is given.
 //
 // The functions whose names end in N ask, for each item, a function for its weight. The others take
-// 1 for every item.
+// 1 for every item. With [Cost] a stage also asks what each item costs in another unit, such as tokens.
 //
 // # Permits
 //

@@ -47,7 +47,7 @@ func forEach[T any](ctx context.Context, stage string, s scheduler.Source, in <-
 	defer stop(nil)
 	c := newCrew(calls, stage, h, weight, func(ctx context.Context, item T) (struct{}, error) {
 		return struct{}{}, work(ctx, item)
-	}, newRoom(newBounds(opts), false, h.MaxBurst))
+	}, newBounds(opts), false)
 	fail := func(err error) {
 		if err != nil {
 			stop(err) // only the first counts

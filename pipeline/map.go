@@ -46,7 +46,7 @@ func unordered[A, B any](ctx context.Context, stage string, s scheduler.Source, 
 	if in == nil {
 		return nil
 	}
-	c := newCrew(ctx, stage, h, weight, work, newRoom(newBounds(opts), false, h.MaxBurst))
+	c := newCrew(ctx, stage, h, weight, work, newBounds(opts), false)
 	out := make(chan Result[B])
 	put := func(r Result[B]) {
 		send(ctx, out, r)
@@ -102,7 +102,7 @@ func ordered[A, B any](ctx context.Context, stage string, s scheduler.Source, in
 	if in == nil {
 		return nil
 	}
-	c := newCrew(ctx, stage, h, weight, work, newRoom(newBounds(opts), true, h.MaxBurst))
+	c := newCrew(ctx, stage, h, weight, work, newBounds(opts), true)
 	out := make(chan Result[B])
 	// The results wait in a list of places in the order of the input; tail is the place of the item
 	// to come. A result never waits for the reader there, so it holds up no work but its own share.

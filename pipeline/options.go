@@ -1,9 +1,13 @@
 package pipeline
 
-import "fmt"
+import (
+	"fmt"
 
-// Option changes how much a concurrent stage does at a time. Options are made by [Concurrency] and
-// [Buffer].
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Option changes how much a concurrent stage does at a time, or what its items cost. Options are made by
+// [Concurrency], [Buffer] and [Cost].
 type Option interface {
 	apply(*bounds)
 }
@@ -12,10 +16,58 @@ type optionFunc func(*bounds)
 
 func (f optionFunc) apply(b *bounds) { f(b) }
 
-// bounds say how much a concurrent stage does at a time.
+// bounds say how much a concurrent stage does at a time, and what its items cost.
 type bounds struct {
-	concurrency int // 0: not given
-	buffer      int // -1: not given
+	concurrency int   // 0: not given
+	buffer      int   // -1: not given
+	costs       []any // of func(T) ticket.Cost
+}
+
+// Cost makes a stage ask the function for what each item costs in a unit other than permits, such as the
+// tokens of a prompt, and take that with the item's permit; see [scheduler.Unit]. Give it several times for
+// several units:
+//
+//	pipeline.Map(ctx, s, prompts, complete, pipeline.Cost(func(p Prompt) ticket.Cost { return tokens.Of(p.Estimate) }))
+//
+// The work of [Map], [OrderedMap], [ForEach] and their N forms is then given a context that carries the
+// ticket: it calls [ticket.FromContext] and settles what it really cost. A throttle takes the cost as it is.
+// A cost that a limit can never hold, one below 0, and a unit that the limits never named are refused as
+// weights are: the refusal is the result of the item, or the fault of a throttle.
+//
+// A stage panics when it is called if T is not the type of its items. The function must not be nil. Cost
+// costs one allocation for each item, for the context.
+func Cost[T any](of func(T) ticket.Cost) Option {
+	if of == nil {
+		panic("pipeline: Cost needs a function, got nil")
+	}
+	return optionFunc(func(b *bounds) { b.costs = append(b.costs, of) })
+}
+
+// costsOf returns the functions for what items of a stage cost.
+func costsOf[T any](stage string, b bounds) (costs []func(T) ticket.Cost) {
+	for _, of := range b.costs {
+		f, ok := of.(func(T) ticket.Cost)
+		if !ok {
+			var item T
+			panic(fmt.Sprintf("pipeline: %s: Cost got a %T, but the items of the stage are of type %T", stage, of, item))
+		}
+		costs = append(costs, f)
+	}
+	return costs
+}
+
+// pricer asks what items cost, one after the other.
+type pricer[T any] struct {
+	of    []func(T) ticket.Cost
+	costs []ticket.Cost // of the last item; used again
+}
+
+func (p *pricer[T]) price(item T) []ticket.Cost {
+	p.costs = p.costs[:0]
+	for _, of := range p.of {
+		p.costs = append(p.costs, of(item))
+	}
+	return p.costs
 }
 
 // Concurrency lets a stage run up to n calls of its work at a time. The burst of its scheduler holds

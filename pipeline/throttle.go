@@ -21,9 +21,11 @@ import (
 // A refusal by s, such as [scheduler.ErrClosed], is a fault: the item is dropped, ctx ends with the
 // refusal as its cause if it was made by [WithAbort], and the output closes.
 //
+// Of the options only [Cost] has an effect.
+//
 // Throttle is ordered and not concurrent.
-func Throttle[T any](ctx context.Context, s scheduler.Source, in <-chan T) <-chan T {
-	return throttle(ctx, "Throttle", s, in, one)
+func Throttle[T any](ctx context.Context, s scheduler.Source, in <-chan T, opts ...Option) <-chan T {
+	return throttle(ctx, "Throttle", s, in, one, opts)
 }
 
 // ThrottleN is [Throttle] with a weight for each item: bytes, tokens, rows. The permits of one item
@@ -31,13 +33,14 @@ func Throttle[T any](ctx context.Context, s scheduler.Source, in <-chan T) <-cha
 // items before.
 //
 // ThrottleN is ordered and not concurrent.
-func ThrottleN[T any](ctx context.Context, s scheduler.Source, in <-chan T, weight func(T) int) <-chan T {
+func ThrottleN[T any](ctx context.Context, s scheduler.Source, in <-chan T, weight func(T) int, opts ...Option) <-chan T {
 	must(weight != nil, "ThrottleN", "a weight function")
-	return throttle(ctx, "ThrottleN", s, in, weight)
+	return throttle(ctx, "ThrottleN", s, in, weight, opts)
 }
 
-func throttle[T any](ctx context.Context, stage string, s scheduler.Source, in <-chan T, weight func(T) int) <-chan T {
+func throttle[T any](ctx context.Context, stage string, s scheduler.Source, in <-chan T, weight func(T) int, opts []Option) <-chan T {
 	h := handleOf(s, stage, "a scheduler")
+	costs := &pricer[T]{of: costsOf[T](stage, newBounds(opts))}
 	if in == nil {
 		return nil
 	}
@@ -46,20 +49,20 @@ func throttle[T any](ctx context.Context, stage string, s scheduler.Source, in <
 		defer close(out)
 		fault := ErrExited
 		defer func() { abort(ctx, fault) }() // before the output closes, so that its reader knows
-		fault = pass(ctx, stage, h, in, weight, out)
+		fault = pass(ctx, stage, h, in, weight, costs, out)
 	}()
 	return out
 }
 
 // pass hands items on until there are no more, and returns the fault that made it stop.
-func pass[T any](ctx context.Context, stage string, h *scheduler.Handle, in <-chan T, weight func(T) int, out chan<- T) error {
+func pass[T any](ctx context.Context, stage string, h *scheduler.Handle, in <-chan T, weight func(T) int, costs *pricer[T], out chan<- T) error {
 	var waiting context.Context = patient{ctx} // once, or it would be boxed for each item
 	for {
 		item, ok := receive(ctx, in)
 		if !ok {
 			return nil
 		}
-		t, err := h.AcquireN(waiting, weight(item))
+		t, err := h.AcquireN(waiting, weight(item), costs.price(item)...)
 		if ctx.Err() != nil {
 			t.Release()
 			return nil
