@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,16 @@ func all[T any](in <-chan T) (items []T) {
 }
 
 // equal fails the test if the two do not print alike.
+// raise makes most at least n.
+func raise(most *atomic.Int32, n int32) {
+	for {
+		before := most.Load()
+		if before >= n || most.CompareAndSwap(before, n) {
+			return
+		}
+	}
+}
+
 func equal(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {

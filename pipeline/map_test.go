@@ -83,7 +83,7 @@ func TestMapKeepsTheLimits(t *testing.T) {
 		begin := time.Now()
 		out := m(t.Context(), s, filled(numbers(6)...), func(ctx context.Context, i int) (int, error) {
 			at.add(time.Since(begin))
-			most.Store(max(most.Load(), running.Add(1)))
+			raise(&most, running.Add(1))
 			time.Sleep(time.Second)
 			running.Add(-1)
 			return i, nil

@@ -33,7 +33,7 @@ func TestConcurrency(t *testing.T) {
 			s := start(t, test.limits)
 			var running, most atomic.Int32
 			work := func(_ context.Context, i int) (int, error) {
-				most.Store(max(most.Load(), running.Add(1)))
+				raise(&most, running.Add(1))
 				time.Sleep(time.Second)
 				running.Add(-1)
 				return i, nil

@@ -356,7 +356,7 @@ func FuzzTwin(f *testing.F) {
 		kindTime, 2, 6,
 	})
 	const units, costly = 0x40, 0xc0 - kindCostlyAcquire
-	f.Add([]byte{units | 0, 0,
+	f.Add([]byte{units, 0,
 		costly + kindCostlyEnqueue, 12, 0,
 		costly + kindCostlyEnqueue, 12, 0,
 		costly + kindSettle, 3, 1,
