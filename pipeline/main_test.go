@@ -70,7 +70,6 @@ func all[T any](in <-chan T) (items []T) {
 	return items
 }
 
-// equal fails the test if the two do not print alike.
 // raise makes most at least n.
 func raise(most *atomic.Int32, n int32) {
 	for {
@@ -81,6 +80,7 @@ func raise(most *atomic.Int32, n int32) {
 	}
 }
 
+// equal fails the test if the two do not print alike.
 func equal(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {

@@ -411,7 +411,7 @@ func hintCount(s string) string {
 	case digits != "" && strings.EqualFold(unit, "k"):
 		return fmt.Sprintf("write %q", digits+"000")
 	case digits != "" && Unit(unit).valid():
-		return fmt.Sprintf("write %q", firstOf(digits+" "+unit))
+		return "put a space between the number and the unit"
 	}
 	if plain := strings.NewReplacer(",", "", "_", "", "'", "").Replace(s); isNumber(plain) && !strings.HasSuffix(s, ",") {
 		return fmt.Sprintf("write %q", firstOf(plain))

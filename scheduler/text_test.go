@@ -183,7 +183,7 @@ func TestParseErrorReads(t *testing.T) {
 		{"from release 5/s", limit + `, got "from"; write "from release" right after a window`},
 		{"10,000 tokens/min", limit + `, got "10,000"; write "10000"`},
 		{"10k tokens/min", limit + `, got "10k"; write "10000"`},
-		{"10000tokens/min", `Permits must be a whole number, got "10000tokens"; write "10000 tokens"`},
+		{"10000tokens/min", `Permits must be a whole number, got "10000tokens"; put a space between the number and the unit`},
 		{"10000 tokens per min", limit + `, got "10000"; write "10000 tokens/min", without a space at the slash`},
 		{"10000 tokens /min", limit + `, got "10000"; write "10000 tokens/min", without a space at the slash`},
 		{"5/min tokens", `after "5/min": ` + limit + `, got "tokens"; a unit stands before the slash: "10000 tokens/min"`},

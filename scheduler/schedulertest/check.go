@@ -4,14 +4,18 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Check says whether a record keeps what a scheduler with these limits promises, or what was broken:
-//   - no interval in which a window granted more than its permits;
+//   - no interval in which a window granted more than its permits, or more of its unit: at each grant that
+//     asks for it, the costs as they are settled by then and the estimates of the others count;
+//   - no grant sooner after another than an even spacing allows;
 //   - no instant at which more than MaxBurst permits were held;
 //   - no grant before that of a ticket with a smaller number, of the same flow;
 //   - no grant later than it could have been made by more than late: given the grants before it, as
@@ -30,7 +34,7 @@ import (
 // how much it did.
 //
 // The record may also be made by hand: Number, Weight, Turn, Enqueued and Granted are what counts,
-// and Released, GivenUp and Undone where they happened. Check takes O(n log n) steps.
+// and Costs, Settled, Released, GivenUp and Undone where they happened. Check takes O(n log n) steps.
 func Check(limits scheduler.Limits, record Record, late time.Duration) error {
 	granted := slices.DeleteFunc(slices.Clone(record), func(t Ticket) bool { return t.Granted.IsZero() })
 	slices.SortStableFunc(granted, func(a, b Ticket) int { return a.Turn - b.Turn })
@@ -133,8 +137,10 @@ func latest(a, b time.Time) time.Time {
 type rule struct {
 	name    string
 	permits int
+	unit    scheduler.Unit                 // what is counted; "": permits
 	per     time.Duration                  // of a window
 	end     func(Ticket) (time.Time, bool) // false: not yet
+	space   func(n int) time.Duration      // for how long n of them keep the next grant away; nil: they do not
 	slack   time.Duration
 }
 
@@ -145,13 +151,18 @@ func rulesOf(l scheduler.Limits) []rule {
 		rules = append(rules, rule{name: fmt.Sprintf("burst %d", l.MaxBurst), permits: l.MaxBurst, end: returned})
 	}
 	for _, w := range l.Windows {
-		r := rule{name: w.String(), permits: w.Permits, per: w.Per}
+		r := rule{name: w.String(), permits: w.Permits, unit: w.Unit, per: w.Per}
 		if w.Permits > 65_536 {
 			r.slack = w.Per / 65_536
+		}
+		if w.Evenly {
+			r.space = func(n int) time.Duration { return spaceOf(w, n) }
 		}
 		switch w.From {
 		case scheduler.FromRelease:
 			r.end = func(t Ticket) (time.Time, bool) { return t.Released.Add(w.Per), !t.Released.IsZero() }
+		case scheduler.FromReset:
+			r.end = func(t Ticket) (time.Time, bool) { return w.NextReset(t.Granted), true }
 		default:
 			r.end = func(t Ticket) (time.Time, bool) { return t.Granted.Add(w.Per), true }
 		}
@@ -160,47 +171,149 @@ func rulesOf(l scheduler.Limits) []rule {
 	return rules
 }
 
+// amount returns what the ticket asked for of what the rule counts, 0 for nothing.
+func (r rule) amount(t Ticket) int {
+	if r.unit == "" {
+		return t.Weight
+	}
+	return amountIn(t.Costs, r.unit)
+}
+
+func amountIn(costs []ticket.Cost, unit scheduler.Unit) (sum int) {
+	for _, c := range costs {
+		if c.Unit == string(unit) {
+			sum += c.Amount
+		}
+	}
+	return sum
+}
+
+// spaceOf returns for how long n permits of an evenly spaced window keep the next grant away.
+func spaceOf(w scheduler.Window, n int) time.Duration {
+	if n >= w.Permits {
+		return w.Per
+	}
+	high, low := bits.Mul64(uint64(n), uint64(w.Per))
+	space, rest := bits.Div64(high, low, uint64(w.Permits))
+	if rest > 0 {
+		space++
+	}
+	return time.Duration(space)
+}
+
 // check goes through the grants in order with the charges that count, and moves free, the instants
 // at which each grant could have been made, to where the rule had room.
 func (r rule) check(granted Record, free []time.Time) (broken []error) {
-	var counting ends // those that end, the earliest first
+	var changes changes
 	sum := 0
 	for i, t := range granted {
-		for sum > r.permits-t.Weight && len(counting) > 0 && !counting[0].at.After(t.Granted) {
-			ended := heap.Pop(&counting).(charge)
-			sum -= ended.weight
-			free[i] = latest(free[i], ended.at)
+		n := r.amount(t)
+		room := n == 0 || sum <= r.permits-n
+		for len(changes) > 0 && changes[0].before(t.Granted) {
+			c := heap.Pop(&changes).(change)
+			sum -= c.less
+			if fits := n == 0 || sum <= r.permits-n; fits != room {
+				room = fits
+				free[i] = latest(free[i], c.at)
+			}
 		}
-		sum += t.Weight
-		if sum > r.permits {
+		if n > 0 && sum+n > r.permits {
 			broken = append(broken, &BrokenError{Ticket: t.Number, Limit: r.name, From: t.Granted.Add(-r.per), To: t.Granted,
-				text: fmt.Sprintf("limit %s: with ticket %d, granted at %s, %d permits counted", r.name, t.Number, clockTime(t.Granted), sum)})
+				text: fmt.Sprintf("limit %s: with ticket %d, granted at %s, %d %s counted", r.name, t.Number, clockTime(t.Granted), sum+n, r.counts())})
 		}
-		end, ends := r.end(t)
-		if !t.Undone.IsZero() && (!ends || t.Undone.Before(end)) {
-			end, ends = t.Undone, true
+		if r.space != nil && n > 0 {
+			broken = append(broken, r.checkSpace(granted[:i], t, &free[i])...)
 		}
-		if ends {
-			heap.Push(&counting, charge{end, t.Weight})
+		sum += n
+		r.changesOf(t, &changes)
+	}
+	return broken
+}
+
+// counts names what the rule counts.
+func (r rule) counts() string {
+	if r.unit == "" {
+		return "permits"
+	}
+	return string(r.unit)
+}
+
+// changesOf adds how what counts of a ticket that was granted changes: when it is settled, and when it ends.
+func (r rule) changesOf(t Ticket, to *changes) {
+	end, ends := r.end(t)
+	if !t.Undone.IsZero() && (!ends || t.Undone.Before(end)) {
+		end, ends = t.Undone, true
+	}
+	n := r.amount(t)
+	if r.unit != "" {
+		for _, s := range t.Settled {
+			if !ends || s.At.Before(end) { // what no longer counts stays as it is
+				now := amountIn(s.Costs, r.unit)
+				heap.Push(to, change{s.At, n - now})
+				n = now
+			}
+		}
+	}
+	if ends {
+		heap.Push(to, change{end, n})
+	}
+}
+
+// checkSpace compares a grant with the last one before it that counts.
+func (r rule) checkSpace(before Record, t Ticket, free *time.Time) (broken []error) {
+	for i := len(before) - 1; i >= 0; i-- {
+		last := before[i]
+		n, changed := r.amount(last), time.Time{}
+		for _, s := range last.Settled {
+			now := amountIn(s.Costs, r.unit)
+			if r.unit == "" {
+				break // a weight is not settled
+			}
+			if s.At.Before(t.Granted) || s.At.Equal(t.Granted) && now < n {
+				n, changed = now, s.At
+			}
+		}
+		if !last.Undone.IsZero() && !last.Undone.After(t.Granted) {
+			n, changed = 0, last.Undone
+		}
+		if n > 0 {
+			until := last.Granted.Add(r.space(n))
+			if t.Granted.Before(until) {
+				broken = append(broken, &BrokenError{Ticket: t.Number, Limit: r.name, From: last.Granted, To: t.Granted,
+					text: fmt.Sprintf("limit %s: ticket %d was granted at %s, %v after ticket %d, which keeps the next away for %v",
+						r.name, t.Number, clockTime(t.Granted), t.Granted.Sub(last.Granted), last.Number, r.space(n))})
+			}
+			*free = latest(*free, until)
+		}
+		*free = latest(*free, changed)
+		if n > 0 || t.Granted.Sub(last.Granted) >= r.per {
+			break
 		}
 	}
 	return broken
 }
 
-type charge struct {
-	at     time.Time
-	weight int
+// change says that so much less counts from an instant on; more, if less is negative.
+type change struct {
+	at   time.Time
+	less int
 }
 
-// ends is a heap of charges by when they end.
-type ends []charge
+// before reports whether the change is made before a grant at t. Of what happens in one instant the record does
+// not tell the order: what makes room comes before the grant, and what takes it after.
+func (c change) before(t time.Time) bool { return c.at.Before(t) || c.at.Equal(t) && c.less > 0 }
 
-func (e ends) Len() int           { return len(e) }
-func (e ends) Less(i, j int) bool { return e[i].at.Before(e[j].at) }
-func (e ends) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
-func (e *ends) Push(x any)        { *e = append(*e, x.(charge)) }
-func (e *ends) Pop() any {
-	last := (*e)[len(*e)-1]
-	*e = (*e)[:len(*e)-1]
+// changes is a heap, the earliest first.
+type changes []change
+
+func (c changes) Len() int { return len(c) }
+func (c changes) Less(i, j int) bool {
+	return c[i].at.Before(c[j].at) || c[i].at.Equal(c[j].at) && c[i].less > c[j].less
+}
+func (c changes) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
+func (c *changes) Push(x any)   { *c = append(*c, x.(change)) }
+func (c *changes) Pop() any {
+	last := (*c)[len(*c)-1]
+	*c = (*c)[:len(*c)-1]
 	return last
 }

@@ -33,7 +33,7 @@ func (r *Recorder) Tickets() Record {
 			continue
 		}
 		if e.Kind == scheduler.EventEnqueued {
-			record = append(record, Ticket{Number: e.Number, Weight: e.Weight, Flow: e.Flow, Enqueued: e.At})
+			record = append(record, Ticket{Number: e.Number, Weight: e.Weight, Costs: e.Costs, Flow: e.Flow, Enqueued: e.At})
 			continue
 		}
 		t := &record[e.Number-1] // tickets are numbered 1, 2, 3, … as they are accepted
@@ -47,6 +47,8 @@ func (r *Recorder) Tickets() Record {
 			t.GivenUp = e.At
 		case scheduler.EventUndone:
 			t.Undone = e.At
+		case scheduler.EventSettled:
+			t.Settled = append(t.Settled, Settlement{At: e.At, Costs: e.Costs})
 		}
 	}
 	return record
@@ -56,13 +58,22 @@ func (r *Recorder) Tickets() Record {
 type Ticket struct {
 	Number   ticket.Number
 	Weight   int
-	Flow     string    // the key of its flow, "" if it names none
-	Turn     int       // 1 for the first grant, 2 for the second, …; 0 if it was not granted
-	Enqueued time.Time // when it was accepted
+	Costs    []ticket.Cost // in other units, as they were asked for
+	Settled  []Settlement  // in the order in which they were made
+	Flow     string        // the key of its flow, "" if it names none
+	Turn     int           // 1 for the first grant, 2 for the second, …; 0 if it was not granted
+	Enqueued time.Time     // when it was accepted
 	Granted  time.Time
 	Released time.Time
 	GivenUp  time.Time // it left the line, or the scheduler closed
 	Undone   time.Time // the grant was taken back because its caller had gone
+}
+
+// Settlement says what a ticket cost from an instant on, in each unit that it named. See
+// [ticket.Ticket.Settle].
+type Settlement struct {
+	At    time.Time
+	Costs []ticket.Cost
 }
 
 // Record is what became of the tickets of a scheduler, in the order of their numbers.
@@ -85,6 +96,9 @@ func (r Record) String() string {
 		if t.Weight != 1 {
 			fmt.Fprintf(&b, " of weight %d", t.Weight)
 		}
+		if len(t.Costs) > 0 {
+			fmt.Fprintf(&b, " for %v", t.Costs)
+		}
 		if t.Flow != "" {
 			fmt.Fprintf(&b, " of flow %q", t.Flow)
 		}
@@ -95,6 +109,9 @@ func (r Record) String() string {
 			if !event.at.IsZero() {
 				fmt.Fprintf(&b, ", %s +%v", event.name, event.at.Sub(r[0].Enqueued))
 			}
+		}
+		for _, s := range t.Settled {
+			fmt.Fprintf(&b, ", settled at %v +%v", s.Costs, s.At.Sub(r[0].Enqueued))
 		}
 		b.WriteString("\n")
 	}
