@@ -90,6 +90,38 @@ func everything() (scheduler.Limits, []scheduler.Event) {
 	return limits, s.events
 }
 
+// costs has tickets that cost tokens, most of which are settled.
+func costs() (scheduler.Limits, []scheduler.Event) {
+	const tokens scheduler.Unit = "tokens"
+	s := &story{}
+	tell := func(kind scheduler.EventKind, ms, amount int) {
+		s.tell(scheduler.Event{Kind: kind, Number: s.number, Weight: 1, Flow: "web", At: at(ms), Costs: []ticket.Cost{tokens.Of(amount)}})
+	}
+	for i, real := range []int{300, 900, 1500, 700} {
+		s.number++
+		tell(scheduler.EventEnqueued, i*800, 900)
+		tell(scheduler.EventGranted, i*800, 900)
+		if real != 900 {
+			tell(scheduler.EventSettled, i*800+500, real)
+		}
+		tell(scheduler.EventReleased, i*800+600, real)
+	}
+	s.ticket("other", 1, 1000, 1000, 2000) // no tokens
+	return scheduler.MustParseLimits("3/s 1800 tokens/2s 5000 tokens/min evenly 2000 tokens/4s from release 5000 tokens/day from reset 05:06 UTC"), s.events
+}
+
+// What an estimate was too low by may exceed a limit. No grant broke it.
+func TestSettledAboveTheLimit(t *testing.T) {
+	limits, events := costs()
+	svg := draw(t, timeline.New(limits, events))
+	if strings.Contains(svg, "BROKEN") && !strings.Contains(svg, "1800 tokens/2s: peak 3,000") {
+		t.Error("settled costs are not as they should be")
+	}
+	_, desc, _ := strings.Cut(svg, "<desc")
+	desc, _, _ = strings.Cut(desc, "</desc>")
+	t.Log(desc)
+}
+
 // crowd has more tickets than can be drawn one by one, of many flows.
 func crowd() (scheduler.Limits, []scheduler.Event) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -182,6 +214,7 @@ func TestGolden(t *testing.T) {
 		{"everything", everything, nil},
 		{"everything-dark", everything, []timeline.Option{timeline.Dark, timeline.Width(640), timeline.Title("dark & narrow")}},
 		{"crowd", crowd, nil},
+		{"costs", costs, nil},
 		{"hostile", hostile, []timeline.Option{timeline.Light}},
 		{"part", everything, []timeline.Option{timeline.Between(at(2000), at(3200)), timeline.Mark(at(2400), at(2600), "here")}},
 		{"empty", func() (scheduler.Limits, []scheduler.Event) { return scheduler.MustParseLimits("5/s"), nil }, nil},
