@@ -88,6 +88,28 @@ func TestPageIsSelfContained(t *testing.T) {
 	}
 }
 
+// The page reads a window's limit from the leading number of its text.
+func TestWindowsBeginWithTheirLimit(t *testing.T) {
+	s := start(t, "5/s 10000 tokens/min 2500000 tokens/h evenly 7 rows/s from release 5000/day from reset 09:00 Europe/Berlin burst 2")
+	var report struct {
+		Schedulers []struct {
+			Stats struct {
+				Windows []struct{ Window string }
+			}
+		}
+	}
+	if err := json.Unmarshal(ask(Handler(map[string]*scheduler.Scheduler{"a": s}), "GET", "/state.json", "").Body.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range s.Limits().Windows {
+		text := report.Schedulers[0].Stats.Windows[i].Window
+		digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789"))]
+		if digits != fmt.Sprint(w.Permits) {
+			t.Errorf("%q does not begin with %d", text, w.Permits)
+		}
+	}
+}
+
 func TestState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := start(t, "2/s burst 5"), start(t, "1/h")

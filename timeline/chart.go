@@ -92,10 +92,10 @@ func trace(rw row, v view, layers int, layer func(flow int32) int) chart {
 
 func (t *tracer) apply(c change, layer func(flow int32) int) {
 	switch c.kind {
-	case kindAmount:
+	case kindAmount, kindSettle:
 		t.sum += c.n
 		t.layers[layer(c.flow)] += c.n
-		if c.n > 0 && c.flow != elsewhere && t.limit >= 0 && t.sum > t.limit {
+		if c.kind == kindAmount && c.n > 0 && c.flow != elsewhere && t.limit >= 0 && t.sum > t.limit {
 			t.broken = true
 			if t.view.shows(c.at) {
 				t.chart.broken = append(t.chart.broken, c.at)

@@ -10,8 +10,9 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// plainFill adds up what counts in a window at an instant, ticket by ticket.
-func plainFill(r *run, w scheduler.Window, at instant, layers int, layer func(int32) int) (sum int, by []int) {
+// plainFill adds up what counts in a window at an instant, ticket by ticket. What a ticket costs of a unit it
+// reads in the events: what the last one up to that instant says.
+func plainFill(r *run, events []scheduler.Event, w scheduler.Window, at instant, layers int, layer func(int32) int) (sum int, by []int) {
 	by = make([]int, layers)
 	add := func(from, to instant, flow int32, n int) {
 		if from <= at && at < to {
@@ -23,24 +24,50 @@ func plainFill(r *run, w scheduler.Window, at instant, layers int, layer func(in
 		if s.granted == unknown {
 			continue
 		}
-		end := s.granted.plus(w.Per)
+		ends := func(from instant) instant {
+			if w.From == scheduler.FromReset {
+				return r.at(w.NextReset(r.start.Add(time.Duration(from))))
+			}
+			return from.plus(w.Per)
+		}
+		end := ends(s.granted)
 		if w.From == scheduler.FromRelease {
 			if end = forever; s.left != unknown {
 				end = s.left.plus(w.Per)
 			}
 		}
 		if s.undone {
-			end = min(s.left, s.granted.plus(w.Per))
+			end = min(s.left, ends(s.granted))
 		}
-		add(s.granted, end, s.flow, int(s.weight))
+		n := int(s.weight)
+		if w.Unit != "" {
+			n = 0
+			for _, e := range events {
+				if e.Number == s.number && e.Kind != scheduler.EventReleased && e.Kind != scheduler.EventUndone && r.at(e.At) <= at {
+					n = 0
+					for _, c := range e.Costs {
+						if c.Unit == string(w.Unit) {
+							n = c.Amount
+						}
+					}
+				}
+			}
+		}
+		add(s.granted, end, s.flow, n)
 	}
 	for _, c := range r.charged {
 		if sameRow(c.window, w) {
-			add(c.at, c.at.plus(w.Per), elsewhere, c.n)
+			end := c.at.plus(w.Per)
+			if w.From == scheduler.FromReset {
+				end = r.at(w.NextReset(r.start.Add(time.Duration(c.at))))
+			}
+			add(c.at, end, elsewhere, c.n)
 		}
 	}
 	return sum, by
 }
+
+const tokens, rows scheduler.Unit = "tokens", "rows"
 
 // randomEvents is a run that a scheduler need not have granted.
 func randomEvents(random *rand.Rand, windows []scheduler.Window) []scheduler.Event {
@@ -56,9 +83,12 @@ func randomEvents(random *rand.Rand, windows []scheduler.Window) []scheduler.Eve
 	for n := 1; len(events) < 120; {
 		at = at.Add(time.Duration(random.IntN(4)) * time.Duration(random.IntN(400)) * time.Millisecond)
 		e := scheduler.Event{At: at}
-		switch k := random.IntN(12); {
+		switch k := random.IntN(14); {
 		case k < 4:
 			e.Kind, e.Number, e.Weight, e.Flow = scheduler.EventEnqueued, ticket.Number(n), random.IntN(3)+1, []string{"", "a", "b"}[random.IntN(3)]
+			if random.IntN(3) > 0 {
+				e.Costs = []ticket.Cost{tokens.Of(random.IntN(9)), rows.Of(1)}
+			}
 			n++
 			waiting = append(waiting, e)
 		case k < 7 && len(waiting) > 0:
@@ -74,6 +104,14 @@ func randomEvents(random *rand.Rand, windows []scheduler.Window) []scheduler.Eve
 		case k == 9 && len(waiting) > 0:
 			e = pick(&waiting)
 			e.Kind, e.At, e.Err = scheduler.EventGivenUp, at, scheduler.ErrClosed
+		case k > 11 && len(held) > 0:
+			i := random.IntN(len(held))
+			if len(held[i].Costs) == 0 {
+				continue
+			}
+			held[i].Costs = []ticket.Cost{tokens.Of(random.IntN(12)), rows.Of(random.IntN(3))}
+			e = held[i]
+			e.Kind, e.At = scheduler.EventSettled, at
 		case k == 10:
 			e.Kind, e.Window, e.Weight = scheduler.EventCharged, windows[random.IntN(len(windows))], random.IntN(3)+1
 		default:
@@ -90,10 +128,15 @@ func TestTraceAgainstPlainSums(t *testing.T) {
 	windows := []scheduler.Window{
 		scheduler.Per(3, time.Second),
 		{Permits: 4, Per: 2 * time.Second, From: scheduler.FromRelease},
+		tokens.Per(20, 2*time.Second),
+		{Permits: 20, Per: time.Second, Unit: tokens, From: scheduler.FromRelease},
+		{Permits: 9, Per: 3 * time.Second, Unit: rows, From: scheduler.FromReset},
+		{Permits: 9, Per: time.Second, Unit: rows, Evenly: true},
 	}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		tl := New(scheduler.Limits{Windows: windows}, randomEvents(random, windows))
+		events := randomEvents(random, windows)
+		tl := New(scheduler.Limits{Windows: windows}, events)
 		r := &tl.run
 		v := view{from: 0, to: r.last + 1, columns: 40 + random.IntN(80)}
 		if random.IntN(2) == 0 {
@@ -101,10 +144,10 @@ func TestTraceAgainstPlainSums(t *testing.T) {
 		}
 		// Edges of columns on whole nanoseconds, so that each instant lies in one.
 		v.to += instant(v.columns) - (v.to-v.from)%instant(v.columns)
-		rows, _ := r.windowRows(v.from, v.to)
+		all, _ := r.windowRows(v.from, v.to)
 		layer := func(flow int32) int { return int(flow) + 1 }
 		layers := len(r.flows) + 1
-		for i, rw := range rows {
+		for i, rw := range all {
 			ch := trace(rw, v, layers, layer)
 
 			// All instants at which a fill may change, and the columns' edges.
@@ -127,7 +170,7 @@ func TestTraceAgainstPlainSums(t *testing.T) {
 				if at >= v.to {
 					continue
 				}
-				sum, _ := plainFill(r, windows[i], at, layers, layer)
+				sum, _ := plainFill(r, events, windows[i], at, layers, layer)
 				highest = max(highest, sum)
 				most[v.column(at)] = max(most[v.column(at)], sum)
 				next := v.to

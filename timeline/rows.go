@@ -3,6 +3,7 @@ package timeline
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
 )
@@ -15,6 +16,7 @@ type kind uint8
 
 const (
 	kindAmount kind = iota // by n
+	kindSettle             // by n, which is no grant: it may exceed the limit
 	kindLimit              // to n; below 0: there is none
 	kindRemark             // at most n more until an instant, as the far side says
 )
@@ -136,6 +138,17 @@ func (rw *row) occupy(from, to instant, seq uint32, flow int32, n int) {
 	}
 }
 
+// correct adds n, which may be below 0, to what counts until an instant.
+func (rw *row) correct(from, to instant, seq uint32, flow int32, n int) {
+	if to <= from {
+		return // it does not count any more
+	}
+	rw.changes = append(rw.changes, change{at: from, seq: seq, flow: flow, kind: kindSettle, n: n})
+	if to < forever {
+		rw.changes = append(rw.changes, change{at: to, flow: flow, kind: kindSettle, n: -n})
+	}
+}
+
 // sort puts the changes in order. What ends at an instant makes room for what begins then, and what has
 // the same number stays as it is.
 func (rw *row) sort() {
@@ -146,33 +159,33 @@ func (rw *row) sort() {
 
 // fill adds what is charged to a window.
 func (r *run) fill(rw *row, w scheduler.Window) {
+	ends := r.endsOf(w)
 	for i := range r.spans {
 		s := &r.spans[i]
-		n, counts := s.cost(w)
-		if !counts || s.granted == unknown {
-			continue
-		}
-		if s.before && w.From == scheduler.FromGrant {
+		if s.before && w.From != scheduler.FromRelease {
 			continue // it is among what the window remembered
 		}
-		end := forever
-		switch {
-		case s.undone:
-			end = min(s.left, s.granted.plus(w.Per))
-		case w.From == scheduler.FromGrant:
-			end = s.granted.plus(w.Per)
-		case s.left != unknown:
-			end = s.left.plus(w.Per)
+		if n := s.cost(w); n > 0 && s.granted != unknown {
+			rw.occupy(s.granted, s.charged(w, ends), s.seq, s.flow, n)
 		}
-		rw.occupy(s.granted, end, s.seq, s.flow, n)
+	}
+	for _, c := range r.settlements {
+		s := &r.spans[c.span]
+		if c.unit == string(w.Unit) && s.granted != unknown && !(s.before && w.From != scheduler.FromRelease) {
+			rw.correct(c.at, s.charged(w, ends), c.seq, s.flow, c.extra)
+		}
 	}
 	for _, c := range r.charged {
 		if sameRow(c.window, w) {
-			rw.occupy(c.at, c.at.plus(w.Per), c.seq, elsewhere, c.n)
+			rw.occupy(c.at, ends(c.at), c.seq, elsewhere, c.n)
 		}
 	}
-	if w.From == scheduler.FromRelease && r.heldAll > 0 {
-		rw.occupy(0, forever, 0, elsewhere, r.heldAll)
+	held := r.heldAll
+	if w.Unit != "" {
+		held = r.heldOf[w.Unit]
+	}
+	if w.From == scheduler.FromRelease && held > 0 {
+		rw.occupy(0, forever, 0, elsewhere, held)
 	}
 	for _, o := range r.observed {
 		if sameRow(o.window, w) {
@@ -182,8 +195,45 @@ func (r *run) fill(rw *row, w scheduler.Window) {
 	rw.sort()
 }
 
-// cost returns what the ticket takes of a window, and whether it is subject to it.
-func (s *span) cost(scheduler.Window) (n int, counts bool) { return int(s.weight), true }
+// endsOf returns a function that says when what is charged to a window at an instant ends to count.
+func (r *run) endsOf(w scheduler.Window) func(instant) instant {
+	if w.From != scheduler.FromReset {
+		return func(at instant) instant { return at.plus(w.Per) }
+	}
+	var from, next instant // one period has many charges
+	return func(at instant) instant {
+		if at >= from && at < next {
+			return next
+		}
+		reset := w.NextReset(r.start.Add(time.Duration(at)))
+		if reset.IsZero() { // Validate refuses such a window
+			return at.plus(w.Per)
+		}
+		from, next = at, r.at(reset)
+		return next
+	}
+}
+
+// charged returns until when a granted ticket counts in a window.
+func (s *span) charged(w scheduler.Window, ends func(instant) instant) instant {
+	switch {
+	case s.undone:
+		return min(s.left, ends(s.granted))
+	case w.From != scheduler.FromRelease:
+		return ends(s.granted)
+	case s.left != unknown:
+		return ends(s.left)
+	}
+	return forever
+}
+
+// cost returns what the ticket takes of a window when it is granted; 0: it is not subject to it.
+func (s *span) cost(w scheduler.Window) int {
+	if w.Unit == "" {
+		return int(s.weight)
+	}
+	return amountOf(s.costs, string(w.Unit))
+}
 
 // burstRow returns the row of the permits held at once, if any were or there is a limit to it.
 func (r *run) burstRow(from, to instant) (row, bool) {

@@ -32,6 +32,7 @@ type span struct {
 	enqueued, granted, left instant // left: the permits went back, it gave up, or was undone
 	seq                     uint32  // of its grant
 	flow, weight            int32
+	costs                   []ticket.Cost // as it was enqueued; see run.settlements
 	gaveUp, undone          bool
 	before                  bool // it was granted, or came, before the recording began
 }
@@ -116,6 +117,15 @@ type usage struct {
 	n         int
 }
 
+// settlement says that a ticket's work cost more or less of a unit than was charged.
+type settlement struct {
+	at    instant
+	seq   uint32
+	span  int32
+	unit  string
+	extra int // below 0: less
+}
+
 // run is all that is known of what a scheduler did.
 type run struct {
 	start   time.Time // instant 0
@@ -123,32 +133,52 @@ type run struct {
 	last    instant // of the last event, or of the end
 	seq     uint32  // counts events
 
-	spans    []span
-	open     map[ticket.Number]int32 // those in spans of which more may be heard
-	flows    []string                // by the index that spans have
-	byKey    map[string]int32
-	regimes  []regime
-	pauses   []stretch
-	refused  []refusal
-	charged  []usage // also what windows remember from before
-	observed []usage
-	restored []instant
-	heldAll  int // permits held from the beginning by tickets of which nothing else is known
-	missed   uint64
+	spans       []span
+	open        map[ticket.Number]int32 // those in spans of which more may be heard
+	flows       []string                // by the index that spans have
+	byKey       map[string]int32
+	regimes     []regime
+	pauses      []stretch
+	refused     []refusal
+	charged     []usage // also what windows remember from before
+	observed    []usage
+	restored    []instant
+	settlements []settlement
+	settled     map[ticket.Number][]ticket.Cost // what open tickets cost now, if that is not what they cost at first
+	heldAll     int                             // permits held from the beginning by tickets of which nothing else is known
+	heldOf      map[scheduler.Unit]int          // what they cost in units
+	missed      uint64
 }
 
 func (r *run) begin(limits scheduler.Limits) {
 	r.open, r.byKey = map[ticket.Number]int32{}, map[string]int32{}
+	r.settled, r.heldOf = map[ticket.Number][]ticket.Cost{}, map[scheduler.Unit]int{}
 	r.regimes = []regime{{unknown, 0, limits}}
 }
 
-// inherit takes over what the scheduler remembers of the time before the recording.
-func (r *run) inherit(began time.Time, snap scheduler.Snapshot, stats scheduler.Stats) {
+// inherit takes over what the scheduler remembers of the time before the recording. The first snapshot was
+// made before events were heard, the other one after that. Only the first can tell what was used before of a
+// window that counts from reset: a snapshot says of it how much there is, but not since when.
+func (r *run) inherit(began time.Time, first, snap scheduler.Snapshot, stats scheduler.Stats) {
 	r.startAt(began)
+	for i, w := range first.Windows {
+		if window := first.Limits.Windows[i]; window.From == scheduler.FromReset {
+			for _, spent := range w.Spent {
+				r.charged = append(r.charged, usage{at: r.at(spent.At), window: window, n: spent.Permits})
+			}
+		}
+	}
 	for i, w := range snap.Windows {
+		window := snap.Limits.Windows[i]
+		if window.From == scheduler.FromReset {
+			continue
+		}
+		if w.Held > 0 && window.Unit != "" {
+			r.heldOf[window.Unit] = w.Held
+		}
 		for _, spent := range w.Spent {
 			if at := r.at(spent.At); at < 0 {
-				r.charged = append(r.charged, usage{at: at, window: snap.Limits.Windows[i], n: spent.Permits})
+				r.charged = append(r.charged, usage{at: at, window: window, n: spent.Permits})
 			}
 		}
 	}
@@ -190,13 +220,18 @@ func (r *run) add(e scheduler.Event) {
 	case scheduler.EventEnqueued:
 		r.addSpan(e, span{enqueued: at, granted: unknown, left: unknown})
 	case scheduler.EventGranted:
-		s := r.spanOf(e, span{enqueued: r.at(e.At.Add(-e.Wait)), granted: at, left: unknown})
+		s := r.spanOf(e, func(e scheduler.Event) span {
+			return span{enqueued: r.at(e.At.Add(-e.Wait)), granted: at, left: unknown}
+		})
 		s.granted, s.seq = at, r.seq
 	case scheduler.EventReleased, scheduler.EventGivenUp, scheduler.EventUndone:
-		s := r.spanOf(e, r.unseen(e))
+		s := r.spanOf(e, r.unseen)
 		s.left = at
 		s.gaveUp, s.undone = e.Kind == scheduler.EventGivenUp, e.Kind == scheduler.EventUndone
 		delete(r.open, e.Number)
+		delete(r.settled, e.Number)
+	case scheduler.EventSettled:
+		r.settle(e, at)
 	case scheduler.EventRefused:
 		r.refused = append(r.refused, refusal{at, r.flow(e.Flow), reasonOf(e.Err)})
 	case scheduler.EventPaused:
@@ -223,17 +258,18 @@ func (r *run) add(e scheduler.Event) {
 // addSpan adds what is known of a ticket, with the rest from the event.
 func (r *run) addSpan(e scheduler.Event, s span) *span {
 	s.number, s.flow, s.weight = e.Number, r.flow(e.Flow), int32(min(e.Weight, math.MaxInt32))
+	s.costs = e.Costs
 	r.open[e.Number] = int32(len(r.spans))
 	r.spans = append(r.spans, s)
 	return &r.spans[len(r.spans)-1]
 }
 
 // spanOf returns the ticket of the event, or adds what must have been if nothing was heard of it.
-func (r *run) spanOf(e scheduler.Event, otherwise span) *span {
+func (r *run) spanOf(e scheduler.Event, otherwise func(scheduler.Event) span) *span {
 	if i, ok := r.open[e.Number]; ok {
 		return &r.spans[i]
 	}
-	return r.addSpan(e, otherwise)
+	return r.addSpan(e, otherwise(e))
 }
 
 // unseen returns a ticket of which the first that was heard is its end.
@@ -242,7 +278,36 @@ func (r *run) unseen(e scheduler.Event) span {
 		return span{enqueued: 0, granted: unknown, before: true}
 	}
 	r.heldAll = max(r.heldAll-e.Weight, 0)
-	return span{enqueued: 0, granted: 0, before: true}
+	for _, c := range e.Costs {
+		r.heldOf[scheduler.Unit(c.Unit)] = max(r.heldOf[scheduler.Unit(c.Unit)]-c.Amount, 0)
+	}
+	return span{enqueued: 0, granted: 0, left: unknown, before: true}
+}
+
+// settle notes by how much each cost of a ticket changes. What a ticket cost that was not heard of before is
+// taken to be what it costs now.
+func (r *run) settle(e scheduler.Event, at instant) {
+	s := r.spanOf(e, r.unseen)
+	was, ok := r.settled[e.Number]
+	if !ok {
+		was = s.costs
+	}
+	for _, c := range e.Costs {
+		if extra := c.Amount - amountOf(was, c.Unit); extra != 0 {
+			r.settlements = append(r.settlements, settlement{at, r.seq, r.open[e.Number], c.Unit, extra})
+		}
+	}
+	r.settled[e.Number] = e.Costs
+}
+
+// amountOf returns how much of a unit the costs name.
+func amountOf(costs []ticket.Cost, unit string) int {
+	for _, c := range costs {
+		if c.Unit == unit {
+			return c.Amount
+		}
+	}
+	return 0
 }
 
 func (r *run) flow(key string) int32 {

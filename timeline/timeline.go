@@ -39,7 +39,7 @@ func New(limits scheduler.Limits, events []scheduler.Event) *Timeline {
 // remember of the time before is in the picture too.
 //
 // It watches the scheduler from a goroutine of its own, so the scheduler never waits for it. It takes
-// about 3 MB at once and about 60 bytes for each ticket, without bound. If events come faster than
+// about 3 MB at once and about 90 bytes for each ticket, more if it names costs, without bound. If events come faster than
 // the goroutine takes them, some are lost: [Timeline.Missed] counts them and the picture says so. A test
 // that must not miss any gives a [scheduler.EventLog] to scheduler.New and its events to [New].
 //
@@ -48,12 +48,13 @@ func Record(s *scheduler.Scheduler) (*Timeline, error) {
 	t := &Timeline{s: s, flush: make(chan chan struct{}), ended: make(chan struct{})}
 	t.run.begin(s.Limits())
 	began := s.Clock().Now()
+	first := s.Snapshot()
 	watcher, err := s.Watch(recordRoom)
 	if err != nil {
 		return nil, err
 	}
 	t.watcher = watcher
-	t.run.inherit(began, s.Snapshot(), s.Stats())
+	t.run.inherit(began, first, s.Snapshot(), s.Stats())
 	go t.read()
 	return t, nil
 }

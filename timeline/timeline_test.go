@@ -90,6 +90,84 @@ func everything() (scheduler.Limits, []scheduler.Event) {
 	return limits, s.events
 }
 
+// costs has tickets that cost tokens, most of which are settled.
+func costs() (scheduler.Limits, []scheduler.Event) {
+	const tokens scheduler.Unit = "tokens"
+	s := &story{}
+	tell := func(kind scheduler.EventKind, ms, amount int) {
+		s.tell(scheduler.Event{Kind: kind, Number: s.number, Weight: 1, Flow: "web", At: at(ms), Costs: []ticket.Cost{tokens.Of(amount)}})
+	}
+	for i, real := range []int{300, 900, 1800, 700} {
+		from := []int{0, 1500, 3000, 5100}[i]
+		s.number++
+		tell(scheduler.EventEnqueued, from, 900)
+		tell(scheduler.EventGranted, from, 900)
+		if real != 900 {
+			tell(scheduler.EventSettled, from+400, real)
+		}
+		tell(scheduler.EventReleased, from+450, real)
+	}
+	s.ticket("other", 1, 1000, 1000, 2000) // no tokens
+	return scheduler.MustParseLimits("3/s 2600 tokens/2s 200000 tokens/min evenly 6000 tokens/4s from release 5000 tokens/day from reset 05:06 UTC"), s.events
+}
+
+// What an estimate was too low by may exceed a limit. No grant broke it.
+func TestSettledAboveTheLimit(t *testing.T) {
+	limits, events := costs()
+	svg := draw(t, timeline.New(limits, events))
+	if strings.Contains(svg, "BROKEN") {
+		t.Error("a settlement is shown as a grant that broke the limit")
+	}
+	for _, want := range []string{"3/s: peak 2 of 3", "2600 tokens/2s: peak 2,700 of 2,600", "5000 tokens/day from reset 05:06 UTC: peak 3,900 of 5,000"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("nothing says %q in %s", want, svg)
+		}
+	}
+}
+
+// A real scheduler's tickets, settled before they were recorded and while they are.
+func TestRecordOfCosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tokens scheduler.Unit = "tokens"
+		s, err := scheduler.New(scheduler.MustParseLimits("100 tokens/10s 100 tokens/5s from release 500 tokens/day from reset 09:00 Europe/Berlin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		old, err := s.AcquireN(t.Context(), 1, tokens.Of(40))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := old.Settle(tokens.Of(30)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		tl, err := timeline.Record(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tl.Stop()
+		young, err := s.AcquireN(t.Context(), 1, tokens.Of(60))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for _, n := range []int{20, 65} {
+			if err := young.Settle(tokens.Of(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old.Release()
+		young.Release()
+		svg := draw(t, tl)
+		for _, want := range []string{"100 tokens/10s: peak 95 of 100", "100 tokens/5s from release: peak 95 of 100", "09:00 Europe/Berlin: peak 95 of 500"} {
+			if !strings.Contains(svg, want) {
+				t.Errorf("nothing says %q in %s", want, svg)
+			}
+		}
+	})
+}
+
 // crowd has more tickets than can be drawn one by one, of many flows.
 func crowd() (scheduler.Limits, []scheduler.Event) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -182,6 +260,7 @@ func TestGolden(t *testing.T) {
 		{"everything", everything, nil},
 		{"everything-dark", everything, []timeline.Option{timeline.Dark, timeline.Width(640), timeline.Title("dark & narrow")}},
 		{"crowd", crowd, nil},
+		{"costs", costs, nil},
 		{"hostile", hostile, []timeline.Option{timeline.Light}},
 		{"part", everything, []timeline.Option{timeline.Between(at(2000), at(3200)), timeline.Mark(at(2400), at(2600), "here")}},
 		{"empty", func() (scheduler.Limits, []scheduler.Event) { return scheduler.MustParseLimits("5/s"), nil }, nil},
