@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +15,17 @@ import (
 )
 
 // act is something that a scenario does at an instant: it enqueues a ticket of a weight, or
-// releases or cancels the ticket with a number.
+// releases, cancels or settles the ticket with a number.
 type act struct {
 	at   time.Duration
 	what string
 	n    int
 }
+
+// paid is an act with costs: it buys a ticket of weight 1, or settles the ticket with a number.
+func paid(at time.Duration, what string, n, cost int) act { return act{at, what, n*costBase + cost} }
+
+const costBase = 1_000
 
 const ms = time.Millisecond
 
@@ -40,6 +46,14 @@ var scenarios = []struct {
 	{"3/s 5/4s", []act{
 		{0, "enqueue", 2}, {0, "enqueue", 2}, {0, "enqueue", 3}, {300 * ms, "cancel", 2}, {1200 * ms, "enqueue", 1},
 	}, "1@0s 3@1s 4@4s"},
+	{"9/s 5 coins/2s", []act{
+		paid(0, "buy", 1, 4), paid(0, "buy", 1, 3), paid(0, "buy", 1, 0), {0, "enqueue", 1}, paid(700*ms, "settle", 1, 2),
+		paid(800*ms, "settle", 2, 5), paid(900*ms, "buy", 1, 1),
+	}, "1@0s 2@700ms 3@700ms 4@700ms 5@2.7s"},
+	{"6 coins/min evenly", []act{
+		paid(0, "buy", 1, 2), paid(0, "buy", 1, 1), paid(5_000*ms, "settle", 1, 1), paid(5_000*ms, "buy", 1, 1),
+	}, "1@0s 2@10s 3@20s"},
+	{"2/min from reset", []act{{59_000 * ms, "enqueue", 1}, {59_000 * ms, "enqueue", 1}, {59_000 * ms, "enqueue", 2}}, "1@0s 2@0s 3@1s"},
 	{"1/min", []act{{0, "enqueue", 1}, {0, "enqueue", 1}, {0, "enqueue", 1}, {30_000 * ms, "cancel", 1}}, "2@30s 3@1m30s"},
 }
 
@@ -47,7 +61,7 @@ func init() {
 	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s := scenarios[0]
-		s.limits = []string{"3/s 7/5s burst 4", "4/s from release burst 9", "5/1700ms 3/s"}[r.IntN(3)]
+		s.limits = []string{"3/s 7/5s burst 4", "4/s from release burst 9", "5/1700ms 3/s", "9/s 5 coins/2s 30 coins/min from release burst 9", "3/s 9 coins/5s evenly"}[r.IntN(5)]
 		s.want, s.acts = "", nil
 		now := time.Duration(0)
 		for i := range 40 {
@@ -55,6 +69,9 @@ func init() {
 			a := act{now, "enqueue", r.IntN(3) + 1}
 			if i > 3 && r.IntN(2) == 0 {
 				a = act{now, []string{"release", "release", "cancel"}[r.IntN(3)], r.IntN(i/2) + 1}
+			}
+			if n := r.IntN(4) + 1; i > 3 && r.IntN(2) == 0 && strings.Contains(s.limits, "coins") {
+				a = []act{paid(now, "buy", 1, n), paid(now, "settle", r.IntN(i/2)+1, n)}[r.IntN(2)]
 			}
 			s.acts = append(s.acts, a)
 		}
@@ -64,17 +81,26 @@ func init() {
 
 // perform plays a scenario, letting time pass with the given function, and returns its record.
 func perform(t *testing.T, limits string, acts []act, s *scheduler.Scheduler, rec *schedulertest.Recorder, pass func(time.Duration)) string {
+	const coins scheduler.Unit = "coins"
 	var tickets []ticket.Ticket
 	now := time.Duration(0)
 	for _, a := range acts {
 		pass(a.at - now)
 		now = a.at
-		if a.what == "enqueue" {
-			ticket, err := s.Enqueue(a.n)
+		if a.what == "enqueue" || a.what == "buy" {
+			var costs []ticket.Cost
+			if a.what == "buy" {
+				costs, a.n = []ticket.Cost{coins.Of(a.n % costBase)}, a.n/costBase
+			}
+			ticket, err := s.Enqueue(a.n, costs...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			tickets = append(tickets, ticket)
+		} else if a.what == "settle" {
+			if n := a.n / costBase; n <= len(tickets) {
+				tickets[n-1].Settle(coins.Of(a.n % costBase)) // an error where it waits or has ended
+			}
 		} else if a.n <= len(tickets) {
 			switch a.what {
 			case "release":
