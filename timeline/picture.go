@@ -235,8 +235,12 @@ func triangle(x, y, size int) string {
 
 // name writes what a row is, left of it.
 func (p *picture) name(y int, name string, lines ...string) {
-	const room = 23
-	p.body.label(margin, y+11*unit, sizeText, anchorStart, "ink", bold, short(name, room))
+	const room, boldRoom, mostLines = 23, 20, 3 // more lines would run into the next row
+	if parts := wrap(name, boldRoom); len(parts) > 1 && len(lines) < mostLines {
+		name = parts[0]
+		lines = append([]string{strings.Join(parts[1:], " ")}, lines...)
+	}
+	p.body.label(margin, y+11*unit, sizeText, anchorStart, "ink", bold, short(name, boldRoom))
 	for _, line := range lines {
 		y += 15 * unit
 		p.body.label(margin, y+11*unit, sizeSmall, anchorStart, "muted", "", short(line, room+2))
