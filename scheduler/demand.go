@@ -82,6 +82,10 @@ func (c *core) setColumns(l Limits) {
 		}
 	}
 	c.underway.widen(len(c.columns))
+	if len(c.columns) == 1 { // there are no values to compare
+		c.columns[permits].most, _ = l.tightest("")
+		return
+	}
 	slowest := slowestOf(l)
 	// Where no window counts permits, one permit counts as much as one of the unit with the lowest rate.
 	reference := slowest[""]

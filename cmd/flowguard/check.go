@@ -80,6 +80,11 @@ func (o *checkOptions) check(cmd *cobra.Command) error {
 	if err := o.limits.given(); err != nil {
 		return err
 	}
+	for _, w := range o.limits.Windows {
+		if w.Evenly || w.From == scheduler.FromReset {
+			return usagef("-limits: %v cannot be checked; give windows that slide, such as %v", w, scheduler.Per(w.Permits, w.Per))
+		}
+	}
 	switch {
 	case len(o.limits.Windows) == 0:
 		return usagef("-limits has no window; a log of instants tells nothing of a burst")

@@ -24,5 +24,10 @@ func (l *limitsFlag) given() error {
 	if l.Validate() != nil {
 		return &usageError{errors.New(`-limits is missing; give at least one limit, such as -limits 5/s`)}
 	}
+	for _, w := range l.Windows {
+		if w.Unit != "" {
+			return usagef("-limits: %v counts %s, but nothing here says what a line or a call costs; give limits of calls, such as 5/s", w, w.Unit)
+		}
+	}
 	return nil
 }
