@@ -503,10 +503,7 @@ func (c *core) observe(w Window, left int, until moment, p *line.Place) error {
 	if left < 0 {
 		return &InvalidError{"the permits left of Observe", left, "0 or more"}
 	}
-	if !c.underway.counting {
-		c.underway.start(c.inUse())
-		c.plain = false
-	}
+	c.countUnderway()
 	answered := demand{weight: 1} // a ticket holds at least that
 	if p != nil {
 		answered = c.demandOf(p)
@@ -517,6 +514,14 @@ func (c *core) observe(w Window, left int, until moment, p *line.Place) error {
 	})
 	c.enforce()
 	return err
+}
+
+// countUnderway begins to count what an observation needs, if that has not begun.
+func (c *core) countUnderway() {
+	if !c.underway.counting {
+		c.underway.start(c.inUse())
+		c.plain = false
+	}
 }
 
 // eachWindow calls do for each window that is as w says.

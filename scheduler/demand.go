@@ -47,15 +47,15 @@ const maxUnits = 1_000
 
 // tooManyUnits returns the error for limits that name more new units than a scheduler can learn, or nil.
 func (c *core) tooManyUnits(l Limits) error {
-	units := map[Unit]bool{}
+	units := map[Unit]bool{"": true}
 	for _, col := range c.columns {
 		units[col.unit] = true
 	}
 	for _, w := range l.Windows {
 		units[w.Unit] = true
 	}
-	if n := len(units); n > maxUnits {
-		return &InvalidError{"the number of units that a scheduler's limits have named since New", n, fmt.Sprintf("at most %d", maxUnits)}
+	if n := len(units); n > maxUnits+1 { // "" is none of them
+		return &InvalidError{"the number of units that a scheduler's limits have named since New", n - 1, fmt.Sprintf("at most %d", maxUnits)}
 	}
 	return nil
 }

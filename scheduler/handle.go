@@ -134,7 +134,9 @@ func (h *Handle) issue(p *line.Place, told error) (t ticket.Ticket, err error) {
 func (h *Handle) withdraw(p *line.Place, sent bool, why error) {
 	m := message{verb: verbWithdraw, place: p, err: why}
 	if sent {
-		h.send(&m)
+		if _, ok := h.send(&m); !ok {
+			<-h.box.ended // until then the owner may come to the message, and reads its costs
+		}
 	} else {
 		h.ask(&m)
 	}

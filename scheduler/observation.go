@@ -17,7 +17,7 @@ type observation struct {
 
 func (o *observation) grant(n int) {
 	if o.until != 0 {
-		o.left -= n
+		o.left = max(o.left, math.MinInt+n) - n
 	}
 }
 

@@ -68,6 +68,9 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 		w.setEpoch(epoch)
 		w.inherit(before, c.now, weight.Sum{})
 		c.windows[i].merge(&w, c.now)
+		if c.windows[i].observed.holds() {
+			c.countUnderway() // grants use up what is left
+		}
 	}
 	c.enforce()
 	if !snap.PausedUntil.IsZero() {

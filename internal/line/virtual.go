@@ -24,6 +24,9 @@ func (t Turn) Rounded() Turn { return Turn{t.Whole, t.Part &^ (1<<shareBits - 1)
 // shareBits is how many bits a share can have.
 const shareBits = 20
 
+// Rounded returns the turn as lines keep it. Who asks what is ahead of a newcomer must ask with that.
+func (t Turn) Rounded() Turn { return Turn{t.Whole, t.Part &^ (1<<shareBits - 1)} }
+
 // span is a length of virtual time that one ticket takes. Two words hold the largest.
 type span struct{ whole, part uint64 }
 
