@@ -51,7 +51,7 @@ func TestInsertBesideList(t *testing.T) {
 					now += moment(r.IntN(int(c.per)/min(c.permits, 1_000)*3 + 2))
 					h.expire(now)
 					charges = append(charges, settled{at: now})
-					if len(charges) > 3*min(c.permits, 1_000) {
+					if len(charges) > 3*min(c.permits, 1_000)+60 {
 						charges = charges[1:]
 					}
 				case len(charges) > 0:
