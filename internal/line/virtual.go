@@ -17,10 +17,6 @@ func TurnOf(weight int) Turn { return Turn{Whole: uint64(weight)} }
 // Less reports whether t is less than u.
 func (t Turn) Less(u Turn) bool { return t.Whole < u.Whole || t.Whole == u.Whole && t.Part < u.Part }
 
-// Rounded returns the turn rounded down so far that a share that is a power of two divides it without a
-// rest. All turns of tickets are.
-func (t Turn) Rounded() Turn { return Turn{t.Whole, t.Part &^ (1<<shareBits - 1)} }
-
 // shareBits is how many bits a share can have.
 const shareBits = 20
 
