@@ -59,6 +59,8 @@ type history struct {
 	// be looked for there.
 	wideUntil moment
 
+	retimed moment // when the time of day was set last, of a window that is reset
+
 	// vagueUntil is the last moment whose charges cannot be taken back one by one: they are not in
 	// the history, or not at their own moment.
 	vagueUntil moment
@@ -72,7 +74,7 @@ type charge struct {
 }
 
 func newHistory(w Window) history {
-	h := history{per: w.Per, limit: min(w.Permits, mostEntries), vagueUntil: -1, wideUntil: math.MinInt64}
+	h := history{per: w.Per, limit: min(w.Permits, mostEntries), vagueUntil: -1, wideUntil: math.MinInt64, retimed: math.MinInt64}
 	switch {
 	case w.From == FromReset:
 		h.reset = newCalendar(w)
@@ -100,6 +102,7 @@ func (h *history) ends(at moment) moment { return h.entryOf(at).after(h.per) }
 func (h *history) retime(now moment) {
 	n := h.sum()
 	h.head, h.size, h.emptied, h.tooHigh, h.gone = 0, 0, 0, nil, h.total
+	h.retimed = now
 	if n > 0 {
 		h.add(now, n)
 	}
@@ -330,6 +333,9 @@ func (h *history) remove(now, at moment, n int) {
 // been opened before. Otherwise it gets an entry of its own. If there are as many entries as there may ever
 // be, it joins the next one in any case.
 func (h *history) insert(now, at moment, n int) {
+	if h.reset != nil {
+		at = max(at, h.retimed) // what was charged before counts in the period that began to count then
+	}
 	if h.ends(at) <= now {
 		return
 	}
