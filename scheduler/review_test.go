@@ -167,3 +167,23 @@ func TestReviewWithdrawWaitsForTheEnd(t *testing.T) {
 	close(h.box.ended)
 	<-done
 }
+
+// An overrun settled after the time of day was set counts with what it belongs to.
+func TestReviewSettleAfterStep(t *testing.T) {
+	const u Unit = "u"
+	w := Window{Permits: 10, Per: day, From: FromReset, Unit: u}
+	c := reviewCore(Limits{Windows: []Window{w}})
+	c.advance(moment(time.Hour))
+	p, _ := reviewTake(t, c, 1, nil, line.Cost{Unit: "u", Amount: 4})
+	c.advance(moment(2 * time.Hour))
+	c.setEpoch(time.Unix(0, 0).Add(22*time.Hour + 30*time.Minute)) // now 00:30 of the next day; the grant was at 23:30
+	list := line.NewCostList()
+	list.Add(line.Cost{Unit: "u", Amount: 9})
+	before := c.windows[0].used()
+	if err := c.settle(p, list); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.windows[0].used(); before == 4 && got != 9 {
+		t.Errorf("the estimate of 4 counts (%d), settled to 9 it counts %d", before, got)
+	}
+}
