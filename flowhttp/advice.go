@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Dialect reads what an answer says about limits. [Standard], [GitHub], [OpenAI], [Anthropic] and [AWS] are
@@ -27,11 +28,15 @@ type Advice struct {
 type Quota struct {
 	Name      string        // what the far side calls the limit; "": it has no name
 	Partition string        // which share of the limit is meant, such as that of a user; "": not told
-	Unit      string        // what is counted: "" for requests, or a name such as "tokens"
+	Unit      string        // what is counted: "" for requests, or the scheduler.Unit of windows, such as "tokens"
 	Left      int           // what may still be used until the reset
 	Reset     time.Duration // until more may be used; 0: not told, so that Left says nothing
 	Limit     int           // what the limit allows in Per; 0: not told
 	Per       time.Duration // the length of the limit's window; 0: not told
+
+	// Later: Left may not have what this call itself costs taken off, because the far side counts that only while
+	// it answers, as with tokens that it writes. What Transport.Cost said of the call is then taken off here.
+	Later bool
 }
 
 // DefaultMaxPause is the longest pause that a [Transport] makes unless MaxPause says otherwise.
@@ -40,7 +45,7 @@ const DefaultMaxPause = time.Hour
 // heed tells the scheduler what an answer advises, and returns for how long all callers are held. It must
 // be called while the ticket of the call is held: [scheduler.Scheduler.Observe] demands it, and a pause that
 // began after the release would let the next caller go first. took is how long the call took so far.
-func (a *Advice) heed(s *scheduler.Scheduler, most, took time.Duration) time.Duration {
+func (a *Advice) heed(s *scheduler.Scheduler, t ticket.Ticket, most, took time.Duration) time.Duration {
 	pause := a.Pause
 	var windows []scheduler.Window
 	for i := range a.Quotas {
@@ -57,13 +62,21 @@ func (a *Advice) heed(s *scheduler.Scheduler, most, took time.Duration) time.Dur
 			pause = max(pause, q.Reset)
 		case ok && !q.stale(s, w, took):
 			// An error says that the scheduler is closed or its limits have just been changed.
-			s.Observe(w, q.Left, min(q.Reset, most))
+			s.Observe(w, q.Left, min(q.Reset, most), q.counted(t)...)
 		}
 	}
 	if pause = min(pause, most); pause > 0 {
 		s.PauseFor(pause)
 	}
 	return pause
+}
+
+// counted returns the ticket of the call if what it cost is off what is left.
+func (q *Quota) counted(t ticket.Ticket) []ticket.Ticket {
+	if q.Later {
+		return nil
+	}
+	return []ticket.Ticket{t}
 }
 
 // stale reports whether the quota must not be observed. When a call took longer than until the reset, the
@@ -97,7 +110,7 @@ func (a *Advice) windowOf(q *Quota, windows []scheduler.Window) (best scheduler.
 // rank says how well the window matches the quota; 0: not at all.
 func (a *Advice) rank(q *Quota, w scheduler.Window) int {
 	switch {
-	case q.Unit != "": // windows count requests
+	case q.Unit != string(w.Unit):
 		return 0
 	case q.Per == w.Per && q.Limit == w.Permits:
 		return 4

@@ -10,20 +10,22 @@ import (
 
 // body is the body of an answer that holds the permit of its call. It gives the permit back at the first of:
 // its end, an error while reading, Close, the end of the request's context. Close alone would not do: there
-// are clients that read a body to its end and never close it.
+// are clients that read a body to its end and never close it. With costs, only the last two count: the ticket
+// must still be held when the caller settles what it has read.
 type body struct {
 	io.ReadCloser
 	ticket ticket.Ticket
+	costs  bool        // the caller may settle after the end
 	stop   func() bool // no longer watches the context; nil if that never ends
 	over   atomic.Bool
 }
 
 // withPermit returns the body with the permit. It keeps the body's optional methods: to copy without a
 // buffer, and to write to a protocol that was switched to.
-func withPermit(ctx context.Context, of io.ReadCloser, t ticket.Ticket) io.ReadCloser {
+func withPermit(ctx context.Context, of io.ReadCloser, t ticket.Ticket, costs bool) io.ReadCloser {
 	if w, ok := of.(io.Writer); ok {
 		d := &duplex{Writer: w}
-		d.hold(ctx, of, t)
+		d.hold(ctx, of, t, costs)
 		if c, ok := of.(closeWriter); ok {
 			return &halfClosable{d, c}
 		}
@@ -31,19 +33,26 @@ func withPermit(ctx context.Context, of io.ReadCloser, t ticket.Ticket) io.ReadC
 	}
 	if _, ok := of.(io.WriterTo); ok {
 		c := new(copyable)
-		c.hold(ctx, of, t)
+		c.hold(ctx, of, t, costs)
 		return c
 	}
 	b := new(body)
-	b.hold(ctx, of, t)
+	b.hold(ctx, of, t, costs)
 	return b
 }
 
 // hold makes the zero body that of an answer.
-func (b *body) hold(ctx context.Context, of io.ReadCloser, t ticket.Ticket) {
-	b.ReadCloser, b.ticket = of, t
+func (b *body) hold(ctx context.Context, of io.ReadCloser, t ticket.Ticket, costs bool) {
+	b.ReadCloser, b.ticket, b.costs = of, t, costs
 	if ctx.Done() != nil {
 		b.stop = context.AfterFunc(ctx, t.Release)
+	}
+}
+
+// end notes that nothing more can be read.
+func (b *body) end() {
+	if !b.costs {
+		b.release()
 	}
 }
 
@@ -61,7 +70,7 @@ func (b *body) release() {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
-		b.release()
+		b.end()
 	}
 	return n, err
 }
@@ -77,7 +86,7 @@ func (b *body) copyTo(w io.Writer) (int64, error) {
 	to := &target{Writer: w}
 	n, err := io.Copy(to, b.ReadCloser)
 	if !to.failed { // else the body has not ended
-		b.release()
+		b.end()
 	}
 	return n, err
 }

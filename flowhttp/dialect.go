@@ -252,7 +252,8 @@ func openAIQuotas(h http.Header, _ time.Time) (quotas []Quota) {
 
 // Anthropic reads what Anthropic's API says: Retry-After on 429, 503 and 529 (overloaded), and
 // anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339) on every answer. Quotas of tokens have the
-// units "tokens", "input-tokens" and "output-tokens".
+// units "tokens", "input-tokens" and "output-tokens". Tokens that an answer is made of are counted while it is written,
+// so quotas of "tokens" and "output-tokens" are marked as Later.
 //
 // A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
 // until then may be a little more than need be.
@@ -269,7 +270,7 @@ func anthropicQuotas(h http.Header, now time.Time) (quotas []Quota) {
 		{"output-tokens", "Anthropic-Ratelimit-Output-Tokens-Limit", "Anthropic-Ratelimit-Output-Tokens-Remaining", "Anthropic-Ratelimit-Output-Tokens-Reset"},
 	} {
 		if q, ok := threeFields(h, kind.limit, kind.remaining); ok {
-			q.Unit = kind.unit
+			q.Unit, q.Later = kind.unit, kind.unit == "tokens" || kind.unit == "output-tokens"
 			if t, err := time.Parse(time.RFC3339, strings.TrimSpace(h.Get(kind.reset))); err == nil {
 				q.Reset = until(t, h, now)
 			}

@@ -115,19 +115,19 @@ func (g *gate) open() {
 }
 
 // acquire waits for the turn and then for a permit.
-func (p *passage) acquire(ctx context.Context, h *scheduler.Handle, weight int) (ticket.Ticket, error) {
+func (p *passage) acquire(ctx context.Context, o *order) (ticket.Ticket, error) {
 	for {
 		turn, until := p.next()
 		select {
 		case <-turn:
 		default:
-			if t, err, decided := p.tooLate(ctx, h, weight, until); decided {
+			if t, err, decided := p.tooLate(ctx, o, until); decided {
 				return p.pass(t, err)
 			}
 			select {
 			case <-turn:
 			case <-ctx.Done(): // of which the scheduler makes its error
-				return p.pass(h.AcquireN(ctx, weight))
+				return p.pass(o.acquire(ctx))
 			}
 		}
 		inLine, recall := context.WithCancelCause(ctx)
@@ -135,7 +135,7 @@ func (p *passage) acquire(ctx context.Context, h *scheduler.Handle, weight int) 
 			recall(nil)
 			continue
 		}
-		t, err := h.AcquireN(inLine, weight)
+		t, err := o.acquire(inLine)
 		recalled := err != nil && ctx.Err() == nil && context.Cause(inLine) == errRecalled
 		recall(nil)
 		if !recalled {
@@ -175,7 +175,7 @@ func (p *passage) pass(t ticket.Ticket, err error) (ticket.Ticket, error) {
 
 // tooLate asks the scheduler, while the pause lasts, what it makes of a request that waits until the end of
 // the pause but no longer. If it has no better reason to refuse it than that, the request may wait here.
-func (p *passage) tooLate(ctx context.Context, h *scheduler.Handle, weight int, until time.Time) (t ticket.Ticket, err error, decided bool) {
+func (p *passage) tooLate(ctx context.Context, o *order, until time.Time) (t ticket.Ticket, err error, decided bool) {
 	const before = time.Nanosecond
 	end := until.Add(-before)
 	if !p.clock.Now().Before(end) {
@@ -183,10 +183,10 @@ func (p *passage) tooLate(ctx context.Context, h *scheduler.Handle, weight int, 
 	}
 	own, has := ctx.Deadline()
 	if has && !own.After(end) {
-		t, err = h.AcquireN(ctx, weight)
+		t, err = o.acquire(ctx)
 		return t, err, true
 	}
-	t, err = h.AcquireN(deadline{ctx, end}, weight)
+	t, err = o.acquire(deadline{ctx, end})
 	var late *scheduler.DeadlineError
 	if !errors.As(err, &late) {
 		return t, err, true

@@ -1,6 +1,7 @@
 package flowhttp
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -19,6 +20,11 @@ import (
 // The permit is given back at the first of: the end of the answer's body, an error while reading it, its
 // Close, the end of the request's context, a failure or panic in Base. An answer without a body gives it
 // back at once.
+//
+// A request with costs (see Cost) keeps its permit until the body is closed or the request's context ends, also
+// when the body has been read to its end, reading has failed, or there is no body. What a call cost is known only
+// when its answer has been read, and a ticket cannot be settled once it is released. So whoever sets Cost must
+// close every body, or give each request a context that ends, such as by the Timeout of an [http.Client].
 //
 // Every attempt takes a permit, so a client that retries belongs above the Transport. So do redirects, which
 // an http.Client follows after it has closed the answer before. Only a request that Base itself repeats,
@@ -41,6 +47,11 @@ type Transport struct {
 
 	// Weight says how many permits a request asks for; nil: 1.
 	Weight func(*http.Request) int
+
+	// Cost says what a request costs in other units than permits, such as tokens.Of(900), with each attempt; nil,
+	// or an empty list: nothing. [Settle] corrects it when the answer is known. A unit that the limits do not
+	// know is a *scheduler.InvalidError, and the request is not sent.
+	Cost func(*http.Request) []ticket.Cost
 
 	// Release says when a permit is given back: AfterBody, the default, or AfterHeaders.
 	Release Release
@@ -70,7 +81,7 @@ const (
 	AfterBody Release = iota
 
 	// AfterHeaders: when the answer begins. It is for long streams, and for a far side that limits how many
-	// requests arrive and not how many are in progress.
+	// requests arrive and not how many are in progress. Costs cannot be settled then.
 	AfterHeaders
 )
 
@@ -91,9 +102,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+	if c.costs {
+		req = carry(req, c.ticket)
+	}
 	resp, err := t.base().RoundTrip(req)
 	if err != nil || resp == nil {
 		return resp, err
+	}
+	if c.costs {
+		addressed(resp, req, c.ticket)
 	}
 	c.hear(resp)
 	c.handOver(req, resp)
@@ -127,9 +144,21 @@ type call struct {
 	advised   *scheduler.Scheduler // nil: none
 	ticket    ticket.Ticket        // zero if the request needs no permit
 	sent      time.Time            // by the clock of advised, if there is one
+	costs     bool                 // the ticket has costs, which can be settled
 	passage   *passage             // nil without Ramp
 	succeeded bool                 // as Ramp understands it
 	handed    bool                 // the body gives the permit back
+}
+
+// order is what a request asks its scheduler for.
+type order struct {
+	handle *scheduler.Handle
+	weight int
+	costs  []ticket.Cost
+}
+
+func (o *order) acquire(ctx context.Context) (ticket.Ticket, error) {
+	return o.handle.AcquireN(ctx, o.weight, o.costs...)
 }
 
 // admit waits until the request may go.
@@ -151,15 +180,19 @@ func (c *call) admit(req *http.Request) (err error) {
 	} else {
 		c.advised, _ = source.(*scheduler.Scheduler)
 	}
-	weight := 1
+	o := order{handle: h, weight: 1}
 	if t.Weight != nil {
-		weight = t.Weight(req)
+		o.weight = t.Weight(req)
+	}
+	if t.Cost != nil {
+		o.costs = t.Cost(req)
+		c.costs = len(o.costs) > 0
 	}
 	if t.Ramp && c.advised != nil {
 		c.passage = t.gates.enter(c.advised)
-		c.ticket, err = c.passage.acquire(req.Context(), h, weight)
+		c.ticket, err = c.passage.acquire(req.Context(), &o)
 	} else {
-		c.ticket, err = h.AcquireN(req.Context(), weight)
+		c.ticket, err = o.acquire(req.Context())
 	}
 	if c.advised != nil {
 		c.sent = c.advised.Clock().Now()
@@ -180,7 +213,7 @@ func (c *call) hear(resp *http.Response) {
 	}
 	now := c.advised.Clock().Now()
 	a := c.ask(read, resp, now)
-	pause := a.heed(c.advised, most, now.Sub(c.sent))
+	pause := a.heed(c.advised, c.ticket, most, now.Sub(c.sent))
 	c.succeeded = c.succeeded && !a.Refused
 	if c.passage != nil && pause > 0 {
 		c.passage.hold(now.Add(pause))
@@ -203,10 +236,13 @@ func (c *call) ask(read Dialect, resp *http.Response, now time.Time) Advice {
 // handOver leaves it to the answer's body to give the permit back, if there is anything to wait for. It comes
 // after hear: from here on the end of the context may give the permit back at any time.
 func (c *call) handOver(req *http.Request, resp *http.Response) {
-	if c.ticket.Number() == 0 || c.transport.Release == AfterHeaders || !hasBody(req, resp) {
+	switch {
+	case c.ticket.Number() == 0, c.transport.Release == AfterHeaders, resp.Body == nil:
+		return
+	case !c.costs && !hasBody(req, resp): // with costs, headers may say what to settle
 		return
 	}
-	resp.Body = withPermit(req.Context(), resp.Body, c.ticket)
+	resp.Body = withPermit(req.Context(), resp.Body, c.ticket, c.costs)
 	c.handed = true
 }
 
@@ -214,7 +250,7 @@ func (c *call) handOver(req *http.Request, resp *http.Response) {
 // whose empty bodies look like any other: answers that were made by hand, for tests, seldom say their length.
 func hasBody(req *http.Request, resp *http.Response) bool {
 	switch {
-	case resp.Body == nil, resp.Body == http.NoBody, req.Method == http.MethodHead,
+	case resp.Body == http.NoBody, req.Method == http.MethodHead,
 		resp.StatusCode == http.StatusNoContent, resp.StatusCode == http.StatusNotModified:
 		return false
 	}
