@@ -15,5 +15,8 @@
 //
 //	retrying.HTTPClient.Transport = flowhttp.NewTransport(s)
 //
+// For an API that limits tokens besides calls, Transport.Cost says what a request may cost, and [Settle] what it
+// did cost. Close every body then.
+//
 // The guide docs/http.md has a table of what each status and header does.
 package flowhttp

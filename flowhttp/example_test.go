@@ -2,6 +2,7 @@ package flowhttp_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/flowguard-go/flowguard/flowhttp"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // api starts an API for the examples.
@@ -83,6 +85,45 @@ func ExampleTransport() {
 	// Output:
 	// 429 Too Many Requests
 	// come back in 1m0s
+}
+
+// A call is charged what it may cost, and settled with what its answer says.
+func ExampleSettle() {
+	server := api(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"usage":{"total_tokens":120}}`) })
+	defer server.Close()
+
+	const tokens scheduler.Unit = "tokens"
+	s, err := scheduler.New(scheduler.MustParseLimits("60/min 10000 tokens/min"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	transport := flowhttp.NewTransport(s)
+	transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(900)} }
+	client := &http.Client{Transport: transport, Timeout: time.Minute}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close() // required where there are costs
+	fmt.Println(s.Stats().Windows[1].Remaining, "tokens remain")
+	var answer struct {
+		Usage struct {
+			Total int `json:"total_tokens"`
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		log.Fatal(err)
+	}
+	if err := flowhttp.Settle(resp, tokens.Of(answer.Usage.Total)); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Stats().Windows[1].Remaining, "tokens remain")
+	// Output:
+	// 9100 tokens remain
+	// 9880 tokens remain
 }
 
 // Each host has a scheduler of its own.
