@@ -97,4 +97,7 @@ func (w *window) inherit(before *ancestors, now moment, inUse weight.Sum) {
 	default:
 		w.past.assume(now, before.mostUsed[w.Unit])
 	}
+	if w.Evenly {
+		w.setApart()
+	}
 }

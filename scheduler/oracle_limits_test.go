@@ -50,6 +50,7 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 		if best < 0 {
 			o.past = append(o.past, o.assume(w, old, used))
 			o.observed = append(o.observed, slowObserved{})
+			o.setApart(o.granted, len(o.past)-1)
 			continue
 		}
 		p := past[best]
@@ -59,6 +60,7 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 		}
 		o.past = append(o.past, p)
 		o.observed = append(o.observed, observed[best])
+		o.setApart(o.granted, len(o.past)-1)
 	}
 	o.learn()
 	for _, t := range o.line.All() {

@@ -253,6 +253,10 @@ func (w *twin) restart(step moment) error {
 		return fmt.Errorf("restored, paused until %d, want %d", s.pausedUntil(), until+began)
 	}
 	grants := w.oracle.releasedNow()
+	for i, p := range slices.Clone(w.oracle.past) {
+		defer func() { w.oracle.past[i] = p }()
+		w.oracle.setApart(grants, i)
+	}
 	for range 4 {
 		for i, win := range w.oracle.limits.Windows {
 			now := s.now() - began
