@@ -77,22 +77,29 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 
 // assume returns what a window takes to be used that none before was like.
 func (o *slowCore) assume(w Window, old []Window, used []int) slowPast {
-	most, inUse := 0, 0
+	most, held := 0, 0
 	for i := range old {
 		if old[i].Unit == w.Unit {
 			most = max(most, used[i])
 		}
 	}
-	p := slowPast{vague: o.now, forgotten: map[int]bool{}}
+	p := slowPast{vague: -1, forgotten: map[int]bool{}}
 	for _, g := range o.granted {
-		if w.From != FromRelease || g.released != never {
-			p.forgotten[g.id] = true
-		} else {
-			inUse += g.asks[w.Unit]
+		if g.released == never {
+			held += g.asks[w.Unit]
 		}
 	}
-	if most > inUse {
-		p.charges = []slowCharge{{o.now, most - inUse}}
+	for _, g := range o.granted {
+		p.forgotten[g.id] = g.released != never || w.From != FromRelease && held > 0
+	}
+	if held > 0 {
+		p.vague = o.now // else nothing of before can be taken back
+	}
+	if w.From == FromRelease {
+		most -= held
+	}
+	if most > 0 {
+		p.charges = []slowCharge{{o.now, most}}
 	}
 	return p
 }
