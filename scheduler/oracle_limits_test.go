@@ -103,3 +103,25 @@ func (o *slowCore) assume(w Window, old []Window, used []int) slowPast {
 	}
 	return p
 }
+
+// restarted returns what a new scheduler knows of the old one: nothing of its tickets but when what they were
+// granted counts, and of what is held that it counts from now on.
+func (o *slowCore) restarted() *slowCore {
+	r := newSlowCore(o.limits, o.epoch, o.maxQueue, o.nonBlocking)
+	r.now = o.now
+	if o.now < o.pausedUntil {
+		r.pausedUntil = o.pausedUntil
+	}
+	grants := o.releasedNow()
+	for i := range o.limits.Windows {
+		o.counted(grants, i, o.now, func(at moment, n int) {
+			r.past[i].charges = append(r.past[i].charges, slowCharge{at, n})
+		})
+		r.setApart(nil, i)
+		if until := o.observed[i].longest.until; o.now < until {
+			r.observed[i].tell(slowObservation{o.now, until, max(0, o.left(i, o.now))})
+			r.underway.counting = true
+		}
+	}
+	return r
+}

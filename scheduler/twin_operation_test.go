@@ -125,6 +125,8 @@ type (
 		answer int    // index of the ticket that was answered; -1: it is not said
 	}
 
+	opRestart struct{} // another scheduler goes on from a snapshot
+
 	opShare      struct{ context int } // a context becomes the shared one, if it can
 	opEndContext struct{}              // the shared context ends
 )
@@ -509,6 +511,17 @@ func (o opObserve) do(w *twin) error {
 	return errors.Join(err, w.pump())
 }
 
+func (opRestart) do(w *twin) error {
+	w.logf("restart")
+	s, _, err := w.subject.restarted(0)
+	if err != nil {
+		return err
+	}
+	w.subject, w.oracle, w.tickets = s, w.oracle.restarted(), nil
+	w.begin()
+	return w.pump()
+}
+
 func (o opShare) do(w *twin) error {
 	w.logf("share context %d", o.context%len(w.ends))
 	w.subject.share(w.ends[o.context%len(w.ends)])
@@ -564,6 +577,7 @@ const (
 	kindSettle
 	kindUnits
 	kindObserveAnswer
+	kindRestart
 	kinds
 )
 
@@ -651,6 +665,8 @@ func decodeOperation(kind, a, b int) operation {
 		return opCharge{a, b + 1}
 	case kindObserve:
 		return opObserve{window: a, left: b, until: moment(a%40) - 2, answer: -1}
+	case kindRestart:
+		return opRestart{}
 	case kindObserveAnswer:
 		return opObserve{window: a, left: b, until: moment(b%40) - 2, answer: a/2 + b}
 	default:
@@ -703,6 +719,8 @@ func randomStep(r *rand.Rand) step {
 		kind = kindUnits
 	case 20, 21:
 		kind = kindObserveAnswer
+	case 22:
+		kind = kindRestart
 	}
 	return decode(kind, a, b)
 }

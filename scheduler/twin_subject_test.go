@@ -217,7 +217,7 @@ func (s *subject) restarted(began moment) (*subject, []byte, error) {
 		return nil, nil, err
 	}
 	epoch = epoch.Add(-time.Duration(began))
-	restored := newSubject(s.state.core.limits, epoch, unlimited, false, false)
+	restored := newSubject(s.state.core.limits, epoch, s.state.core.maxQueue, s.state.core.nonBlocking, s.lends)
 	restored.moveTo(s.state.core.now + began)
 	restored.state.core.restore(&snap, epoch)
 	return restored, text, nil

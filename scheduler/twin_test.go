@@ -54,11 +54,17 @@ func newTwin(l Limits, maxQueue int, nonBlocking, lends bool, flows []line.Flow)
 	for i := range w.ends {
 		w.ends[i] = make(chan struct{})
 	}
+	w.deaf = nonBlocking != lends
+	w.begin()
+	return w
+}
+
+// begin prepares a new subject.
+func (w *twin) begin() {
 	w.subject.share(w.ends[0])
-	if w.deaf = nonBlocking != lends; !w.deaf {
+	if !w.deaf {
 		w.subject.watch()
 	}
-	return w
 }
 
 // twinFlows are what tickets name where there are flows.
