@@ -58,3 +58,24 @@ func TestUndoneGrantKeepsNoneAway(t *testing.T) {
 		}
 	})
 }
+
+// In a window that rounds instants, because it is large, grants that share an entry keep others away each for its
+// own space, and not all of them together.
+func TestLargeWindowSpacesEvenly(t *testing.T) {
+	control(t, "131072/131072us evenly", func(s *story) {
+		s.enqueue(1)
+		began := time.Now()
+		for i := range 5 { // two microseconds share an entry
+			s.enqueue(1)
+			time.Sleep(time.Until(s.Stats().NextWake))
+			if got, want := time.Since(began), time.Duration(i+1)*time.Microsecond; got != want {
+				s.Fatalf("grant %d at %v, want %v", i+2, got, want)
+			}
+		}
+		last := s.enqueue(1)
+		if wait := s.WaitTime(); wait != 2*time.Microsecond {
+			s.Errorf("a wait of %v behind one, want 2us", wait)
+		}
+		last.Cancel()
+	})
+}
