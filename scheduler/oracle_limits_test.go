@@ -104,22 +104,21 @@ func (o *slowCore) assume(w Window, old []Window, used []int) slowPast {
 	return p
 }
 
-// restarted returns what a new scheduler knows of the old one: nothing of its tickets but when what they were
-// granted counts, and of what is held that it counts from now on.
-func (o *slowCore) restarted() *slowCore {
+// restarted returns what a new scheduler knows of the old one when its program has been down for a while: nothing
+// of its tickets but when what they were granted counts, and of what is held that it counts from then on.
+func (o *slowCore) restarted(down moment) *slowCore {
 	r := newSlowCore(o.limits, o.epoch, o.maxQueue, o.nonBlocking)
-	r.now = o.now
-	if o.now < o.pausedUntil {
+	r.now = o.now + down
+	if r.now < o.pausedUntil {
 		r.pausedUntil = o.pausedUntil
 	}
-	grants := o.releasedNow()
 	for i := range o.limits.Windows {
-		o.counted(grants, i, o.now, func(at moment, n int) {
-			r.past[i].charges = append(r.past[i].charges, slowCharge{at, n})
+		o.counted(o.granted, i, r.now, func(from moment, n int) {
+			r.past[i].charges = append(r.past[i].charges, slowCharge{min(from, r.now), n})
 		})
 		r.setApart(nil, i)
-		if until := o.observed[i].longest.until; o.now < until {
-			r.observed[i].tell(slowObservation{o.now, until, max(0, o.left(i, o.now))})
+		if until := o.observed[i].longest.until; r.now < until {
+			r.observed[i].tell(slowObservation{r.now, until, max(0, o.left(i, o.now))})
 			r.underway.counting = true
 		}
 	}

@@ -251,7 +251,7 @@ func (w *twin) compare(look int) error {
 // instant.
 func (w *twin) restart(step moment) error {
 	const began = 7 // so much earlier than the old one
-	s, text, err := w.subject.restarted(began)
+	s, text, err := w.subject.restarted(began, 0)
 	if err != nil {
 		return err
 	}
