@@ -162,3 +162,32 @@ func TestForecastOfALongLineOfCostsOfOne(t *testing.T) {
 		}
 	}
 }
+
+// For one window of permits, tickets of weight 1 and several flows it is exact too, because turns are by costs
+// here as they are when tickets are granted. The window of tokens is never full, and only its rate matters.
+func TestForecastOfALongLineOfTurns(t *testing.T) {
+	seed := seed(t)
+	longer := 0
+	for run := range rehearsals() {
+		r := rand.New(rand.NewPCG(seed, uint64(run)))
+		w := anyWindow(r, "")
+		w.Evenly = false
+		c, flows := newLongLine(Limits{Windows: []Window{w, tokens.Per(1_000_000, 100_000)}}), rehearsedFlows(r)
+		for c.line.Len() <= lookAhead+r.IntN(100) {
+			c.enqueue(requestOf(someFlow(r, flows), 1, tokens.Of(r.IntN(1_000))))
+		}
+		f := otherFlow(r, flows)
+		plain := c.wait(requestOf(f, 1))
+		req := requestOf(f, 1, tokens.Of(1_000))
+		got, now := c.now.after(c.wait(req)), c.now
+		if c.now.after(plain) < got {
+			longer++
+		}
+		if want := c.grantedAt(t, c.enqueue(req)); got != want {
+			t.Fatalf("run %d: %v: forecast %d, granted at %d, now %d", run, c.limits, got, want, now)
+		}
+	}
+	if longer == 0 {
+		t.Error("costs make no difference")
+	}
+}
