@@ -480,3 +480,40 @@ func fairness(t *testing.T, w *scheduler.Watcher, shares, heaviest map[string]in
 	}
 	return closest
 }
+
+// Flows that ask for different amounts of a unit get equal parts of the limit that each uses most: one of the
+// permits, the others of the tokens.
+func TestFlowsShareByWhatTheyUseMost(t *testing.T) {
+	const tokens scheduler.Unit = "tokens"
+	bubble(t, "60/min 12000 tokens/min", func(s *story) {
+		costs := map[string]int{"chat": 10, "mail": 500, "book": 1_600}
+		turns := map[string]int{"chat": 10, "mail": 25, "book": 80} // in tenths of a permit, 200 tokens each
+		for flow := range costs {
+			for range 400 {
+				if _, err := s.Flow(flow, 1).Enqueue(1, tokens.Of(costs[flow])); err != nil {
+					s.Fatal(err)
+				}
+			}
+		}
+		w := s.watch(2_000)
+		s.until(10 * time.Minute)
+		s.Close()
+		served := map[string]int{}
+		for e := range w.Events() {
+			if e.Kind != scheduler.EventGranted {
+				continue
+			}
+			served[e.Flow] += turns[e.Flow]
+			for a := range served {
+				for b := range served {
+					if d := served[a] - served[b]; d > turns[a]+turns[b] {
+						s.Fatalf("%q is ahead of %q by %d tenths of a permit", a, b, d)
+					}
+				}
+			}
+		}
+		if least := min(served["chat"], served["mail"], served["book"]); least < 2_000 {
+			s.Errorf("served %v tenths of a permit", served)
+		}
+	})
+}

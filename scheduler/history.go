@@ -227,9 +227,12 @@ func (h *history) saturate(now moment, n int) {
 	h.vagueUntil = max(h.vagueUntil, now)
 }
 
-// assume charges n permits, or none, that were charged elsewhere by now. When is not known.
-func (h *history) assume(now moment, n int) {
-	h.vagueUntil = now
+// assume charges n permits, or none, that were charged elsewhere by now. When is not known, so if some of them
+// are held they cannot be taken back. If none are, all that is taken back later is charged later.
+func (h *history) assume(now moment, n int, held bool) {
+	if held {
+		h.vagueUntil = now
+	}
 	if n > 0 {
 		h.add(now, n)
 	}

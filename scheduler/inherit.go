@@ -93,8 +93,11 @@ func (w *window) inherit(before *ancestors, now moment, inUse weight.Sum) {
 	case w.From == FromRelease:
 		// What is in use is known; when the others were released is not, but not later than now.
 		w.held = inUse
-		w.past.assume(now, max(0, before.mostUsed[w.Unit]-inUse.Saturated()))
+		w.past.assume(now, max(0, before.mostUsed[w.Unit]-inUse.Saturated()), !inUse.IsZero())
 	default:
-		w.past.assume(now, before.mostUsed[w.Unit])
+		w.past.assume(now, before.mostUsed[w.Unit], !inUse.IsZero())
+	}
+	if w.Evenly {
+		w.setApart()
 	}
 }

@@ -136,6 +136,15 @@ func TestInheritStory(t *testing.T) {
 			1600ms used 0                  -> 0
 		`)
 	})
+	t.Run("what is granted at once after it can be undone", func(t *testing.T) {
+		tell(t, "9/s from release", `
+			0s    limits 9/s
+			0s    acquire 3                -> 1 granted
+			0s    used 0                   -> 3
+			0s    undo 1
+			0s    used 0                   -> 0
+		`)
+	})
 	t.Run("of a burst alone", func(t *testing.T) {
 		tell(t, "burst 9", `
 			0s    acquire 3                -> 1 granted

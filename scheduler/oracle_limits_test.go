@@ -50,6 +50,7 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 		if best < 0 {
 			o.past = append(o.past, o.assume(w, old, used))
 			o.observed = append(o.observed, slowObserved{})
+			o.setApart(o.granted, len(o.past)-1)
 			continue
 		}
 		p := past[best]
@@ -59,6 +60,7 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 		}
 		o.past = append(o.past, p)
 		o.observed = append(o.observed, observed[best])
+		o.setApart(o.granted, len(o.past)-1)
 	}
 	o.learn()
 	for _, t := range o.line.All() {
@@ -75,22 +77,50 @@ func (o *slowCore) configure(l Limits) (tooLarge []int) {
 
 // assume returns what a window takes to be used that none before was like.
 func (o *slowCore) assume(w Window, old []Window, used []int) slowPast {
-	most, inUse := 0, 0
+	most, held := 0, 0
 	for i := range old {
 		if old[i].Unit == w.Unit {
 			most = max(most, used[i])
 		}
 	}
-	p := slowPast{vague: o.now, forgotten: map[int]bool{}}
+	p := slowPast{vague: -1, forgotten: map[int]bool{}}
 	for _, g := range o.granted {
-		if w.From != FromRelease || g.released != never {
-			p.forgotten[g.id] = true
-		} else {
-			inUse += g.asks[w.Unit]
+		if g.released == never {
+			held += g.asks[w.Unit]
 		}
 	}
-	if most > inUse {
-		p.charges = []slowCharge{{o.now, most - inUse}}
+	for _, g := range o.granted {
+		p.forgotten[g.id] = g.released != never || w.From != FromRelease && held > 0
+	}
+	if held > 0 {
+		p.vague = o.now // else nothing of before can be taken back
+	}
+	if w.From == FromRelease {
+		most -= held
+	}
+	if most > 0 {
+		p.charges = []slowCharge{{o.now, most}}
 	}
 	return p
+}
+
+// restarted returns what a new scheduler knows of the old one when its program has been down for a while: nothing
+// of its tickets but when what they were granted counts, and of what is held that it counts from then on.
+func (o *slowCore) restarted(down moment) *slowCore {
+	r := newSlowCore(o.limits, o.epoch, o.maxQueue, o.nonBlocking)
+	r.now = o.now + down
+	if r.now < o.pausedUntil {
+		r.pausedUntil = o.pausedUntil
+	}
+	for i := range o.limits.Windows {
+		o.counted(o.granted, i, r.now, func(from moment, n int) {
+			r.past[i].charges = append(r.past[i].charges, slowCharge{min(from, r.now), n})
+		})
+		r.setApart(nil, i)
+		if until := o.observed[i].longest.until; r.now < until {
+			r.observed[i].tell(slowObservation{r.now, until, max(0, o.left(i, o.now))})
+			r.underway.counting = true
+		}
+	}
+	return r
 }

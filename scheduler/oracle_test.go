@@ -64,6 +64,7 @@ type slowPast struct {
 	forgotten map[int]bool // tickets
 	vague     moment       // what was granted up to then cannot be taken back
 	charges   []slowCharge
+	apart     moment // until when what was there before a charge keeps the next grant away
 }
 
 type slowCharge struct {
@@ -121,27 +122,41 @@ func (o *slowCore) used(grants []*slowGrant, i int, t moment) (sum int) {
 	return sum
 }
 
-// spaced returns until when the last grant keeps the next one away in the i-th window.
+// spaced returns until when the next grant is kept away in the i-th window: by what counts from the last
+// instant, and by what was there before a charge.
 func (o *slowCore) spaced(grants []*slowGrant, i int, t moment) moment {
+	until := o.past[i].apart
+	if spaces := o.spaces(grants, i, t); len(spaces) > 0 {
+		until = max(until, spaces[len(spaces)-1])
+	}
+	return until
+}
+
+// spaces returns until when what counts in the i-th window from each instant on keeps the next grant away.
+func (o *slowCore) spaces(grants []*slowGrant, i int, t moment) (spaces []moment) {
 	w := o.limits.Windows[i]
-	last, sum := moment(-1), 0
-	o.counted(grants, i, t, func(at moment, n int) {
-		if at > last {
-			last, sum = at, 0
-		}
-		if at == last {
-			sum += n
-		}
-	})
-	if !w.Evenly || last < 0 {
-		return 0
+	if !w.Evenly {
+		return nil
 	}
-	parts := sum * int(w.Per)
-	space := parts / w.Permits
-	if parts%w.Permits > 0 {
-		space++
+	sums := map[moment]int{}
+	o.counted(grants, i, t, func(at moment, n int) { sums[at] += n })
+	for _, at := range slices.Sorted(maps.Keys(sums)) {
+		parts := sums[at] * int(w.Per)
+		space := parts / w.Permits
+		if parts%w.Permits > 0 {
+			space++
+		}
+		spaces = append(spaces, at+min(moment(space), moment(w.Per)))
 	}
-	return last + min(moment(space), moment(w.Per))
+	return spaces
+}
+
+// setApart makes all that counts in the i-th window keep the next grant away.
+func (o *slowCore) setApart(grants []*slowGrant, i int) {
+	o.past[i].apart = 0
+	if spaces := o.spaces(grants, i, o.now); len(spaces) > 1 {
+		o.past[i].apart = slices.Max(spaces[:len(spaces)-1])
+	}
 }
 
 func held(grants []*slowGrant) (sum int) {
@@ -504,6 +519,7 @@ func (o *slowCore) charge(i, n int) {
 	w := o.limits.Windows[i]
 	for j := range o.limits.Windows {
 		if o.limits.Windows[j] == w {
+			o.past[j].apart = o.spaced(o.granted, j, o.now)
 			o.past[j].charges = append(o.past[j].charges, slowCharge{o.now, n})
 		}
 	}

@@ -94,6 +94,9 @@ func (w *window) refill(s WindowSnapshot, now moment, at func(time.Time) moment)
 // merge adds what another window like it remembers.
 func (w *window) merge(other *window, now moment) {
 	w.past.merge(&other.past, now)
+	if w.Evenly {
+		w.setApart()
+	}
 	if other.observed.holds() {
 		// Which of the two is the later is not known, so neither makes the other looser.
 		left := min(w.observed.latest.left, other.observed.latest.left)

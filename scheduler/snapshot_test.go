@@ -349,6 +349,8 @@ func FuzzRestore(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(whole, "2026", "0001")))
 	f.Add([]byte(strings.ReplaceAll(whole, "2026", "9999")))
 	f.Add([]byte(strings.ReplaceAll(whole, "3/h", "9223372036854775807/876000h")))
+	f.Add([]byte(strings.NewReplacer("3/h", "3 tokens/h evenly", "9/day from release", "9 tokens/day from reset 05:00 Europe/Berlin").Replace(whole)))
+	f.Add([]byte(strings.NewReplacer("3/h", "3/h evenly", "9/day from release", "9 tokens/day from release").Replace(whole)))
 	f.Add([]byte(strings.NewReplacer("3/h", "9223372036854775807/876000h", `"permits":2`, `"permits":9223372036854775807`).Replace(whole)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var snap scheduler.Snapshot
@@ -357,7 +359,8 @@ func FuzzRestore(f *testing.F) {
 		}
 		mock := clock.NewMock()
 		mock.Set(time.Date(2026, 1, 2, 3, 30, 0, 0, time.UTC))
-		s := start(t, limits(t, "3/h 9/day from release burst 2"), scheduler.WithClock(mock))
+		const tokens scheduler.Unit = "tokens"
+		s := start(t, limits(t, "3/h 9/day from release 5 tokens/h 9 tokens/day from reset 9 tokens/h from release 20 tokens/h evenly burst 2"), scheduler.WithClock(mock))
 		defer s.Close()
 		for range 3 {
 			if err := s.Restore(snap); err != nil {
@@ -371,10 +374,14 @@ func FuzzRestore(f *testing.F) {
 		for range 3 {
 			granted := 0
 			for range 4 {
-				if held, ok := s.TryAcquire(); ok {
+				if held, ok := s.TryAcquireN(1, tokens.Of(2)); ok {
 					granted++
+					if err := held.Settle(tokens.Of(1)); err != nil {
+						t.Fatal(err)
+					}
 					held.Release()
 				}
+				mock.Set(mock.Now().Add(3 * time.Minute)) // so far apart are single tokens
 			}
 			if granted > 3 {
 				t.Fatalf("%d granted in an hour", granted)
@@ -385,8 +392,8 @@ func FuzzRestore(f *testing.F) {
 				}
 			}
 			mock.Set(mock.Now().Add(24 * time.Hour))
-			if s.WaitTime() != 0 {
-				t.Fatalf("after a day %v to wait", s.WaitTime())
+			if wait := s.WaitTimeN(1, tokens.Of(1)); wait != 0 {
+				t.Fatalf("after a day %v to wait", wait)
 			}
 		}
 	})

@@ -122,8 +122,10 @@ type (
 		window int    // index
 		left   int    // 0 to the Permits of the window; wraps around
 		until  moment // counted from now
-		answer int    // index of the ticket that was answered; -1: it is not said
+		answer int    // index of the ticket that was answered, mostly one that is held; -1: it is not said
 	}
+
+	opRestart struct{ down moment } // another scheduler goes on from a snapshot, after a while
 
 	opShare      struct{ context int } // a context becomes the shared one, if it can
 	opEndContext struct{}              // the shared context ends
@@ -496,7 +498,7 @@ func (o opObserve) do(w *twin) error {
 	var t *twinTicket
 	id := -1
 	if o.answer >= 0 {
-		if t = w.ticket(o.answer); t != nil {
+		if t = w.answered(o.answer); t != nil {
 			id = t.id
 		}
 	}
@@ -507,6 +509,31 @@ func (o opObserve) do(w *twin) error {
 	}
 	err := w.subject.observe(win, left, until, t)
 	return errors.Join(err, w.pump())
+}
+
+// answered chooses a ticket that the far side has answered.
+func (w *twin) answered(i int) *twinTicket {
+	var held []*twinTicket
+	for _, t := range w.tickets {
+		if t.state == line.Holding {
+			held = append(held, t)
+		}
+	}
+	if len(held) == 0 || i%8 == 0 {
+		return w.ticket(i / 8)
+	}
+	return held[i/8%len(held)]
+}
+
+func (o opRestart) do(w *twin) error {
+	w.logf("restart after %d", o.down)
+	s, _, err := w.subject.restarted(0, o.down)
+	if err != nil {
+		return err
+	}
+	w.subject, w.oracle, w.tickets = s, w.oracle.restarted(o.down), nil
+	w.begin()
+	return w.pump()
 }
 
 func (o opShare) do(w *twin) error {
@@ -564,6 +591,7 @@ const (
 	kindSettle
 	kindUnits
 	kindObserveAnswer
+	kindRestart
 	kinds
 )
 
@@ -651,6 +679,8 @@ func decodeOperation(kind, a, b int) operation {
 		return opCharge{a, b + 1}
 	case kindObserve:
 		return opObserve{window: a, left: b, until: moment(a%40) - 2, answer: -1}
+	case kindRestart:
+		return opRestart{moment(a % 3 * b % 30)}
 	case kindObserveAnswer:
 		return opObserve{window: a, left: b, until: moment(b%40) - 2, answer: a/2 + b}
 	default:
@@ -703,6 +733,8 @@ func randomStep(r *rand.Rand) step {
 		kind = kindUnits
 	case 20, 21:
 		kind = kindObserveAnswer
+	case 22:
+		kind = kindRestart
 	}
 	return decode(kind, a, b)
 }

@@ -201,9 +201,9 @@ func (s *subject) events() (events []Event) {
 	return events
 }
 
-// restarted returns a new subject that began so much earlier than this one, and has restored a snapshot of
-// it that went through JSON. It also returns the JSON.
-func (s *subject) restarted(began moment) (*subject, []byte, error) {
+// restarted returns a new subject that began so much earlier than this one, and when its program had been down
+// for a while has restored a snapshot of it that went through JSON. It also returns the JSON.
+func (s *subject) restarted(began, down moment) (*subject, []byte, error) {
 	epoch := s.clock.epoch
 	text, err := json.Marshal(s.state.core.snapshot(epoch))
 	if err != nil {
@@ -217,8 +217,8 @@ func (s *subject) restarted(began moment) (*subject, []byte, error) {
 		return nil, nil, err
 	}
 	epoch = epoch.Add(-time.Duration(began))
-	restored := newSubject(s.state.core.limits, epoch, unlimited, false, false)
-	restored.moveTo(s.state.core.now + began)
+	restored := newSubject(s.state.core.limits, epoch, s.state.core.maxQueue, s.state.core.nonBlocking, s.lends)
+	restored.moveTo(s.state.core.now + began + down)
 	restored.state.core.restore(&snap, epoch)
 	return restored, text, nil
 }

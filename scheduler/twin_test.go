@@ -54,11 +54,17 @@ func newTwin(l Limits, maxQueue int, nonBlocking, lends bool, flows []line.Flow)
 	for i := range w.ends {
 		w.ends[i] = make(chan struct{})
 	}
+	w.deaf = nonBlocking != lends
+	w.begin()
+	return w
+}
+
+// begin prepares a new subject.
+func (w *twin) begin() {
 	w.subject.share(w.ends[0])
-	if w.deaf = nonBlocking != lends; !w.deaf {
+	if !w.deaf {
 		w.subject.watch()
 	}
-	return w
 }
 
 // twinFlows are what tickets name where there are flows.
@@ -245,7 +251,7 @@ func (w *twin) compare(look int) error {
 // instant.
 func (w *twin) restart(step moment) error {
 	const began = 7 // so much earlier than the old one
-	s, text, err := w.subject.restarted(began)
+	s, text, err := w.subject.restarted(began, 0)
 	if err != nil {
 		return err
 	}
@@ -253,6 +259,10 @@ func (w *twin) restart(step moment) error {
 		return fmt.Errorf("restored, paused until %d, want %d", s.pausedUntil(), until+began)
 	}
 	grants := w.oracle.releasedNow()
+	for i, p := range slices.Clone(w.oracle.past) {
+		defer func() { w.oracle.past[i] = p }()
+		w.oracle.setApart(grants, i)
+	}
 	for range 4 {
 		for i, win := range w.oracle.limits.Windows {
 			now := s.now() - began

@@ -15,6 +15,7 @@ type window struct {
 	past     history    // what was charged in the last Per
 	held     weight.Sum // what is charged because it is held; FromRelease only
 	observed observed   // what the far side said is left
+	apart    moment     // until when charges before the newest keep the next grant away; Evenly only
 }
 
 func newWindow(w Window, column int) window {
@@ -70,10 +71,22 @@ func (w *window) hasRoom(n int) bool {
 	return n <= w.Permits-w.used() && n <= w.observed.latest.left
 }
 
-// spaced returns the moment until which the last grant keeps the next one away.
+// spaced returns the moment until which the last grant keeps the next one away. What was granted before it
+// does not count: it was over by then. What was used elsewhere may be so soon after a grant that it keeps the
+// next one away for less, and then the grant counts too.
 func (w *window) spaced() moment {
 	at, n := w.past.newest()
-	return at.after(w.space(n))
+	return max(w.apart, at.after(w.space(n)))
+}
+
+// setApart keeps the next grant away for what is remembered, as if each charge were that of a grant.
+func (w *window) setApart() {
+	last := moment(0)
+	w.apart = 0
+	for at, n := range w.past.charges() {
+		w.apart = max(w.apart, last)
+		last = at.after(w.space(n)) // the newest is looked at by spaced
+	}
 }
 
 // space returns for how long n permits keep the next grant away.
@@ -133,7 +146,12 @@ func (w *window) settle(now, at moment, was, n int) {
 }
 
 // spend charges n permits that were used elsewhere.
-func (w *window) spend(now moment, n int) { w.past.add(now, n) }
+func (w *window) spend(now moment, n int) {
+	if w.Evenly {
+		w.apart = w.spaced()
+	}
+	w.past.add(now, n)
+}
 
 func (w *window) observe(now moment, sure, left int, until moment) {
 	if until > now {

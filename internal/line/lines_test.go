@@ -162,7 +162,7 @@ func TestLinesAgainstOracle(t *testing.T) {
 
 // TestFairness measures the bound that Lines promises: for random shares, weights and arrivals, any two
 // flows, and any stretch in which both waited throughout. Tickets give up too, but none heavier than
-// the largest that L counts.
+// the largest that L counts. Some tickets take a turn that is larger than their weight.
 func TestFairness(t *testing.T) {
 	runs := 400
 	if testing.Short() {
@@ -175,7 +175,9 @@ func TestFairness(t *testing.T) {
 		type client struct {
 			flow     Flow
 			heaviest int
-			eager    int // how often it comes, of 100
+			named    bool  // tickets name units
+			largest  int64 // turn, in units of 2^-20 permits
+			eager    int   // how often it comes, of 100
 			places   []*Place
 			served   int64
 			since    int // the step from which on it has been waiting
@@ -186,15 +188,26 @@ func TestFairness(t *testing.T) {
 			clients[i] = &client{
 				flow:     Flow{fmt.Sprint(i), []int{1, 1, 2, 3, 7, 100, 999_983}[r.IntN(7)]},
 				heaviest: []int{1, 1, 4, 50}[r.IntN(4)],
+				named:    r.IntN(2) == 0,
 				eager:    r.IntN(80) + 1,
 			}
+			c := clients[i]
+			if c.largest = int64(c.heaviest) << 20; c.named {
+				c.largest += r.Int64N(1 << 24)
+			}
 		}
+		turns := map[*Place]int64{}
 		var lines Lines
 		for step := range 400 {
 			for _, c := range clients {
 				for r.IntN(100) < c.eager {
-					p := NewPlace()
-					lines.Push(p, r.IntN(c.heaviest)+1, &c.flow)
+					p, weight := NewPlace(), r.IntN(c.heaviest)+1
+					if turns[p] = int64(weight) << 20; c.named {
+						turns[p] += r.Int64N(c.largest - turns[p] + 1)
+						lines.Costs.ClearScratch()
+						lines.Costs.Keep(p, Turn{uint64(turns[p] >> 20), uint64(turns[p]) << 44})
+					}
+					lines.Push(p, weight, &c.flow)
 					c.places = append(c.places, p)
 				}
 				if len(c.places) > 0 && r.IntN(10) == 0 {
@@ -205,7 +218,7 @@ func TestFairness(t *testing.T) {
 			}
 			if p, f := lines.First(); p != nil {
 				i := slices.IndexFunc(clients, func(c *client) bool { return c.flow.Key == f.Key })
-				clients[i].served += int64(p.Weight)
+				clients[i].served += turns[p]
 				clients[i].places = clients[i].places[1:]
 				lines.Serve()
 			}
@@ -221,7 +234,7 @@ func TestFairness(t *testing.T) {
 						wa, wb := a.served-a.history[from], b.served-b.history[from]
 						sa, sb := int64(a.flow.Share), int64(b.flow.Share)
 						apart := max(wa*sb-wb*sa, wb*sa-wa*sb)
-						bound := int64(a.heaviest)*sb + int64(b.heaviest)*sa
+						bound := a.largest*sb + b.largest*sa
 						if apart > bound {
 							t.Fatalf("seed %d, steps %d to %d: shares %d and %d were served %d and %d; apart by %d, more than %d",
 								seed, from, step, sa, sb, wa, wb, apart, bound)
