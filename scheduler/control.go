@@ -20,7 +20,8 @@ import (
 // Windows of one [Unit] start from what is remembered of that unit. A window of a unit that none counted
 // before starts empty. A unit that the new limits leave out stays known: calls that name it go on, and it
 // limits nothing until a window counts it again. A window that counts [FromReset] keeps its history only if
-// its resets stay too; otherwise the permits that count now are charged to it now.
+// its resets stay too; otherwise the permits that count now are charged to it now. A ticket that is held when
+// a window starts from what others counted gives nothing of that back, whether it is settled or undone.
 //
 // It returns the [*InvalidError] of [Limits.Validate], or one if the limits have named more than 1,000 units
 // since New, and then changes nothing, or [ErrClosed]. The limits are copied. It costs a copy of each
@@ -61,7 +62,8 @@ func (s *Scheduler) Resume() error { return s.change(verbResume, change{}) }
 // Charge tells the scheduler that n permits of the given window were used elsewhere, such as by another
 // process. The window then behaves as if it had granted them now; one that counts from release as if
 // they had been given back now. A window may hold more than its Permits in this way; its Remaining is 0
-// then. To pass on what the far side says is left, use [Scheduler.Observe].
+// then. In a window that spaces grants evenly a charge keeps the next grant away as a grant would, and never
+// brings it forward. To pass on what the far side says is left, use [Scheduler.Observe].
 //
 // It returns an [*InvalidError] if the limits have no such window, or if n is below 1 or above its
 // Permits, or [ErrClosed].
