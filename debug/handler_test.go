@@ -424,17 +424,29 @@ func TestStuckBrowser(t *testing.T) {
 	})
 }
 
+// shows returns how many goroutines the shows of this process have. It looks at their stacks, because
+// runtime.NumGoroutine counts one that has ended for a moment longer.
+func shows() int {
+	stacks := make([]byte, 1<<20)
+	n := 0
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(stack, "debug.(*show).run") || strings.Contains(stack, "debug.(*tally).follow") {
+			n++
+		}
+	}
+	return n
+}
+
 // Nothing runs while nobody looks, and nothing remains after all have left.
 func TestNobodyLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, "burst 10")
-		goroutines := runtime.NumGoroutine()
 		h := Handler(map[string]*scheduler.Scheduler{"a": s}).(*handler)
 		check := func(when string, looks bool) {
 			t.Helper()
 			synctest.Wait()
-			if more := runtime.NumGoroutine() > goroutines; more != looks || (h.audience.show != nil) != looks {
-				t.Errorf("%s: %d goroutines, %d before; a show: %v", when, runtime.NumGoroutine(), goroutines, h.audience.show != nil)
+			if run := shows(); (run > 0) != looks || (h.audience.show != nil) != looks {
+				t.Errorf("%s: %d goroutines of shows; a show: %v", when, run, h.audience.show != nil)
 			}
 		}
 		check("at first", false)

@@ -278,7 +278,7 @@ func (p *parser) reset(w *Window) error {
 	}
 	p.next()
 	w.Zone = zone
-	if err := w.invalidReset(); err != nil && err.What == "Zone" {
+	if err := w.invalid(); err != nil && err.What == "Zone" {
 		return p.invalid(err)
 	}
 	return nil

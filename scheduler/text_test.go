@@ -323,7 +323,8 @@ func TestLimitsAsText(t *testing.T) {
 func FuzzParseLimits(f *testing.F) {
 	for _, text := range []string{"3/2s 15/min burst 2", "5/s from release", "1/1h30m0.5s", "burst 3 2/7day", "x", "5/s from",
 		"60/min 10000 tokens/min burst 4", "100/min evenly from grant 9 B_-.2/s from release",
-		"5 rows/day from reset 09:30 Europe/Berlin 7/h from reset", "1 burst/s", "1 tokens/month from reset 24:00 Nowhere"} {
+		"5 rows/day from reset 09:30 Europe/Berlin 7/h from reset", "1 burst/s", "1 tokens/month from reset 24:00 Nowhere",
+		"0/0s from reset 00:00 X", "1/0s from reset 00:00 UTC"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
