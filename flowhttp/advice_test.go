@@ -187,7 +187,9 @@ func observeCounts(t *testing.T, seed uint64) {
 		defer mu.Unlock()
 		return r.IntN(n)
 	}
-	upTo := func(d time.Duration) time.Duration { return time.Duration(random(int(d))) }
+	upTo := func(d time.Duration) time.Duration {
+		return time.Duration(random(int(d/time.Microsecond))) * time.Microsecond
+	}
 
 	side := &exact{limit: 20, period: 10 * time.Second}
 	texts := []string{"1000/10s burst 6", "20/10s", "1000/10s from release burst 9", "20/10s from release"}

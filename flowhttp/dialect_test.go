@@ -3,6 +3,7 @@ package flowhttp
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ func TestDialects(t *testing.T) {
 		{"malformed", Standard, 200, []string{`RateLimit: "default";r=5;t=30,`}, "", Advice{}},
 		{"malformed policy", Standard, 200, []string{`RateLimit-Policy: "a";q=1;w=`, `RateLimit: "a";r=5;t=30`}, "", Advice{Quotas: []Quota{{Name: "a", Left: 5, Reset: 30 * time.Second}}}},
 		{"bad members", Standard, 200, []string{`RateLimit: "a";r=-1;t=30, "b";t=30, 7;r=1;t=1, ("c");r=1;t=1, "d";r=1.5;t=1, "e";r=1;t=2`}, "", Advice{Quotas: []Quota{{Name: "e", Left: 1, Reset: 2 * time.Second}}}},
-		{"for as long as can be", Standard, 200, []string{`RateLimit: "a";r=999999999999999;t=999999999999999`}, "", Advice{Quotas: []Quota{{Name: "a", Left: 999999999999999, Reset: 1<<63 - 1}}}},
+		{"for as long as can be", Standard, 200, []string{`RateLimit: "a";r=999999999999999;t=999999999999999`}, "", Advice{Quotas: []Quota{{Name: "a", Left: min(math.MaxInt, 999_999_999_999_999), Reset: 1<<63 - 1}}}},
 		{"Retry-After wins", Standard, 429, []string{"Retry-After: 3", `RateLimit: "a";r=0;t=30`}, "", Advice{Refused: true, Pause: 3 * time.Second}},
 		{"Retry-After of 0 wins", Standard, 429, []string{"Retry-After: 0", `RateLimit: "a";r=0;t=30`}, "", Advice{Refused: true}},
 		{"malformed Retry-After does not", Standard, 429, []string{"Retry-After: soon", `RateLimit: "a";r=0;t=30`}, "", Advice{Refused: true, Quotas: []Quota{{Name: "a", Reset: 30 * time.Second}}}},

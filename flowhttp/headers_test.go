@@ -36,8 +36,8 @@ func TestFields(t *testing.T) {
 			{limits: "6/min evenly", calls: 1, want: `"6/min evenly";r=0;t=10`, policy: `"6/min evenly";q=6;w=60`},
 			{limits: "9 tokens/min", calls: 1, want: `"9 tokens/min";r=9`, policy: `"9 tokens/min";q=9;qu="tokens";w=60`},
 			{limits: "burst 2", calls: 1, want: "", policy: `"burst 2";q=2;qu="concurrent-requests"`},
-			{limits: fmt.Sprintf("%d/day", math.MaxInt), calls: 1, want: fmt.Sprintf(`"%d/day";r=999999999999999;t=86400`, math.MaxInt),
-				policy: fmt.Sprintf(`"%d/day";q=999999999999999;w=86400`, math.MaxInt)},
+			{limits: fmt.Sprintf("%d/day", math.MaxInt), calls: 1, want: fmt.Sprintf(`"%d/day";r=%d;t=86400`, math.MaxInt, min(math.MaxInt-1, 999_999_999_999_999)),
+				policy: fmt.Sprintf(`"%d/day";q=%d;w=86400`, math.MaxInt, min(math.MaxInt, 999_999_999_999_999))},
 		} {
 			h := flowhttp.Handler(limited(t, c.limits), hello)
 			var last *http.Response

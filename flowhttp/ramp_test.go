@@ -278,10 +278,10 @@ func TestRampAtRandom(t *testing.T) {
 			for range 10 {
 				wg.Go(func() {
 					for range 8 {
-						time.Sleep(time.Duration(random(int(3 * time.Second))))
+						time.Sleep(time.Duration(random(3_000_000)) * time.Microsecond)
 						ctx, cancel := background, context.CancelFunc(func() {})
 						if random(3) == 0 {
-							ctx, cancel = context.WithTimeout(ctx, time.Duration(1+random(int(5*time.Second))))
+							ctx, cancel = context.WithTimeout(ctx, time.Duration(1+random(5_000_000))*time.Microsecond)
 						}
 						client.RoundTrip(request(t, ctx))
 						cancel()

@@ -102,7 +102,9 @@ func observeTokens(t *testing.T, seed uint64) (checked int) {
 		defer mu.Unlock()
 		return r.IntN(n)
 	}
-	upTo := func(d time.Duration) time.Duration { return time.Duration(random(int(d))) }
+	upTo := func(d time.Duration) time.Duration {
+		return time.Duration(random(int(d/time.Microsecond))) * time.Microsecond
+	}
 
 	side := &meter{limit: 600, period: 10 * time.Second, later: seed%2 == 0}
 	texts := []string{"100000 tokens/10s burst 6", "600 tokens/10s", "100000 tokens/10s from release burst 9", "1000/10s 2000 tokens/10s"}

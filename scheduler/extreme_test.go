@@ -35,7 +35,7 @@ func (c *spinClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 // overflow, and no timer may go off without end.
 func TestExtremes(t *testing.T) {
 	seed := seed(t)
-	weights := []int{1, 2, 1 << 31, 1 << 62, math.MaxInt - 1, math.MaxInt, math.MaxInt/2 + 1}
+	weights := []int{1, 2, math.MaxInt32, math.MaxInt / 2, math.MaxInt - 1, math.MaxInt, math.MaxInt/2 + 1}
 	pers := []time.Duration{maxPer / 50, maxPer / 7, maxPer, maxPer - 1}
 	durs := []time.Duration{1, -1, 0, time.Hour, math.MaxInt64, math.MinInt64, maxPer, 1 << 62}
 	for round := range 500 {

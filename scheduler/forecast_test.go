@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -381,7 +382,7 @@ func TestForecastBeforeTheHead(t *testing.T) {
 
 // A line of the largest weights: what is more than can be counted waits for ever.
 func TestForecastOfLargeWeights(t *testing.T) {
-	const most = 1<<63 - 1
+	const most = math.MaxInt
 	for _, length := range []int{2, lookAhead, lookAhead + 1} {
 		c := newTale(Limits{Windows: []Window{Per(most, time.Hour)}})
 		c.do([]string{"charge", "1"})

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,9 +16,9 @@ import (
 // Without a burst more permits can be in use than an int holds: each grant fits its window, and the window
 // soon forgets it. What is in use must then be neither negative nor nothing.
 
-const (
-	huge            = "9223372036854775807/ns"
-	hugeFromRelease = "9223372036854775807/ns from release"
+var (
+	huge            = strconv.Itoa(math.MaxInt) + "/ns"
+	hugeFromRelease = huge + " from release"
 )
 
 // hold takes permits of the given weights, each in a nanosecond of its own.
@@ -81,7 +82,7 @@ func TestUndoneWhileMoreIsInUseThanAnIntHolds(t *testing.T) {
 // A drain waits for all, also where their sum comes to what an int shows as 0.
 func TestDrainWhileMoreIsInUseThanAnIntHolds(t *testing.T) {
 	for _, weights := range [][]int{
-		{1 << 62, 1 << 62, 1 << 62, 1 << 62},
+		{math.MaxInt/2 + 1, math.MaxInt/2 + 1, math.MaxInt/2 + 1, math.MaxInt/2 + 1},
 		{math.MaxInt, math.MaxInt, 2},
 		{math.MaxInt, math.MaxInt, 1, 1},
 	} {
@@ -110,7 +111,7 @@ func TestDrainWhileMoreIsInUseThanAnIntHolds(t *testing.T) {
 // A window that counts from release charges all that is held, and what is released one by one.
 func TestFromReleaseWhileMoreIsInUseThanAnIntHolds(t *testing.T) {
 	control(t, huge, func(s *story) {
-		held := s.hold(math.MaxInt, math.MaxInt, 1<<62, 5)
+		held := s.hold(math.MaxInt, math.MaxInt, math.MaxInt/2+1, 5)
 		for _, text := range []string{hugeFromRelease, "9/h from release", "9/2h", "9/ns from release", hugeFromRelease} {
 			s.setLimits(text)
 			if got := s.Stats().Windows[0]; got.Used != math.MaxInt || got.Remaining != 0 {
@@ -127,7 +128,7 @@ func TestFromReleaseWhileMoreIsInUseThanAnIntHolds(t *testing.T) {
 			restored.Close()
 		}
 		time.Sleep(5 * time.Hour) // what was charged besides expires
-		for i, want := range []int{math.MaxInt, math.MaxInt, 1<<62 + 5, 5} {
+		for i, want := range []int{math.MaxInt, math.MaxInt, math.MaxInt/2 + 6, 5} {
 			s.wantInUse(want)
 			s.wantUsed(want)
 			held[i].Release()
@@ -156,12 +157,12 @@ func TestInUseOfAnySize(t *testing.T) {
 				case huge:
 					return true
 				default: // what is held must not be more than an int holds
-					return with.IsInt64()
+					return with.Cmp(big.NewInt(math.MaxInt)) <= 0
 				}
 			}
 			for step := range 60 {
 				time.Sleep(2 * time.Nanosecond) // no window remembers what is no longer held
-				n := []int{1, 2, 3, 1 << 61, 1 << 62, math.MaxInt - 1, math.MaxInt}[r.IntN(7)]
+				n := []int{1, 2, 3, math.MaxInt/4 + 1, math.MaxInt/2 + 1, math.MaxInt - 1, math.MaxInt}[r.IntN(7)]
 				switch k := r.IntN(10); {
 				case k < 5:
 					got, ok := s.TryAcquireN(n)
@@ -182,11 +183,11 @@ func TestInUseOfAnySize(t *testing.T) {
 					held[i].Release()
 					held = append(held[:i], held[i+1:]...)
 				case k == 9:
-					text = []string{huge, "burst 3", hugeFromRelease, huge + " burst 9223372036854775807"}[r.IntN(4)]
+					text = []string{huge, "burst 3", hugeFromRelease, huge + " burst " + strconv.Itoa(math.MaxInt)}[r.IntN(4)]
 					s.setLimits(text)
 				}
 				want := math.MaxInt
-				if sum.IsInt64() {
+				if sum.Cmp(big.NewInt(math.MaxInt)) < 0 {
 					want = int(sum.Int64())
 				}
 				if got := s.Stats().InUse; got != want {

@@ -521,7 +521,7 @@ type trial struct {
 func newTrial(t *testing.T, r *rand.Rand, far farSide, workers int) *trial {
 	x := &trial{
 		T: t, r: r, far: far,
-		window:    scheduler.Window{Permits: 1 << 40, Per: 1 << 50, From: scheduler.Instant(r.IntN(2))},
+		window:    scheduler.Window{Permits: 1 << 30, Per: 1 << 50, From: scheduler.Instant(r.IntN(2))},
 		workers:   make([]worker, workers),
 		heaviest:  1,
 		grants:    map[ticket.Number]time.Duration{},

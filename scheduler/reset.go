@@ -161,8 +161,8 @@ func (c *calendar) afterPeriods(m moment, n int) moment {
 		shortest = day - 3*time.Hour
 	default:
 		// Each day may have one period more than fit into 24 hours, and may itself be shorter.
-		perDay := int(day/c.per) + 1
-		return end.afterTimes(day-3*time.Hour, n/perDay)
+		perDay := int64(day/c.per) + 1
+		return end.afterTimes(day-3*time.Hour, int(int64(n)/perDay))
 	}
 	return end.afterTimes(shortest, n)
 }

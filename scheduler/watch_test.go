@@ -221,7 +221,7 @@ func TestWatchNeedsRoom(t *testing.T) {
 // More room than there can be is refused, and not tried.
 func TestWatchHasAMostRoom(t *testing.T) {
 	control(t, "burst 1", func(s *story) {
-		for _, room := range []int{131_073, 1 << 20, 1 << 56, math.MaxInt, 0, -1, math.MinInt} {
+		for _, room := range []int{131_073, 1 << 20, math.MaxInt/128 + 1, math.MaxInt, 0, -1, math.MinInt} {
 			func() {
 				defer func() {
 					if r := recover(); r != nil {

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -618,7 +619,7 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 // Whatever flows, titles and instants there are, the picture is XML and nothing panics.
 func FuzzSVG(f *testing.F) {
 	f.Add("web", "title", int64(0), int64(1e9), int64(5e9), uint8(3), 5)
-	f.Add("</text>", "\x00", int64(-1), int64(1<<62), int64(-1<<62), uint8(200), 1<<40)
+	f.Add("</text>", "\x00", int64(-1), int64(1<<62), int64(-1<<62), uint8(200), math.MaxInt)
 	f.Fuzz(func(t *testing.T, key, title string, a, b, c int64, kind uint8, weight int) {
 		var events []scheduler.Event
 		for i, at := range []int64{a, b, c, a} {

@@ -45,7 +45,7 @@ func TestSumBesideBigInt(t *testing.T) {
 			other, otherWant = s, new(big.Int).Set(want)
 		}
 		saturated := math.MaxInt
-		if want.IsInt64() {
+		if want.Cmp(big.NewInt(math.MaxInt)) < 0 {
 			saturated = int(want.Int64())
 		}
 		if value(s).Cmp(want) != 0 || s.Saturated() != saturated || s.IsZero() != (want.Sign() == 0) || s.Less(other) != (want.Cmp(otherWant) < 0) {

@@ -1,6 +1,7 @@
 package schedulertest
 
 import (
+	"cmp"
 	"container/heap"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func headOfLine(record, granted Record) []time.Time {
 		return headOfFlows(record, granted)
 	}
 	byNumber := slices.Clone(record)
-	slices.SortFunc(byNumber, func(a, b Ticket) int { return int(int64(a.Number) - int64(b.Number)) })
+	slices.SortFunc(byNumber, func(a, b Ticket) int { return cmp.Compare(a.Number, b.Number) })
 	head := make(map[uint64]time.Time, len(record))
 	var left time.Time
 	for _, t := range byNumber {
