@@ -141,9 +141,9 @@ func (o *slowCore) spaces(grants []*slowGrant, i int, t moment) (spaces []moment
 	sums := map[moment]int{}
 	o.counted(grants, i, t, func(at moment, n int) { sums[at] += n })
 	for _, at := range slices.Sorted(maps.Keys(sums)) {
-		parts := sums[at] * int(w.Per)
-		space := parts / w.Permits
-		if parts%w.Permits > 0 {
+		parts, permits := int64(sums[at])*int64(w.Per), int64(w.Permits)
+		space := parts / permits
+		if parts%permits > 0 {
 			space++
 		}
 		spaces = append(spaces, at+min(moment(space), moment(w.Per)))
