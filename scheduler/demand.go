@@ -118,15 +118,16 @@ func slowestOf(l Limits) map[Unit]*big.Rat {
 	return slowest
 }
 
-// longestTurn is that of the largest weight.
-var longestTurn = line.TurnOf(math.MaxInt)
+// longestTurn is that of the largest weight of a 64-bit machine, everywhere: a cost can be worth many more permits
+// than any weight.
+var longestTurn = line.Turn{Whole: math.MaxInt64}
 
 // turnOf returns the turn of so many permits, rounded down.
 func turnOf(permits *big.Rat) line.Turn {
 	parts := new(big.Int).Lsh(permits.Num(), 64)
 	parts.Quo(parts, permits.Denom())
 	whole := new(big.Int).Rsh(parts, 64)
-	if !whole.IsInt64() || whole.Int64() > math.MaxInt {
+	if !whole.IsInt64() {
 		return longestTurn
 	}
 	return line.Turn{Whole: whole.Uint64(), Part: parts.And(parts, new(big.Int).SetUint64(math.MaxUint64)).Uint64()}
@@ -137,7 +138,7 @@ func times(t line.Turn, n int) line.Turn {
 	carry, part := bits.Mul64(t.Part, uint64(n))
 	over, whole := bits.Mul64(t.Whole, uint64(n))
 	whole, more := bits.Add64(whole, carry, 0)
-	if over+more > 0 || whole >= math.MaxInt {
+	if over+more > 0 || whole >= math.MaxInt64 {
 		return longestTurn
 	}
 	return line.Turn{Whole: whole, Part: part}
