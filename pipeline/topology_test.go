@@ -180,7 +180,7 @@ const (
 func TestRandomTopologies(t *testing.T) {
 	runs := 400
 	if testing.Short() {
-		runs = 50
+		runs = 100
 	}
 	seed := rand.Uint64()
 	for i := range runs {

@@ -328,6 +328,9 @@ func TestHistoryBesideSlice(t *testing.T) {
 		{70_000, exactEntries * 4, 4, 60_000}, // a window that is coarse by itself
 	} {
 		t.Run(fmt.Sprintf("%d in %d by %d", c.permits, c.per, c.quantum), func(t *testing.T) {
+			if testing.Short() && c.ops > 50_000 {
+				t.Skip("it needs many operations until all has happened")
+			}
 			seed := rand.Uint64()
 			r := rand.New(rand.NewPCG(seed, 0))
 			h := newHistory(Per(c.permits, c.per))
@@ -572,6 +575,9 @@ func TestEmptiedAtTheEnds(t *testing.T) {
 // To take a charge back writes to few slots and looks at few, wherever it is. What else it does, it
 // does once for each entry that it drops.
 func TestRemoveTakesFewSteps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it copies the ring for each step that it counts")
+	}
 	const n = 40_000
 	order := rand.Perm(n)
 	for name, pick := range map[string]func(i int) int{

@@ -27,6 +27,10 @@ func sumOf(charges []settled, since moment) (sum int) {
 // Charges are corrected at random, up and down and to nothing, and the history is compared with a list of
 // what they are. In a coarse one a charge may count for a quantum longer.
 func TestInsertBesideList(t *testing.T) {
+	ops := 30_000
+	if testing.Short() {
+		ops = 3_000
+	}
 	for _, c := range []struct {
 		permits int
 		per     time.Duration
@@ -45,7 +49,7 @@ func TestInsertBesideList(t *testing.T) {
 			h.quantum = c.quantum
 			var charges []settled
 			now, opened, joined := moment(0), 0, 0
-			for op := range 30_000 {
+			for op := range ops {
 				switch k := r.IntN(10); {
 				case k < 4:
 					now += moment(r.IntN(int(c.per)/min(c.permits, 1_000)*3 + 2))

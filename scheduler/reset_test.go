@@ -36,7 +36,11 @@ func localMinutes(zone *time.Location, year int, yield func(t time.Time, shown i
 // A day is reset when local clocks first show the time of the reset or a later one. What is found by
 // looking at every minute of a year is found by calculation too, for days, months and parts of a day.
 func TestResetsBesideEveryMinute(t *testing.T) {
-	for _, z := range zonesForTests {
+	zones := zonesForTests
+	if testing.Short() {
+		zones = zones[:2]
+	}
+	for _, z := range zones {
 		zone, err := time.LoadLocation(z.name)
 		if err != nil {
 			t.Fatal(err)

@@ -133,7 +133,11 @@ func TestTraceAgainstPlainSums(t *testing.T) {
 		{Permits: 9, Per: 3 * time.Second, Unit: rows, From: scheduler.FromReset},
 		{Permits: 9, Per: time.Second, Unit: rows, Evenly: true},
 	}
-	for seed := range uint64(60) {
+	seeds := uint64(60)
+	if testing.Short() {
+		seeds = 10
+	}
+	for seed := range seeds {
 		random := rand.New(rand.NewPCG(seed, 0))
 		events := randomEvents(random, windows)
 		tl := New(scheduler.Limits{Windows: windows}, events)

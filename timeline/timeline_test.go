@@ -321,6 +321,9 @@ func TestIDsDiffer(t *testing.T) {
 
 // A picture does not grow with the number of tickets once they are too many to be drawn one by one.
 func TestLargeRunStaysSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it draws 200,000 tickets")
+	}
 	size := func(n int) int {
 		s := &story{}
 		for i := range n {

@@ -61,6 +61,9 @@ func TestBrokenLinks(t *testing.T) {
 
 // What the README and the guides show works.
 func TestDocuments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles and runs programs")
+	}
 	problems, blocks, err := Problems(root, documents(t)...)
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,9 @@ func heapInUse() int64 {
 
 // TestMemoryFollowsFlows: flows that came and went leave nothing behind, even while other tickets wait.
 func TestMemoryFollowsFlows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes hundreds of megabytes")
+	}
 	const many = 200_000
 	for name, weight := range map[string]func(int) int{
 		"equal weights":     func(int) int { return 1 },
