@@ -97,7 +97,10 @@ func TestSmallScope(t *testing.T) {
 	}
 	for _, s := range scopes {
 		for _, l := range s.limits {
-			tryAll(t, length-s.shorter, s.ops, func() *twin { return newTwin(l, unlimited, false, false, twinFlows) })
+			t.Run(l.String(), func(t *testing.T) {
+				t.Parallel()
+				tryAll(t, length-s.shorter, s.ops, func() *twin { return newTwin(l, unlimited, false, false, twinFlows) })
+			})
 		}
 	}
 }
