@@ -90,7 +90,7 @@ func (s *scanner) take(b byte) bool {
 	return true
 }
 
-func (s *scanner) skip(any string) { s.rest = strings.TrimLeft(s.rest, any) }
+func (s *scanner) skip(cut string) { s.rest = strings.TrimLeft(s.rest, cut) }
 
 // run takes the longest prefix of bytes that the function accepts.
 func (s *scanner) run(accepts func(byte) bool) string {
