@@ -41,6 +41,7 @@ type core struct {
 	line     line.Lines
 	thinning bool // some tickets in line will be sent away
 	granted  uint64
+	totals   totals
 	underway underway
 	foreseen foreseen
 
@@ -164,6 +165,7 @@ func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 	if p.Row != 0 {
 		c.stopWaiting(p)
 	}
+	c.totals.grant(since.until(c.now))
 	c.charge(p)
 	return p, f, since
 }
@@ -398,6 +400,7 @@ func (c *core) join(p *line.Place, r *request) {
 
 // leave takes a waiting ticket out of the line of its flow.
 func (c *core) leave(p *line.Place, f *line.Flow) {
+	c.totals.givenUp++
 	c.line.Remove(p, f)
 	if p.Row != 0 {
 		c.stopWaiting(p)
@@ -407,6 +410,10 @@ func (c *core) leave(p *line.Place, f *line.Flow) {
 
 // release gives back what the ticket at p holds.
 func (c *core) release(p *line.Place) {
+	c.totals.released++
+	if c.totals.holds {
+		c.totals.held.add(moment(p.At).until(c.now))
+	}
 	c.burst.release(c.now, p.Weight)
 	if c.countsReleases {
 		d := c.demandOf(p)
@@ -429,6 +436,7 @@ func (c *core) undo(p *line.Place) {
 		}
 	}
 	c.granted--
+	c.totals.undone++
 	c.finish(p)
 }
 

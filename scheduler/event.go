@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/flowguard-go/flowguard/ticket"
@@ -86,4 +87,35 @@ func (e Event) String() string {
 		text += fmt.Sprintf(": %v", e.Err)
 	}
 	return text
+}
+
+// LogValue returns the event as a group of attributes for [log/slog]: its kind, when it was decided, and what
+// is set of the rest, such as
+//
+//	event.kind=granted event.at=2026-01-02T15:04:05.000Z event.ticket=7 event.weight=1 event.wait=2s
+//
+// Durations and times keep their types, and costs are a group with a member for each unit.
+func (e Event) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("kind", e.Kind.String()), slog.Time("at", e.At)}
+	add := func(set bool, a slog.Attr) {
+		if set {
+			attrs = append(attrs, a)
+		}
+	}
+	costs := make([]any, 0, len(e.Costs))
+	for _, c := range e.Costs {
+		costs = append(costs, slog.Int(c.Unit, c.Amount))
+	}
+	add(e.Number > 0, slog.Uint64("ticket", uint64(e.Number)))
+	add(e.Flow != "", slog.String("flow", e.Flow))
+	add(e.Weight != 0 && e.Kind != EventObserved, slog.Int("weight", e.Weight))
+	add(e.Kind == EventObserved, slog.Int("left", e.Weight))
+	add(len(costs) > 0, slog.Group("costs", costs...))
+	add(e.Kind == EventGranted, slog.Duration("wait", e.Wait))
+	add(e.Window != Window{}, slog.String("window", e.Window.String()))
+	add(e.Kind == EventLimits, slog.String("limits", e.Limits.String()))
+	add(!e.Until.IsZero(), slog.Time("until", e.Until))
+	add(e.Err != nil, slog.Any("error", e.Err))
+	add(e.Missed > 0, slog.Uint64("missed", e.Missed))
+	return slog.GroupValue(attrs...)
 }

@@ -61,8 +61,8 @@ func (h *Handle) releaseNow(p *line.Place, n uint64) bool {
 		return false
 	}
 	defer h.box.giveBack(st)
-	// Else reading the clock would change nothing.
-	if st.core.line.Len() > 0 && !st.timeless() || st.core.countsReleases || st.watched {
+	// Else reading the clock would change nothing. Where somebody waits it tells for how long.
+	if st.core.line.Len() > 0 || st.core.countsReleases || st.watched || st.core.totals.holds {
 		st.catchUp()
 	}
 	st.release(p, n, h.flow)

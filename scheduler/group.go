@@ -111,14 +111,18 @@ func (g *Group) join(j *job, weight int, costs []ticket.Cost) error {
 	case j.do == nil:
 		return errNilFunc("Group.Go")
 	case g.h.invalid != nil:
-		return g.h.invalid
+		return g.h.shared.refused.refuse(g.h.invalid)
 	case g.ctx.Err() != nil:
 		return errGivenUp
 	}
 	list := listOf(costs)
 	defer list.Recycle()
-	return g.h.tell(&message{verb: verbEnqueueMember, member: &j.member, members: &g.waiting,
+	a, ok := g.h.ask(&message{verb: verbEnqueueMember, member: &j.member, members: &g.waiting,
 		request: request{weight: weight, deadline: never, costs: list}})
+	if !ok {
+		return g.h.shared.refused.refuse(ErrClosed)
+	}
+	return a.err
 }
 
 // Wait waits until every job has ended or been withdrawn, and returns the first error. If there was

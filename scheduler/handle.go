@@ -64,10 +64,10 @@ func listOf(costs []ticket.Cost) *line.CostList {
 // acquire is AcquireN; costs may be nil.
 func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) (t ticket.Ticket, err error) {
 	if ctx.Err() != nil {
-		return t, gaveUp(ctx)
+		return t, h.shared.refused.refuse(gaveUp(ctx))
 	}
 	if h.invalid != nil {
-		return t, h.invalid
+		return t, h.shared.refused.refuse(h.invalid)
 	}
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
 	if d, ok := ctx.Deadline(); ok {
@@ -86,7 +86,7 @@ func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) 
 		h.shareContext(ctx)
 	case outcomeUnanswered:
 		if p = h.acquireByMessage(&r); p == nil {
-			return t, ErrClosed
+			return t, h.shared.refused.refuse(ErrClosed)
 		}
 	}
 	select {
@@ -160,6 +160,7 @@ func (h *Handle) TryAcquireN(weight int, costs ...ticket.Cost) (t ticket.Ticket,
 // try is TryAcquireN; costs may be nil.
 func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool) {
 	if h.invalid != nil {
+		h.shared.refused.refuse(h.invalid)
 		return t, false
 	}
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
@@ -172,6 +173,7 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 	}
 	p := h.shared.place()
 	if !h.box.send(&message{verb: verbTry, place: p, request: r}) {
+		h.shared.refused.refuse(ErrClosed)
 		return t, false
 	}
 	t, err := h.issue(p, <-p.Ready())
@@ -181,7 +183,7 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 // Enqueue is [Scheduler.Enqueue].
 func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	if h.invalid != nil {
-		return t, h.invalid
+		return t, h.shared.refused.refuse(h.invalid)
 	}
 	list := listOf(costs)
 	defer list.Recycle()
@@ -189,7 +191,7 @@ func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err
 	a, ok := h.ask(&message{verb: verbEnqueue, place: p, request: request{weight: weight, deadline: never, costs: list}})
 	switch {
 	case !ok:
-		return t, ErrClosed
+		return t, h.shared.refused.refuse(ErrClosed)
 	case a.err != nil:
 		return t, a.err
 	}

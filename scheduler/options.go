@@ -17,6 +17,7 @@ type config struct {
 	clock       Clock
 	maxQueue    int
 	nonBlocking bool
+	countsHeld  bool
 	subscribers []subscriber
 	keepsState  bool // the owner lends nothing; for tests, which must pass either way
 }
@@ -66,6 +67,16 @@ func WithMaxQueue(n int) Option {
 			return &InvalidError{"the length of WithMaxQueue", n, "0 or more"}
 		}
 		cfg.maxQueue = n
+		return nil
+	})
+}
+
+// WithHeldTime makes [Stats] count for how long tickets are held, in Totals.Held. Without it the scheduler
+// does not read the clock when a permit is given back and nobody waits, which saves about a third of
+// the time that an Acquire and a Release take.
+func WithHeldTime() Option {
+	return optionFunc(func(cfg *config) error {
+		cfg.countsHeld = true
 		return nil
 	})
 }

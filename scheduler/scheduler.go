@@ -46,6 +46,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 		box.send(&message{verb: verbClose})
 	}, box)
 	st := newState(sh, limits, cfg.maxQueue, cfg.nonBlocking)
+	st.core.totals.holds = cfg.countsHeld
 	for _, sub := range cfg.subscribers {
 		st.subscribe(sub)
 	}

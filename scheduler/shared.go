@@ -17,6 +17,8 @@ type shared struct {
 
 	limits atomic.Pointer[Limits] // what they point to is never changed
 
+	refused earlyRefusals
+
 	answers sync.Pool // of chan answer, empty
 	places  sync.Pool // of idle *line.Place with Reused set
 }

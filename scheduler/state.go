@@ -32,7 +32,7 @@ func newState(sh *shared, l Limits, maxQueue int, nonBlocking bool) *state {
 }
 
 // timeless reports whether it makes no difference what time it is.
-func (st *state) timeless() bool { return st.core.timeless && !st.watched }
+func (st *state) timeless() bool { return st.core.timeless && !st.watched && !st.core.totals.holds }
 
 // catchUp brings the state to the present.
 func (st *state) catchUp() {
@@ -112,6 +112,7 @@ func (st *state) admit(v verdict, p *line.Place, r *request, err error) {
 			st.note(EventEnqueued, p, r.flow, nil)
 		}
 	case verdictRefused:
+		st.core.totals.refused[reasonOf(err)]++
 		if st.watched {
 			st.noteRefusal(r, err)
 		}
@@ -289,6 +290,7 @@ func (st *state) stats() Stats {
 		Granted: c.granted,
 		Paused:  c.pause.paused(c.now),
 		Windows: make([]WindowStats, len(c.windows)),
+		Totals:  c.totals.public(c.line.Issued(), c.granted, &st.refused),
 	}
 	if s.Paused && !c.pause.halted {
 		s.Resumes = st.timeOf(c.pause.until)

@@ -11,7 +11,8 @@ import (
 // to JSON and back. In JSON a time that is zero is left out, and a window is a text:
 //
 //	{"waiting":1, "flows":1, "in_use":2, "granted":7, "paused":false,
-//	 "next_wake":"2026-01-02T15:04:05Z", "windows":[{"window":"3/2s", "used":3, "remaining":0}]}
+//	 "next_wake":"2026-01-02T15:04:05Z", "windows":[{"window":"3/2s", "used":3, "remaining":0}],
+//	 "totals":{"enqueued":8, "released":5, …}}
 type Stats struct {
 	Waiting  int           `json:"waiting"`            // tickets in line
 	Flows    int           `json:"flows"`              // flows with a ticket in line; see Scheduler.Flow
@@ -21,6 +22,7 @@ type Stats struct {
 	Resumes  time.Time     `json:"resumes,omitzero"`   // when the pause ends by itself; zero if it does not
 	NextWake time.Time     `json:"next_wake,omitzero"` // when the owner will next act by itself; zero if no ticket waits, or a permit must first be released
 	Windows  []WindowStats `json:"windows"`            // in the order of Limits.Windows
+	Totals   Totals        `json:"totals"`             // what became of all tickets so far
 }
 
 // WindowStats says how full a window is. In JSON it is an object:

@@ -25,11 +25,11 @@ func TestStatsAsJSON(t *testing.T) {
 		want string
 	}{
 		{"new", func() {}, `{"waiting":0,"flows":0,"in_use":0,"granted":0,"paused":false,` +
-			`"windows":[{"window":"3/2s","used":0,"remaining":3},{"window":"9/day from release","used":0,"remaining":9}]}`},
+			`"windows":[{"window":"3/2s","used":0,"remaining":3},{"window":"9/day from release","used":0,"remaining":9}],"totals":{"enqueued":0,"released":0,"given_up":0,"undone":0,"refused":{},"waited":0}}`},
 		{"one waits", func() { s.TryAcquireN(2); s.Flow("a", 1).Enqueue(2) }, `{"waiting":1,"flows":1,"in_use":2,"granted":1,"paused":false,"next_wake":"1970-01-01T00:00:02Z",` +
-			`"windows":[{"window":"3/2s","used":2,"remaining":1,"next_free":"1970-01-01T00:00:02Z"},{"window":"9/day from release","used":2,"remaining":7}]}`},
+			`"windows":[{"window":"3/2s","used":2,"remaining":1,"next_free":"1970-01-01T00:00:02Z"},{"window":"9/day from release","used":2,"remaining":7}],"totals":{"enqueued":2,"released":0,"given_up":0,"undone":0,"refused":{},"waited":0,"waits":[1]}}`},
 		{"paused", func() { s.PauseFor(time.Hour) }, `{"waiting":1,"flows":1,"in_use":2,"granted":1,"paused":true,"resumes":"1970-01-01T01:00:00Z","next_wake":"1970-01-01T01:00:00Z",` +
-			`"windows":[{"window":"3/2s","used":2,"remaining":1,"next_free":"1970-01-01T00:00:02Z"},{"window":"9/day from release","used":2,"remaining":7}]}`},
+			`"windows":[{"window":"3/2s","used":2,"remaining":1,"next_free":"1970-01-01T00:00:02Z"},{"window":"9/day from release","used":2,"remaining":7}],"totals":{"enqueued":2,"released":0,"given_up":0,"undone":0,"refused":{},"waited":0,"waits":[1]}}`},
 	} {
 		c.do()
 		before := s.Stats()

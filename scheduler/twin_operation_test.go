@@ -158,6 +158,7 @@ func (w *twin) arrive(v verb, n newcomer) error {
 		w.expect(EventEnqueued, t)
 	} else {
 		w.expect(EventRefused, nil)
+		w.refused(v, want)
 		w.events[len(w.events)-1].costs = fmt.Sprint(costs)
 	}
 	err := w.subject.take(t, weight, costs, deadline, w.ends[t.id/3%2])
@@ -532,6 +533,7 @@ func (o opRestart) do(w *twin) error {
 		return err
 	}
 	w.subject, w.oracle, w.tickets = s, w.oracle.restarted(o.down), nil
+	w.totals, w.waits, w.held = Totals{}, nil, nil
 	w.begin()
 	return w.pump()
 }

@@ -41,6 +41,7 @@ func newSubject(l Limits, epoch time.Time, maxQueue int, nonBlocking, lends bool
 	s := &subject{lends: lends, clock: subjectClock{epoch: epoch}}
 	s.parts = newParts(l, &s.clock)
 	s.state.core.maxQueue, s.state.core.nonBlocking = maxQueue, nonBlocking
+	s.state.core.totals.holds = maxQueue%2 == 0 // either way with and without watchers
 	return s
 }
 
@@ -225,6 +226,7 @@ func (s *subject) restarted(began, down moment) (*subject, []byte, error) {
 
 func (s *subject) now() moment         { return s.state.core.now }
 func (s *subject) stats() Stats        { return s.state.stats() }
+func (s *subject) holds() bool         { return s.state.core.totals.holds }
 func (s *subject) finished() bool      { return s.state.core.finished() }
 func (s *subject) used(window int) int { return s.state.core.windows[window].used() }
 func (s *subject) remaining(window int) int {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -28,21 +29,25 @@ type twin struct {
 	deaf    bool             // no watcher is told the events
 
 	tickets []*twinTicket
+	totals  Totals
+	waits   []moment         // of all grants
+	held    []moment         // of all that were released
 	events  []twinEvent      // that the operation should have made
 	told    *strings.Builder // the story so far; nil if no test prints it
 }
 
 // twinTicket is a ticket as its caller sees it.
 type twinTicket struct {
-	id     int
-	verb   verb
-	place  *line.Place
-	number uint64
-	flow   *line.Flow
-	with   *sharedContext // that it belongs to
-	since  moment
-	state  line.State
-	told   bool // the caller has received the grant
+	id      int
+	verb    verb
+	place   *line.Place
+	number  uint64
+	flow    *line.Flow
+	with    *sharedContext // that it belongs to
+	since   moment
+	granted moment
+	state   line.State
+	told    bool // the caller has received the grant
 }
 
 func newTwin(l Limits, maxQueue int, nonBlocking, lends bool, flows []line.Flow) *twin {
@@ -122,6 +127,20 @@ func (w *twin) expect(what EventKind, t *twinTicket) {
 		e.wait = w.oracle.now - t.since
 	}
 	w.events = append(w.events, e)
+	switch what {
+	case EventEnqueued:
+		w.totals.Enqueued++
+	case EventGranted:
+		w.waits = append(w.waits, e.wait)
+		t.granted = w.oracle.now
+	case EventReleased:
+		w.totals.Released++
+		w.held = append(w.held, w.oracle.now-t.granted)
+	case EventGivenUp:
+		w.totals.GivenUp++
+	case EventUndone:
+		w.totals.Undone++
+	}
 }
 
 // twinEvent is an event as the oracle knows it.
@@ -205,7 +224,9 @@ func sameRefusal(got error, want refusal, wait time.Duration) error {
 // compare looks at everything that can be seen from outside.
 func (w *twin) compare(look int) error {
 	o := w.oracle
-	if got, want := w.subject.stats(), o.stats(); !reflect.DeepEqual(got, want) {
+	want := o.stats()
+	want.Totals = w.wantTotals()
+	if got := w.subject.stats(); !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("stats at %d\n got %+v\nwant %+v", o.now, got, want)
 	}
 	for _, t := range w.tickets {
@@ -245,6 +266,49 @@ func (w *twin) compare(look int) error {
 		return fmt.Errorf("finished is %v, want %v", got, want)
 	}
 	return nil
+}
+
+// wantTotals returns what Stats must count by now.
+func (w *twin) wantTotals() Totals {
+	t := w.totals
+	var nanoseconds big.Int
+	if len(w.waits) > 0 {
+		t.Waits = []uint64{0}
+	}
+	for _, wait := range w.waits {
+		bits := 0
+		for limit := moment(1); limit <= wait; limit *= 2 {
+			bits++
+		}
+		for len(t.Waits) <= bits {
+			t.Waits = append(t.Waits, 0)
+		}
+		t.Waits[bits]++
+		nanoseconds.Add(&nanoseconds, big.NewInt(int64(wait)))
+	}
+	t.Waited = seconds(&nanoseconds)
+	nanoseconds.SetInt64(0)
+	for _, held := range w.held {
+		nanoseconds.Add(&nanoseconds, big.NewInt(int64(held)))
+	}
+	if w.subject.holds() {
+		t.Held = seconds(&nanoseconds)
+	}
+	return t
+}
+
+func seconds(nanoseconds *big.Int) float64 {
+	f, _ := new(big.Float).SetInt(nanoseconds).Float64()
+	return f / 1e9
+}
+
+// refused notes that a ticket was refused; a try says nothing else than that there was no permit.
+func (w *twin) refused(v verb, why refusal) {
+	r := &w.totals.Refused
+	if v == verbTry {
+		why = noPermit
+	}
+	*map[refusal]*uint64{invalid: &r.Invalid, tooLarge: &r.TooLarge, closed: &r.Closed, noPermit: &r.NoPermit, queueFull: &r.QueueFull, tooLate: &r.Deadline}[why]++
 }
 
 // restart restores a snapshot to a new scheduler, which must then remember the same at any later

@@ -186,6 +186,9 @@ func (l *Lines) Issue(p *Place, weight int) {
 	p.Number, p.Weight = l.issued, weight
 }
 
+// Issued returns how many tickets were given a number.
+func (l *Lines) Issued() uint64 { return l.issued }
+
 // Push puts an idle place at the tail of its flow's line and gives it the next number. A ticket that names
 // units has its row in Costs already.
 func (l *Lines) Push(p *Place, weight int, f *Flow) {

@@ -1,0 +1,201 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// Totals counts what became of all tickets since [New]. The owner counts, so nothing is lost, unlike with
+// a [Watcher] that does not keep up. A total never falls. A snapshot does not hold them: a restored scheduler
+// begins with 0.
+//
+// At any time Enqueued is the sum of Stats.Granted, Undone, GivenUp and Stats.Waiting.
+//
+// In JSON it is an object with the names of the fields in lower case, such as
+//
+//	{"enqueued":9, "released":5, "given_up":1, "undone":0, "refused":{"no_permit":2}, "waited":1.5, "waits":[3,0,4]}
+type Totals struct {
+	Enqueued uint64 `json:"enqueued"` // tickets that were accepted, also those that were granted at once
+	Released uint64 `json:"released"` // tickets whose permits were given back; after Close none is counted
+	GivenUp  uint64 `json:"given_up"` // tickets that left the line without a grant: the context ended, Cancel, SetLimits, Close
+	Undone   uint64 `json:"undone"`   // grants that were taken back because the caller had gone
+
+	Refused Refusals `json:"refused"` // tickets that were not accepted
+
+	// Waited is the time in seconds that granted tickets waited in line, all together. Those that
+	// wait now, and those that gave up, are not in it.
+	Waited float64 `json:"waited"`
+
+	// Held is the time in seconds for which released tickets were held, all together. It is 0
+	// without the option [WithHeldTime].
+	Held float64 `json:"held,omitzero"`
+
+	// Waits counts the granted tickets, also those undone since, by how long they waited. Waits[0] counts
+	// those that did not wait, and Waits[i] those that waited at least 2^(i-1) nanoseconds and less
+	// than 2^i. So Waits[30] is for waits from 0.54 to 1.07 seconds. It ends with the longest wait so
+	// far, and is empty before the first grant.
+	Waits []uint64 `json:"waits,omitempty"`
+}
+
+// Refusals counts tickets that were not accepted, by the reason.
+type Refusals struct {
+	Canceled  uint64 `json:"canceled,omitzero"`          // the context had been canceled before the call
+	Deadline  uint64 `json:"deadline_exceeded,omitzero"` // the context's deadline had passed, or came before the earliest possible grant
+	Invalid   uint64 `json:"invalid,omitzero"`           // a weight, a cost or a share that cannot be
+	TooLarge  uint64 `json:"too_large,omitzero"`         // above what a limit can ever hold
+	QueueFull uint64 `json:"queue_full,omitzero"`        // the line was full
+	NoPermit  uint64 `json:"no_permit,omitzero"`         // a try, or a call of a NonBlocking scheduler, for which there was no permit; a try gives no other reason
+	Closed    uint64 `json:"closed,omitzero"`            // the scheduler was closed or draining
+}
+
+// All returns the counts with their names in JSON, such as "queue_full", in the order of the fields. Those that
+// are 0 are there too.
+func (r Refusals) All() iter.Seq2[string, uint64] {
+	return func(yield func(string, uint64) bool) {
+		for reason, n := range r.list() {
+			if !yield(refusalNames[reason], n) {
+				return
+			}
+		}
+	}
+}
+
+// Sum returns the number of all refusals.
+func (r Refusals) Sum() (n uint64) {
+	for _, one := range r.list() {
+		n += one
+	}
+	return n
+}
+
+func (r *Refusals) list() [reasons]uint64 {
+	return [reasons]uint64{r.Canceled, r.Deadline, r.Invalid, r.TooLarge, r.QueueFull, r.NoPermit, r.Closed}
+}
+
+// reason says why a ticket was refused. The order is that of the fields of Refusals.
+type reason uint8
+
+const (
+	reasonCanceled reason = iota
+	reasonDeadline
+	reasonInvalid
+	reasonTooLarge
+	reasonQueueFull
+	reasonNoPermit
+	reasonClosed
+	reasons = iota
+)
+
+var refusalNames = [reasons]string{"canceled", "deadline_exceeded", "invalid", "too_large", "queue_full", "no_permit", "closed"}
+
+// reasonOf finds out why the error refuses a ticket.
+func reasonOf(err error) reason {
+	switch err {
+	case ErrNoPermit:
+		return reasonNoPermit
+	case ErrClosed:
+		return reasonClosed
+	}
+	switch err.(type) {
+	case *NoPermitError:
+		return reasonNoPermit
+	case *QueueFullError:
+		return reasonQueueFull
+	case *DeadlineError:
+		return reasonDeadline
+	case *TooLargeError:
+		return reasonTooLarge
+	case *InvalidError:
+		return reasonInvalid
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return reasonDeadline
+	}
+	return reasonCanceled
+}
+
+// totals is what the core counts of Totals. The rest follows from what it knows anyway.
+type totals struct {
+	released, givenUp, undone uint64
+	refused                   [reasons]uint64
+	waited, held              duration
+	waits                     *[durationBits + 1]uint64 // by the bits of the wait; nil: nobody has waited
+	holds                     bool                      // held is counted
+}
+
+// durationBits is how many bits a wait can have.
+const durationBits = 63
+
+// grant counts a ticket that was in line for so long.
+func (t *totals) grant(wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	if t.waits == nil {
+		t.waits = new([durationBits + 1]uint64)
+	}
+	t.waits[bits.Len64(uint64(wait))]++
+	t.waited.add(wait)
+}
+
+// public returns the totals, given what else there is to know.
+func (t *totals) public(enqueued, granted uint64, early *earlyRefusals) Totals {
+	refused := t.refused
+	for i := range early {
+		refused[i] += early[i].Load()
+	}
+	return Totals{
+		Enqueued: enqueued, Released: t.released, GivenUp: t.givenUp, Undone: t.undone,
+		Refused: Refusals{refused[0], refused[1], refused[2], refused[3], refused[4], refused[5], refused[6]},
+		Waited:  t.waited.seconds(), Held: t.held.seconds(),
+		Waits: t.histogram(granted + t.undone),
+	}
+}
+
+// histogram returns what Totals.Waits says where so many tickets were granted.
+func (t *totals) histogram(granted uint64) (waits []uint64) {
+	if granted == 0 {
+		return nil
+	}
+	waits = []uint64{granted}
+	if t.waits == nil {
+		return waits
+	}
+	for i, n := range t.waits {
+		if n == 0 {
+			continue
+		}
+		for len(waits) <= i {
+			waits = append(waits, 0)
+		}
+		waits[i] = n
+		waits[0] -= n
+	}
+	return waits
+}
+
+// duration is a sum of durations. Many who wait together wait for longer than a Duration holds.
+type duration struct{ high, low uint64 }
+
+func (s *duration) add(d time.Duration) {
+	var carry uint64
+	s.low, carry = bits.Add64(s.low, uint64(d), 0)
+	s.high += carry
+}
+
+func (s duration) seconds() float64 {
+	return (float64(s.high)*(1<<64) + float64(s.low)) / float64(time.Second)
+}
+
+// earlyRefusals counts what was refused without the state. Any goroutine may use it.
+type earlyRefusals [reasons]atomic.Uint64
+
+// refuse counts a refusal and returns its error.
+func (r *earlyRefusals) refuse(err error) error {
+	r[reasonOf(err)].Add(1)
+	return err
+}
