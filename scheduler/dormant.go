@@ -143,7 +143,7 @@ func (c *core) idle() bool { return c.line.Len() == 0 && c.burst.held.IsZero() }
 
 // canSleep reports whether all that must be kept of the key has a place in its cell.
 func (l *liveCore) canSleep() bool {
-	if l.own || !l.idle() || l.thinning || l.pause.paused(l.now) {
+	if l.own || !l.idle() || l.thinning || l.underway.counting || l.pause.paused(l.now) {
 		return false
 	}
 	for i := range l.windows {

@@ -26,7 +26,7 @@ type seat struct {
 	latest moment // the time, which stands still while the clock is behind
 	issued uint64 // tickets of all keys have different numbers, because they share places
 
-	warm     [32]*cell // their keys were open lately, and may sleep when others have been
+	warm     [8]*cell // their keys were open lately, and may sleep when others have been
 	warmNext int
 
 	unfinished map[*cell][]*chore
