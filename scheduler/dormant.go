@@ -132,7 +132,8 @@ func (c *cell) sleep() *liveCore {
 	t.released, t.refused[reasonNoPermit] = 0, 0
 	c.rest = nil
 	if t != (totals{}) {
-		c.rest = &t
+		rest := t
+		c.rest = &rest
 	}
 	c.live = nil
 	return l

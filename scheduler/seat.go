@@ -192,12 +192,12 @@ func (s *seat) cool(c *cell) {
 	}
 }
 
-func (s *seat) request(r *inside.Request) request {
+func (s *seat) request(r inside.Request) request {
 	return request{weight: r.Weight, deadline: moment(r.Deadline), costs: r.Costs}
 }
 
 // Try grants a ticket if it need not wait, and returns its place; else nil.
-func (s *seat) Try(r *inside.Request) *line.Place {
+func (s *seat) Try(r inside.Request) *line.Place {
 	q := s.request(r)
 	if s.core.takes(&q) {
 		return s.grantNow(&q)
@@ -209,12 +209,12 @@ func (s *seat) Try(r *inside.Request) *line.Place {
 
 // Acquire grants a ticket, puts it in line, or returns why it is refused. It returns the place of the
 // ticket, or nil if the decision takes long.
-func (s *seat) Acquire(r *inside.Request) (p *line.Place, granted bool, err error) {
+func (s *seat) Acquire(r inside.Request) (p *line.Place, granted bool, err error) {
 	q := s.request(r)
 	if s.core.takes(&q) {
 		return s.grantNow(&q), true, nil
 	}
-	if s.core.takesLong(&q) {
+	if s.core.takesLong(callAcquire, &q) {
 		return nil, false, nil
 	}
 	v, err := s.core.decideToWait(callAcquire, &q)
@@ -226,7 +226,7 @@ func (s *seat) Acquire(r *inside.Request) (p *line.Place, granted bool, err erro
 }
 
 // Arrive decides about a ticket whose caller waits at the place: it is told, unless it is refused.
-func (s *seat) Arrive(p *line.Place, r *inside.Request, enqueued bool) error {
+func (s *seat) Arrive(p *line.Place, r inside.Request, enqueued bool) error {
 	q := s.request(r)
 	k := callAcquire
 	if enqueued {
@@ -274,7 +274,7 @@ func (s *seat) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 }
 
 // Wait returns how long a ticket taken now would wait.
-func (s *seat) Wait(r *inside.Request) time.Duration {
+func (s *seat) Wait(r inside.Request) time.Duration {
 	q := s.request(r)
 	return s.core.wait(&q)
 }
