@@ -38,8 +38,9 @@ func (s *Set[K]) TryAcquireN(k K, weight int, costs ...ticket.Cost) (ticket.Tick
 func (s *Set[K]) Enqueue(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	list := listOf(costs)
 	defer list.Recycle()
-	b, p := s.box(k), line.NewPlace()
-	m := &message[K]{verb: verbEnqueue, key: k, place: p, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
+	b, hash := s.box(k)
+	p := line.NewPlace()
+	m := &message[K]{verb: verbEnqueue, hash: hash, key: k, place: p, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
 	err = s.withLimits(k, func(l *scheduler.Limits) error {
 		m.limits = l
 		a, ok := b.ask(m)
@@ -101,13 +102,13 @@ func costsOf(list *line.CostList) (costs []ticket.Cost) {
 
 // try is TryAcquireN; costs may be nil.
 func (s *Set[K]) try(k K, weight int, costs *line.CostList) (t ticket.Ticket, ok bool) {
-	b := s.box(k)
+	b, hash := s.box(k)
 	r := inside.Request{Weight: weight, Deadline: inside.Never, Costs: costs}
-	e, p, err := b.try(k, nil, &r)
+	e, p, err := b.try(hash, k, nil, r)
 	if err == errUnknown {
 		var l *scheduler.Limits
 		if l, err = s.limitsOf(k); err == nil {
-			e, p, err = b.try(k, l, &r)
+			e, p, err = b.try(hash, k, l, r)
 		}
 	}
 	switch {
@@ -122,7 +123,7 @@ func (s *Set[K]) try(k K, weight int, costs *line.CostList) (t ticket.Ticket, ok
 
 // acquire is AcquireN; costs may be nil.
 func (s *Set[K]) acquire(ctx context.Context, k K, weight int, costs *line.CostList) (t ticket.Ticket, err error) {
-	b := s.box(k)
+	b, hash := s.box(k)
 	if ctx.Err() != nil {
 		return t, b.GaveUp(ctx)
 	}
@@ -132,7 +133,7 @@ func (s *Set[K]) acquire(ctx context.Context, k K, weight int, costs *line.CostL
 	}
 	var l *scheduler.Limits
 	for {
-		t, err = b.acquire(ctx, k, l, &r)
+		t, err = b.acquire(ctx, hash, k, l, r)
 		switch err {
 		case errUnknown:
 			if l, err = s.limitsOf(k); err != nil {
@@ -150,8 +151,8 @@ func (s *Set[K]) acquire(ctx context.Context, k K, weight int, costs *line.CostL
 }
 
 // acquire waits for a ticket of the key.
-func (b *box[K]) acquire(ctx context.Context, k K, l *scheduler.Limits, r *inside.Request) (t ticket.Ticket, err error) {
-	e, p, granted, err := b.acquireNow(k, l, r)
+func (b *box[K]) acquire(ctx context.Context, hash uint64, k K, l *scheduler.Limits, r inside.Request) (t ticket.Ticket, err error) {
+	e, p, granted, err := b.acquireNow(hash, k, l, r)
 	switch {
 	case granted:
 		(*line.Handle)(&t).Grant(e, p)
@@ -159,29 +160,29 @@ func (b *box[K]) acquire(ctx context.Context, k K, l *scheduler.Limits, r *insid
 	case err != nil:
 		return t, err
 	case p == nil:
-		return b.acquireByMessage(ctx, k, l, r)
+		return b.acquireByMessage(ctx, hash, k, l, r)
 	}
-	return b.wait(ctx, k, e, p)
+	return b.wait(ctx, hash, k, e, p)
 }
 
 // wait waits for what becomes of the ticket at p, which is in line. It is not inlined, so that the entry is on the
 // heap only where a call waits.
 //
 //go:noinline
-func (b *box[K]) wait(ctx context.Context, k K, e *entry[K], p *line.Place) (ticket.Ticket, error) {
-	return b.await(ctx, k, &e, p, false)
+func (b *box[K]) wait(ctx context.Context, hash uint64, k K, e *entry[K], p *line.Place) (ticket.Ticket, error) {
+	return b.await(ctx, hash, k, &e, p, false)
 }
 
 // acquireNow grants a ticket, puts it in line or refuses it without the owner. If it cannot, it returns neither a
 // place nor an error.
-func (b *box[K]) acquireNow(k K, l *scheduler.Limits, r *inside.Request) (e *entry[K], p *line.Place, granted bool, err error) {
+func (b *box[K]) acquireNow(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, granted bool, err error) {
 	st := b.borrow()
 	if st == nil {
 		return nil, nil, false, nil
 	}
 	defer b.giveBack(st) // whatever the clock does
 	st.catchUp()
-	if e, err = st.entry(k, l); err != nil {
+	if e, err = st.entry(hash, k, l); err != nil {
 		return nil, nil, false, err
 	}
 	st.open(e)
@@ -194,17 +195,17 @@ func (b *box[K]) acquireNow(k K, l *scheduler.Limits, r *inside.Request) (e *ent
 // call.
 //
 //go:noinline
-func (b *box[K]) acquireByMessage(ctx context.Context, k K, l *scheduler.Limits, r *inside.Request) (t ticket.Ticket, err error) {
+func (b *box[K]) acquireByMessage(ctx context.Context, hash uint64, k K, l *scheduler.Limits, r inside.Request) (t ticket.Ticket, err error) {
 	p, e := b.Place(), new(*entry[K])
-	if !b.send(&message[K]{verb: verbAcquire, key: k, limits: l, place: p, request: *r, got: e}) {
+	if !b.send(&message[K]{verb: verbAcquire, hash: hash, key: k, limits: l, place: p, request: r, got: e}) {
 		return t, scheduler.ErrClosed
 	}
-	return b.await(ctx, k, e, p, true)
+	return b.await(ctx, hash, k, e, p, true)
 }
 
 // await waits for what becomes of the ticket at p. Sent says that it came to the owner as a message, which may
 // still be under way.
-func (b *box[K]) await(ctx context.Context, k K, e **entry[K], p *line.Place, sent bool) (t ticket.Ticket, err error) {
+func (b *box[K]) await(ctx context.Context, hash uint64, k K, e **entry[K], p *line.Place, sent bool) (t ticket.Ticket, err error) {
 	select {
 	case err := <-p.Ready():
 		if err != nil {
@@ -215,7 +216,7 @@ func (b *box[K]) await(ctx context.Context, k K, e **entry[K], p *line.Place, se
 		return t, nil
 	case <-ctx.Done():
 		err := b.GaveUp(ctx)
-		m := &message[K]{verb: verbWithdraw, key: k, place: p, err: err}
+		m := &message[K]{verb: verbWithdraw, hash: hash, key: k, place: p, err: err}
 		if sent {
 			if _, ok := b.sendAndWait(m); !ok {
 				<-b.ended // until then the owner may come to the message, and reads its costs

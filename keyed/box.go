@@ -24,8 +24,6 @@ type box[K comparable] struct {
 	after sync.Mutex // of those who look at what remains
 }
 
-func (b *box[K]) hash(k K) uint64 { return maphash.Comparable(b.seed, k) }
-
 // admit counts one more key of the set, if there may be one more. Keys that could be forgotten by now make
 // room.
 func (b *box[K]) admit(st *state[K]) bool {
@@ -71,14 +69,14 @@ func (b *box[K]) sendAndWait(m *message[K]) (a answer[K], ok bool) {
 }
 
 // try grants a ticket of the key if it need not wait. It returns a nil place if it would have to.
-func (b *box[K]) try(k K, l *scheduler.Limits, r *inside.Request) (e *entry[K], p *line.Place, err error) {
+func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
 	st := b.borrow()
 	if st == nil {
-		return b.tryByMessage(k, l, r)
+		return b.tryByMessage(hash, k, l, r)
 	}
 	defer b.giveBack(st)
 	st.catchUp()
-	if e, err = st.entry(k, l); err != nil {
+	if e, err = st.entry(hash, k, l); err != nil {
 		return nil, nil, err
 	}
 	st.open(e)
@@ -88,8 +86,8 @@ func (b *box[K]) try(k K, l *scheduler.Limits, r *inside.Request) (e *entry[K], 
 }
 
 //go:noinline
-func (b *box[K]) tryByMessage(k K, l *scheduler.Limits, r *inside.Request) (*entry[K], *line.Place, error) {
-	a, ok := b.sendAndWait(&message[K]{verb: verbTry, key: k, limits: l, request: *r})
+func (b *box[K]) tryByMessage(hash uint64, k K, l *scheduler.Limits, r inside.Request) (*entry[K], *line.Place, error) {
+	a, ok := b.sendAndWait(&message[K]{verb: verbTry, hash: hash, key: k, limits: l, request: r})
 	if !ok {
 		return nil, nil, scheduler.ErrClosed
 	}

@@ -28,10 +28,10 @@ func (s *Set[K]) SetLimits(k K, l scheduler.Limits) error {
 func (s *Set[K]) Pause(k K) error { return s.pause(k, inside.Never) }
 
 // PauseUntil stops all grants of a key before the instant t. See [scheduler.Scheduler.PauseUntil].
-func (s *Set[K]) PauseUntil(k K, t time.Time) error { return s.pause(k, s.box(k).MomentOf(t)) }
+func (s *Set[K]) PauseUntil(k K, t time.Time) error { return s.pause(k, s.boxes[0].MomentOf(t)) }
 
 // PauseFor is [Set.PauseUntil] for the instant d from now.
-func (s *Set[K]) PauseFor(k K, d time.Duration) error { return s.pause(k, s.box(k).MomentIn(d)) }
+func (s *Set[K]) PauseFor(k K, d time.Duration) error { return s.pause(k, s.boxes[0].MomentIn(d)) }
 
 func (s *Set[K]) pause(k K, until int64) error {
 	return s.tell(k, message[K]{verb: verbPause, change: &change{until: until}})
@@ -54,10 +54,11 @@ func (s *Set[K]) Observe(k K, w scheduler.Window, left int, d time.Duration, of 
 	if len(of) > 1 {
 		return invalid("the tickets of Observe", len(of), "at most one: that of the call that was answered")
 	}
-	m := message[K]{verb: verbObserve, request: inside.Request{Weight: left}, change: &change{window: w, until: s.box(k).MomentIn(d)}}
+	b, _ := s.box(k)
+	m := message[K]{verb: verbObserve, request: inside.Request{Weight: left}, change: &change{window: w, until: b.MomentIn(d)}}
 	for i := range of {
 		t := (*line.Handle)(&of[i])
-		if e, ok := t.Desk().(*entry[K]); ok && e.key == k && e.box == s.box(k) {
+		if e, ok := t.Desk().(*entry[K]); ok && e.key == k && e.box == b {
 			m.place, m.number = t.Place(), t.Number()
 		}
 	}
@@ -72,8 +73,8 @@ func (s *Set[K]) tell(k K, m message[K]) error {
 
 // change sends the owner of a key a message that changes how the key works.
 func (s *Set[K]) change(k K, m message[K]) (more bool, err error) {
-	b := s.box(k)
-	m.key = k
+	b, hash := s.box(k)
+	m.hash, m.key = hash, k
 	err = s.withLimits(k, func(l *scheduler.Limits) error {
 		m := m
 		m.limits = l

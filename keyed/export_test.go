@@ -20,12 +20,12 @@ func Shards(n int) Option {
 
 // Knows reports whether the set remembers the key.
 func Knows[K comparable](s *Set[K], k K) (known bool) {
-	b := s.box(k)
+	b, hash := s.box(k)
 	st := b.borrow()
 	if st == nil { // of a set that keeps its state
 		a, _ := b.sendAndWait(&message[K]{verb: verbKeys})
 		return slices.Contains(a.keys, k)
 	}
 	defer b.giveBack(st)
-	return st.known(k) != nil
+	return st.known(hash, k) != nil
 }

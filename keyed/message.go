@@ -49,6 +49,7 @@ func (v verb) brief() bool {
 type message[K comparable] struct {
 	verb    verb
 	key     K
+	hash    uint64            // of the key
 	limits  *scheduler.Limits // of the key if it is new; nil: not known
 	entry   *entry[K]         // of a ticket, instead of the key
 	place   *line.Place
@@ -90,7 +91,7 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 	case verbRelease:
 		st.release(m.entry, m.place, m.number)
 	case verbStats:
-		st.stats(m.key, m.limits, a)
+		st.stats(m.hash, m.key, m.limits, a)
 	case verbKeys:
 		for e := range st.keys.all() {
 			a.keys = append(a.keys, e.key)
@@ -118,9 +119,9 @@ func (st *state[K]) find(m *message[K]) (*entry[K], error) {
 		}
 		return m.entry, nil
 	case verbWithdraw, verbSnapshot, verbResume, verbGoOn:
-		return st.known(m.key), nil
+		return st.known(m.hash, m.key), nil
 	}
-	return st.entry(m.key, m.limits)
+	return st.entry(m.hash, m.key, m.limits)
 }
 
 // applyToKey is apply for the verbs that are about one key.
@@ -145,13 +146,13 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 	switch m.verb {
 	case verbAcquire:
 		*m.got = e
-		if err := s.Arrive(m.place, &m.request, false); err != nil {
+		if err := s.Arrive(m.place, m.request, false); err != nil {
 			m.place.Tell(err)
 		}
 	case verbTry:
-		a.place = s.Try(&m.request)
+		a.place = s.Try(m.request)
 	case verbEnqueue:
-		a.err = s.Arrive(m.place, &m.request, true)
+		a.err = s.Arrive(m.place, m.request, true)
 		a.number = m.place.Number
 	case verbWithdraw:
 		s.Withdraw(m.place, m.err)
@@ -160,7 +161,7 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 	case verbSettle:
 		a.err = s.Settle(m.place, m.number, m.request.Costs)
 	case verbWait:
-		a.wait = s.Wait(&m.request)
+		a.wait = s.Wait(m.request)
 	case verbConfigure:
 		a.more, a.err = s.Configure(*m.change.limits)
 	case verbGoOn:

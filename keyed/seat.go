@@ -18,9 +18,9 @@ type seat interface {
 	Open(c inside.Cell)
 	Leave() inside.Standing
 
-	Try(r *inside.Request) *line.Place
-	Acquire(r *inside.Request) (p *line.Place, granted bool, err error)
-	Arrive(p *line.Place, r *inside.Request, enqueued bool) error
+	Try(r inside.Request) *line.Place
+	Acquire(r inside.Request) (p *line.Place, granted bool, err error)
+	Arrive(p *line.Place, r inside.Request, enqueued bool) error
 	Withdraw(p *line.Place, why error)
 	Cancel(p *line.Place, n uint64)
 	Release(p *line.Place, n uint64)
@@ -28,7 +28,7 @@ type seat interface {
 	ReleaseUntimed(c inside.Cell, p *line.Place, n uint64) inside.Standing
 	Settle(p *line.Place, n uint64, costs *line.CostList) error
 
-	Wait(r *inside.Request) time.Duration
+	Wait(r inside.Request) time.Duration
 	Stats() scheduler.Stats
 	Limits() scheduler.Limits
 	Configure(l scheduler.Limits) (later bool, err error)

@@ -82,9 +82,10 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 	return s, nil
 }
 
-// box returns the box of the owner that has the key.
-func (s *Set[K]) box(k K) *box[K] {
-	return s.boxes[maphash.Comparable(s.seed, k)&uint64(len(s.boxes)-1)]
+// box returns the box of the owner that has the key, and the key's hash.
+func (s *Set[K]) box(k K) (*box[K], uint64) {
+	hash := maphash.Comparable(s.seed, k)
+	return s.boxes[hash&uint64(len(s.boxes)-1)], hash
 }
 
 // limitsOf asks for the limits of a new key.
@@ -199,14 +200,14 @@ func (s *Set[K]) Limits(k K) scheduler.Limits {
 
 // look returns the stats and the limits of a key.
 func (s *Set[K]) look(k K) (stats scheduler.Stats, limits scheduler.Limits) {
-	b := s.box(k)
+	b, hash := s.box(k)
 	s.withLimits(k, func(l *scheduler.Limits) error {
-		a, ok := b.ask(&message[K]{verb: verbStats, key: k, limits: l})
+		a, ok := b.ask(&message[K]{verb: verbStats, hash: hash, key: k, limits: l})
 		if !ok {
 			<-b.ended
 			b.after.Lock()
 			defer b.after.Unlock()
-			b.remains.stats(k, l, &a)
+			b.remains.stats(hash, k, l, &a)
 		}
 		if a.err == nil {
 			stats, limits = *a.stats, *a.limits
@@ -223,9 +224,10 @@ func (s *Set[K]) WaitTime(k K) time.Duration { return s.WaitTimeN(k, 1) }
 // WaitTimeN is [scheduler.Scheduler.WaitTimeN] for a key. It is [scheduler.Forever] also where the key is new and
 // there are too many keys.
 func (s *Set[K]) WaitTimeN(k K, weight int, costs ...ticket.Cost) (d time.Duration) {
-	b, list := s.box(k), listOf(costs)
+	b, hash := s.box(k)
+	list := listOf(costs)
 	defer list.Recycle()
-	m := &message[K]{verb: verbWait, key: k, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
+	m := &message[K]{verb: verbWait, hash: hash, key: k, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
 	err := s.withLimits(k, func(l *scheduler.Limits) error {
 		m.limits = l
 		a, ok := b.ask(m)

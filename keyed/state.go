@@ -1,6 +1,8 @@
 package keyed
 
 import (
+	"hash/maphash"
+
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -37,8 +39,7 @@ func (st *state[K]) catchUp() { st.setTime(st.box.Now()) }
 
 // entry returns the entry of a key. Where there is none it makes one with the limits, or if l is nil returns
 // errUnknown.
-func (st *state[K]) entry(k K, l *scheduler.Limits) (*entry[K], error) {
-	hash := st.box.hash(k)
+func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], error) {
 	if e := st.keys.find(hash, k); e != nil {
 		return e, nil
 	}
@@ -57,7 +58,7 @@ func (st *state[K]) entry(k K, l *scheduler.Limits) (*entry[K], error) {
 }
 
 // known returns the entry of a key, nil if there is none.
-func (st *state[K]) known(k K) *entry[K] { return st.keys.find(st.box.hash(k), k) }
+func (st *state[K]) known(hash uint64, k K) *entry[K] { return st.keys.find(hash, k) }
 
 // open makes the key the one that the seat works on.
 func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell) }
@@ -85,7 +86,7 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 // forget ends a key.
 func (st *state[K]) forget(e *entry[K]) {
 	st.agenda.remove(e)
-	st.keys.remove(st.box.hash(e.key), e.key)
+	st.keys.remove(maphash.Comparable(st.box.seed, e.key), e.key)
 	st.seat.Forget(e.cell)
 	e.cell = nil
 	st.box.count.Add(-1)
@@ -159,8 +160,8 @@ func (st *state[K]) end() {
 }
 
 // stats answers with the stats and the limits of a key. A key that is not there is made for that, and forgotten.
-func (st *state[K]) stats(k K, l *scheduler.Limits, a *answer[K]) {
-	e := st.known(k)
+func (st *state[K]) stats(hash uint64, k K, l *scheduler.Limits, a *answer[K]) {
+	e := st.known(hash, k)
 	switch {
 	case e == nil && l == nil:
 		a.err = errUnknown
