@@ -120,7 +120,7 @@ func (b block) source(packages []string) string {
 
 // standard are the packages of the standard library that a frame may use.
 var standard = []string{
-	"context", "encoding/json", "errors", "flag", "fmt", "io", "log", "log/slog", "net/http", "os", "strconv", "strings", "sync", "testing", "time",
+	"context", "encoding/json", "errors", "expvar", "flag", "fmt", "io", "log", "log/slog", "net/http", "os", "strconv", "strings", "sync", "testing", "time",
 }
 
 // importsFor returns the imports that the code needs of the packages.

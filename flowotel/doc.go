@@ -1,0 +1,41 @@
+// Package flowotel tells OpenTelemetry what schedulers do.
+//
+// [Register] makes the instruments below observe a scheduler at each collection. [Waits] is the histogram of the
+// time that tickets waited; give it to the reader:
+//
+//	waits := new(flowotel.Waits)
+//	reader := metric.NewPeriodicReader(exporter, metric.WithProducer(waits))
+//	meter := metric.NewMeterProvider(metric.WithReader(reader)).Meter("my-service")
+//
+//	registration, err := flowotel.Register(meter, "github", s)
+//	waits.Add("github", s)
+//
+// All figures come from [scheduler.Stats], which the owner of the scheduler counts. So nothing is lost and
+// nothing is sampled, and it costs nothing between two collections. A collection costs one Stats.
+//
+//	flowguard.scheduler.waiting         tickets in line                                             {ticket}
+//	flowguard.scheduler.in_use          permits granted and not yet given back                      {permit}
+//	flowguard.scheduler.burst.limit     the cap on permits in use; nothing where there is none      {permit}
+//	flowguard.scheduler.paused          1 while a pause lasts, else 0
+//	flowguard.scheduler.window.used     permits, or what the window counts, that count now          {permit}
+//	flowguard.scheduler.window.limit    the most that may count                                     {permit}
+//	flowguard.scheduler.enqueued        tickets that were accepted                                  {ticket}
+//	flowguard.scheduler.granted         tickets that were granted                                   {ticket}
+//	flowguard.scheduler.undone          grants that were taken back: the caller had gone            {ticket}
+//	flowguard.scheduler.released        tickets whose permits were given back                       {ticket}
+//	flowguard.scheduler.given_up        tickets that left the line without a grant                  {ticket}
+//	flowguard.scheduler.refused         tickets that were not accepted, by error.type               {ticket}
+//	flowguard.scheduler.held            how long released tickets were held, all together           s
+//	flowguard.scheduler.flow.granted    grants by flow, with [WithFlows] alone                      {ticket}
+//	flowguard.scheduler.wait_time       the histogram of [Waits]                                    s
+//
+// Those of the first six lines but paused are UpDownCounters, paused is a gauge, and the others are monotonic
+// counters. held is observed only if the scheduler has [scheduler.WithHeldTime].
+//
+// Each observation has the attribute flowguard.scheduler.name. Those of windows have flowguard.window, the text of the window such
+// as "100/min", and flowguard.unit if it counts something other than permits. After SetLimits the new windows are observed.
+// error.type is one of the names of [scheduler.Refusals.All], such as "queue_full".
+//
+// Names follow the manner of OpenTelemetry's db.client.connection metrics. Through the Prometheus exporter they are
+// scraped as flowguard_scheduler_waiting and the like.
+package flowotel
