@@ -32,6 +32,7 @@ type quota struct {
 	underway bool
 	asked    moment // when the last request was made
 	told     uint64 // what it said of used
+	inUse    int    // what it said of what is in use
 	kept     moment // grants up to then are not given back
 	resend   bool   // the next request has the past
 	want     int    // what is wanted ahead
@@ -200,7 +201,7 @@ func (q *quota) due(now moment) moment {
 // leased for used and what is in use for released, and could not be told what the windows remember if it forgot.
 func (q *quota) hasNews(moment) bool {
 	c := q.core
-	if q.stock > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && !c.burst.held.IsZero() {
+	if q.stock > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero()) {
 		return true
 	}
 	for i := range c.windows {
@@ -251,7 +252,7 @@ func (q *quota) request(now moment) QuotaRequest {
 			}
 		}
 	}
-	q.underway, q.asked, q.told, q.kept, q.missed = true, now, q.used, now, 0
+	q.underway, q.asked, q.told, q.inUse, q.kept, q.missed = true, now, q.used, r.InUse, now, 0
 	return r
 }
 
