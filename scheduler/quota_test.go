@@ -543,6 +543,7 @@ func TestQuotaResend(t *testing.T) {
 		}
 		forgot <- true
 		time.Sleep(time.Second)
+		s.Close()
 		var with []int
 		for i, r := range got {
 			if r.Serial != uint64(i+1) {
