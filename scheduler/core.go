@@ -262,6 +262,7 @@ const (
 	callAcquire call = iota // to wait until the deadline, or as NonBlocking says
 	callEnqueue             // to wait
 	callTry                 // to be refused, without a reason
+	callNow                 // to be refused, with the reason
 )
 
 // verdict is what the core decides about a new ticket.
@@ -300,7 +301,7 @@ func (c *core) late(r *request) bool {
 
 // decideToWait decides about a ticket that is not granted at once.
 func (c *core) decideToWait(k call, r *request) (verdict, error) {
-	if c.quota != nil && (k == callTry || k == callAcquire && c.nonBlocking) {
+	if c.quota != nil && (k == callTry || k == callNow || k == callAcquire && c.nonBlocking) {
 		c.quota.miss(r.weight)
 	}
 	if k == callTry {
@@ -314,7 +315,7 @@ func (c *core) decideToWait(k call, r *request) (verdict, error) {
 			return verdictRefused, err
 		}
 	}
-	if k == callAcquire && c.nonBlocking {
+	if k == callNow || k == callAcquire && c.nonBlocking {
 		return verdictRefused, c.refuseToWait(r)
 	}
 	if c.full(r.flow) && !c.atOnce(r) {
