@@ -24,6 +24,7 @@ import (
 type Scheduler struct {
 	handle  Handle
 	cleanup runtime.Cleanup
+	quota   *exchanger // nil: none is shared
 }
 
 // New starts a scheduler with the given limits. It returns an [*InvalidError] for limits that
@@ -34,6 +35,10 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	}
 	limits = limits.clone()
 	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	source, err := cfg.openQuota(limits)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +54,10 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	st.core.totals.holds = cfg.countsHeld
 	for _, sub := range cfg.subscribers {
 		st.subscribe(sub)
+	}
+	if source != nil {
+		s.quota = st.shareQuota(source, cfg.away, box)
+		go s.quota.run()
 	}
 	go newOwner(sh, box).run(st)
 	return s, nil
@@ -180,12 +189,14 @@ func (s *Scheduler) Windows() []WindowStats { return s.handle.Windows() }
 
 // Close ends the scheduler now: every waiting ticket is told [ErrClosed], and nothing is granted any
 // more. Permits in use stay with those who hold them; releasing them does nothing. When Close returns
-// the owner's goroutine and timer are gone. Closing again does nothing. The error is always nil.
+// the owner's goroutine and timer are gone. With [WithQuota] it waits for up to two seconds until the source has
+// been told what was used. Closing again does nothing. The error is always nil.
 func (s *Scheduler) Close() error {
 	box := s.handle.box
 	box.send(&message{verb: verbClose})
 	<-box.ended
 	s.handle.root.cleanup.Stop()
+	s.handle.root.quota.wait()
 	return nil
 }
 
@@ -200,6 +211,7 @@ func (s *Scheduler) Drain(ctx context.Context) error {
 	select {
 	case <-s.handle.box.ended:
 		s.handle.root.cleanup.Stop()
+		s.handle.root.quota.wait()
 		if !s.handle.box.remains.core.served() {
 			return ErrClosed
 		}
