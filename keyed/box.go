@@ -93,3 +93,25 @@ func (b *box[K]) tryByMessage(hash uint64, k K, l *scheduler.Limits, r inside.Re
 	}
 	return a.entry, a.place, a.err
 }
+
+// now is try with the reason. A forecast behind a long line is left to the owner.
+func (b *box[K]) now(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
+	if st := b.borrow(); st != nil {
+		defer b.giveBack(st)
+		st.catchUp()
+		if e, err = st.entry(hash, k, l); err != nil {
+			return nil, nil, err
+		}
+		st.open(e)
+		p, err = st.seat.AcquireNow(r, false)
+		st.leave(e)
+		if p != nil || err != nil {
+			return e, p, err
+		}
+	}
+	a, ok := b.sendAndWait(&message[K]{verb: verbNow, hash: hash, key: k, limits: l, request: r})
+	if !ok {
+		return nil, nil, scheduler.ErrClosed
+	}
+	return a.entry, a.place, a.err
+}

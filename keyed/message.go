@@ -14,6 +14,7 @@ type verb uint8
 const (
 	verbAcquire   verb = iota // put place in line, tell it how that ends
 	verbTry                   // answer with the place of a ticket, if one is granted now
+	verbNow                   // the same, and answer why not
 	verbEnqueue               // put place in line, answer whether it stands there, tell it how that ends
 	verbWithdraw              // the caller of acquire has gone and was told nothing
 	verbCancel                // the ticket is given up
@@ -21,6 +22,7 @@ const (
 	verbSettle                // the ticket's work cost what costs say
 	verbWait                  // answer how long a ticket would wait
 	verbStats                 // answer with the stats and the limits
+	verbWindows               // answer how full the windows are
 	verbConfigure             // replace the limits; answer whether that goes on
 	verbGoOn                  // do a part of what configure left; answer whether that goes on
 	verbPause                 // no grants until the clock shows until; inside.Never: until resume
@@ -39,7 +41,7 @@ const (
 // owner's alarm is set when they are answered, or are no calls for one key.
 func (v verb) brief() bool {
 	switch v {
-	case verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait:
+	case verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait, verbWindows:
 		return true
 	}
 	return false
@@ -90,7 +92,7 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 	switch m.verb {
 	case verbRelease:
 		st.release(m.entry, m.place, m.number)
-	case verbStats:
+	case verbStats, verbWindows:
 		st.stats(m.hash, m.key, m.limits, a)
 	case verbKeys:
 		for e := range st.keys.all() {
@@ -151,6 +153,8 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 		}
 	case verbTry:
 		a.place = s.Try(m.request)
+	case verbNow:
+		a.place, a.err = s.AcquireNow(m.request, true)
 	case verbEnqueue:
 		a.err = s.Arrive(m.place, m.request, true)
 		a.number = m.place.Number

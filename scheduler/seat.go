@@ -207,6 +207,21 @@ func (s *seat) Try(r inside.Request) *line.Place {
 	return nil
 }
 
+// AcquireNow is Try with the reason why not. If finding that takes long, and long is false, it returns neither a
+// place nor a reason.
+func (s *seat) AcquireNow(r inside.Request, long bool) (*line.Place, error) {
+	q := s.request(r)
+	if s.core.takes(&q) {
+		return s.grantNow(&q), nil
+	}
+	if !long && s.core.takesLong(callNow, &q) {
+		return nil, nil
+	}
+	v, err := s.core.decideToWait(callNow, &q)
+	s.admit(v, nil, &q, err)
+	return nil, err
+}
+
 // Acquire grants a ticket, puts it in line, or returns why it is refused. It returns the place of the
 // ticket, or nil if the decision takes long.
 func (s *seat) Acquire(r inside.Request) (p *line.Place, granted bool, err error) {
