@@ -11,7 +11,7 @@ func (s *Scheduler) Wait(ctx context.Context) error { return s.handle.WaitN(ctx,
 
 // WaitN waits until a ticket of the given weight and costs is granted, and gives its permits back at that
 // instant. It is for work that is limited by rate alone, where there is nothing to hold: it does what
-// [Scheduler.AcquireN] followed by Release does, returns the same errors, and takes a third less time where
+// [Scheduler.AcquireN] followed by Release does, returns the same errors, and takes less time where
 // permits are free. A burst only makes it wait for permits that others hold. A window that counts from release
 // counts from the grant here.
 //
