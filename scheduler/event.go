@@ -14,22 +14,24 @@ type EventKind uint8
 // What a [Watcher] hears of. Every ticket that is accepted is enqueued, and granted in the same instant
 // if it need not wait.
 const (
-	EventEnqueued EventKind = iota // a ticket was accepted
-	EventGranted                   // and granted, after Wait
-	EventReleased                  // and its permits were given back
-	EventGivenUp                   // it left the line without a grant; Err is what its caller was told
-	EventUndone                    // its grant was taken back: its caller had gone
-	EventRefused                   // a ticket was not accepted, Err says why; it has no number
-	EventPaused                    // until Until; zero: until Resume
-	EventResumed                   // by Resume. A pause that ends by itself is no event
-	EventLimits                    // SetLimits; Limits are the new ones
-	EventCharged                   // Weight permits of Window were used elsewhere
-	EventRestored                  // a snapshot was charged to the windows
-	EventObserved                  // the far side grants at most Weight more permits of Window until Until
-	EventSettled                   // a ticket's work cost what Costs say; see ticket.Ticket.Settle
+	EventEnqueued  EventKind = iota // a ticket was accepted
+	EventGranted                    // and granted, after Wait
+	EventReleased                   // and its permits were given back
+	EventGivenUp                    // it left the line without a grant; Err is what its caller was told
+	EventUndone                     // its grant was taken back: its caller had gone
+	EventRefused                    // a ticket was not accepted, Err says why; it has no number
+	EventPaused                     // until Until; zero: until Resume
+	EventResumed                    // by Resume. A pause that ends by itself is no event
+	EventLimits                     // SetLimits; Limits are the new ones
+	EventCharged                    // Weight permits of Window were used elsewhere
+	EventRestored                   // a snapshot was charged to the windows
+	EventObserved                   // the far side grants at most Weight more permits of Window until Until
+	EventSettled                    // a ticket's work cost what Costs say; see ticket.Ticket.Settle
+	EventQuotaLost                  // the source of a shared quota cannot be reached, Err says why; see WithQuota
+	EventQuotaBack                  // and it can be reached again
 )
 
-var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed", "settled"}
+var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed", "settled", "quota lost", "quota back"}
 
 // String returns a word or two, such as "granted" or "given up".
 func (k EventKind) String() string {
@@ -48,6 +50,7 @@ type Event struct {
 	Weight int           // of a ticket, charged, or left
 	Costs  []ticket.Cost // of a ticket, in the units that it named, in the order in which the limits named them first
 	Flow   string        // the key of the ticket's flow, "" if it names none
+	Share  int           // of a ticket that was enqueued: the share with which it came, which is its flow's from then on
 	Wait   time.Duration // how long the ticket waited for its grant
 	Err    error         // why it was refused, or what it was told when it was given up
 	Until  time.Time     // when a pause ends by itself, or an observation
@@ -108,6 +111,7 @@ func (e Event) LogValue() slog.Value {
 	}
 	add(e.Number > 0, slog.Uint64("ticket", uint64(e.Number)))
 	add(e.Flow != "", slog.String("flow", e.Flow))
+	add(e.Share > 1, slog.Int("share", e.Share))
 	add(e.Weight != 0 && e.Kind != EventObserved, slog.Int("weight", e.Weight))
 	add(e.Kind == EventObserved, slog.Int("left", e.Weight))
 	add(len(costs) > 0, slog.Group("costs", costs...))

@@ -19,6 +19,9 @@ type config struct {
 	nonBlocking bool
 	countsHeld  bool
 	subscribers []subscriber
+	quota       QuotaSource
+	quotaKey    string
+	away        Away
 	keepsState  bool // the owner lends nothing; for tests, which must pass either way
 }
 
