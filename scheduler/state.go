@@ -21,6 +21,8 @@ type state struct {
 	watched  bool          // there are feeds
 	setBy    time.Duration // by how much the time of day was set, as of this turn; known only while watched
 
+	quotaBell chan struct{} // wakes the goroutine that exchanges with a quota's source; nil if there is none
+
 	armed moment // what the owner's alarm is set to, or will be; never if it is off
 }
 
@@ -196,6 +198,9 @@ func (st *state) release(p *line.Place, n uint64, f *line.Flow) {
 // configure replaces the limits. It returns the chore of sending away the tickets that can never fit any
 // more, or nil if there are none.
 func (st *state) configure(l *Limits) (*chore, error) {
+	if err := st.core.notShared("SetLimits"); err != nil {
+		return nil, err
+	}
 	if err := st.core.tooManyUnits(*l); err != nil {
 		return nil, err
 	}
@@ -294,6 +299,9 @@ func (st *state) stats() Stats {
 	}
 	if s.Paused && !c.pause.halted {
 		s.Resumes = st.timeOf(c.pause.until)
+	}
+	if c.quota != nil {
+		s.Quota = st.quotaStats()
 	}
 	if wake := c.wake(); wake != never {
 		s.NextWake = st.timeOf(wake)

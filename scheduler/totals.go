@@ -101,7 +101,7 @@ func reasonOf(err error) reason {
 		return reasonClosed
 	}
 	switch err.(type) {
-	case *NoPermitError:
+	case *NoPermitError, *QuotaError:
 		return reasonNoPermit
 	case *QueueFullError:
 		return reasonQueueFull
