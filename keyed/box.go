@@ -24,6 +24,8 @@ type box[K comparable] struct {
 	after sync.Mutex // of those who look at what remains
 }
 
+func (b *box[K]) hash(k K) uint64 { return maphash.Comparable(b.seed, k) }
+
 // admit counts one more key of the set, if there may be one more. Keys that could be forgotten by now make
 // room.
 func (b *box[K]) admit(st *state[K]) bool {

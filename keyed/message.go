@@ -29,7 +29,7 @@ const (
 	verbResume                // end all pauses
 	verbCharge                // permits of the window were used elsewhere
 	verbObserve               // at most weight more permits of the window until the clock shows until
-	verbSnapshot              // answer with what the key remembers
+	verbSnapshot              // answer with what the keys remember
 	verbRestore               // charge what the snapshot remembers
 	verbKeys                  // answer with the keys
 	verbCount                 // forget what is due; answer how many keys there are, and whether there is more to forget
@@ -58,14 +58,15 @@ type message[K comparable] struct {
 	number  uint64 // of the ticket meant
 	request inside.Request
 	err     error // what a ticket that is withdrawn is told
-	*change
+	*change[K]
 	got    **entry[K]       // where to put the key's entry, before place is told
 	answer chan<- answer[K] // for those that are answered; has a slot free
 }
 
 // change is what the rarer messages carry.
-type change struct {
+type change[K comparable] struct {
 	limits   *scheduler.Limits
+	keys     []K
 	window   scheduler.Window
 	until    int64 // what the clock then shows
 	snapshot *scheduler.Snapshot
@@ -74,17 +75,17 @@ type change struct {
 
 // answer is what the owner says at the end of the turn.
 type answer[K comparable] struct {
-	entry    *entry[K]
-	place    *line.Place
-	number   uint64
-	err      error
-	wait     time.Duration
-	stats    *scheduler.Stats
-	limits   *scheduler.Limits
-	snapshot *scheduler.Snapshot
-	keys     []K
-	count    int
-	more     bool
+	entry     *entry[K]
+	place     *line.Place
+	number    uint64
+	err       error
+	wait      time.Duration
+	stats     *scheduler.Stats
+	limits    *scheduler.Limits
+	snapshots []KeySnapshot[K]
+	keys      []K
+	count     int
+	more      bool
 }
 
 // apply does what the message asks for, and fills in its answer.
@@ -98,6 +99,8 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 		for e := range st.keys.all() {
 			a.keys = append(a.keys, e.key)
 		}
+	case verbSnapshot:
+		a.snapshots = st.snapshots(m.keys, m.epoch)
 	case verbCount:
 		a.more = st.work()
 		a.count = st.keys.length
@@ -120,7 +123,7 @@ func (st *state[K]) find(m *message[K]) (*entry[K], error) {
 			return nil, nil
 		}
 		return m.entry, nil
-	case verbWithdraw, verbSnapshot, verbResume, verbGoOn:
+	case verbWithdraw, verbResume, verbGoOn:
 		return st.known(m.hash, m.key), nil
 	}
 	return st.entry(m.hash, m.key, m.limits)
@@ -178,9 +181,6 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 		a.err = s.Charge(m.window, m.request.Weight)
 	case verbObserve:
 		a.err = s.Observe(m.window, m.request.Weight, m.until, m.place, m.number)
-	case verbSnapshot:
-		snap := s.Snapshot(m.epoch)
-		a.snapshot = &snap
 	case verbRestore:
 		s.Restore(m.snapshot, m.epoch)
 	}

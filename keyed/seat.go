@@ -52,6 +52,8 @@ type common interface {
 	Now() int64
 	MomentOf(t time.Time) int64
 	MomentIn(d time.Duration) int64
+	Epoch() time.Time
+	Damage(snap *scheduler.Snapshot) error
 	Place() *line.Place
 	Recycle(p *line.Place)
 	GaveUp(ctx context.Context) error

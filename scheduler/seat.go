@@ -58,6 +58,15 @@ func (s seatShared) MomentOf(t time.Time) int64 { return int64(s.momentOf(t)) }
 // MomentIn returns what the clock will show in d.
 func (s seatShared) MomentIn(d time.Duration) int64 { return int64(s.momentIn(d)) }
 
+// Epoch returns when moment 0 was, by the time of day as it is set now.
+func (s seatShared) Epoch() time.Time {
+	age := s.clock.Since(s.epoch)
+	return s.clock.Now().Add(-age) // Now is read last: what differs makes a permit come back later
+}
+
+// Damage returns what is wrong with a snapshot, or nil.
+func (s seatShared) Damage(snap *Snapshot) error { return snap.damage() }
+
 // Place returns an idle place.
 func (s seatShared) Place() *line.Place { return s.place() }
 
