@@ -252,6 +252,7 @@ const (
 	callAcquire call = iota // to wait until the deadline, or as NonBlocking says
 	callEnqueue             // to wait
 	callTry                 // to be refused, without a reason
+	callNow                 // to be refused, with the reason
 )
 
 // verdict is what the core decides about a new ticket.
@@ -296,7 +297,7 @@ func (c *core) decideToWait(k call, r *request) (verdict, error) {
 	if err := c.admits(r); err != nil {
 		return verdictRefused, err
 	}
-	if k == callAcquire && c.nonBlocking {
+	if k == callNow || k == callAcquire && c.nonBlocking {
 		return verdictRefused, c.refuseToWait(r)
 	}
 	if c.full(r.flow) && !c.atOnce(r) {

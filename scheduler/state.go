@@ -289,7 +289,7 @@ func (st *state) stats() Stats {
 		InUse:   c.burst.held.Saturated(),
 		Granted: c.granted,
 		Paused:  c.pause.paused(c.now),
-		Windows: make([]WindowStats, len(c.windows)),
+		Windows: st.windows(),
 		Totals:  c.totals.public(c.line.Issued(), c.granted, &st.refused),
 	}
 	if s.Paused && !c.pause.halted {
@@ -298,14 +298,21 @@ func (st *state) stats() Stats {
 	if wake := c.wake(); wake != never {
 		s.NextWake = st.timeOf(wake)
 	}
+	return s
+}
+
+// windows returns what Stats.Windows says.
+func (st *state) windows() []WindowStats {
+	c := &st.core
+	all := make([]WindowStats, len(c.windows))
 	for i := range c.windows {
 		w := &c.windows[i]
-		s.Windows[i] = WindowStats{Window: w.Window, Used: w.used(), Remaining: w.remaining(c.now)}
+		all[i] = WindowStats{Window: w.Window, Used: w.used(), Remaining: w.remaining(c.now)}
 		if free := w.nextFree(c.now); free != never {
-			s.Windows[i].NextFree = st.timeOf(free)
+			all[i].NextFree = st.timeOf(free)
 		}
 	}
-	return s
+	return all
 }
 
 // wakeIsSooner reports whether the head of the line now fits before the alarm rings, and notes that the
