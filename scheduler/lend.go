@@ -91,6 +91,9 @@ func (l *lending) lookAgain() *state {
 // If the head of the line now fits earlier than the alarm is set for, the owner is told to set it.
 func (b *mailbox) giveBack(st *state) {
 	sooner := st.core.line.Len() > 0 && st.wakeIsSooner()
+	if st.core.quota != nil {
+		st.stirQuota()
+	}
 	b.slot.Store(st)
 	if !b.out.Load() {
 		b.bringHome()
