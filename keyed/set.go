@@ -188,21 +188,28 @@ func (s *Set[K]) drainOverflow(ctx context.Context) error {
 // scheduler with the key's limits would say, and the key is still not there then. What a key has counted in
 // Totals and Granted ends with it.
 func (s *Set[K]) Stats(k K) scheduler.Stats {
-	stats, _ := s.look(k)
+	stats, _ := s.look(k, verbStats)
 	return stats
 }
 
 // Limits returns a copy of the limits of a key as they are now.
 func (s *Set[K]) Limits(k K) scheduler.Limits {
-	_, limits := s.look(k)
+	_, limits := s.look(k, verbWindows)
 	return limits
 }
 
-// look returns the stats and the limits of a key.
-func (s *Set[K]) look(k K) (stats scheduler.Stats, limits scheduler.Limits) {
+// Windows returns how full each window of a key is now, as Stats.Windows does. It is no barrier, and mostly takes a
+// tenth of the time that [Set.Stats] takes.
+func (s *Set[K]) Windows(k K) []scheduler.WindowStats {
+	stats, _ := s.look(k, verbWindows)
+	return stats.Windows
+}
+
+// look returns the stats and the limits of a key, after all that was sent before or, with verbWindows, soon.
+func (s *Set[K]) look(k K, v verb) (stats scheduler.Stats, limits scheduler.Limits) {
 	b, hash := s.box(k)
 	s.withLimits(k, func(l *scheduler.Limits) error {
-		a, ok := b.ask(&message[K]{verb: verbStats, hash: hash, key: k, limits: l})
+		a, ok := b.ask(&message[K]{verb: v, hash: hash, key: k, limits: l})
 		if !ok {
 			<-b.ended
 			b.after.Lock()

@@ -1,8 +1,6 @@
 package keyed
 
 import (
-	"hash/maphash"
-
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -86,7 +84,7 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 // forget ends a key.
 func (st *state[K]) forget(e *entry[K]) {
 	st.agenda.remove(e)
-	st.keys.remove(maphash.Comparable(st.box.seed, e.key), e.key)
+	st.keys.remove(st.box.hash(e.key), e.key)
 	st.seat.Forget(e.cell)
 	e.cell = nil
 	st.box.count.Add(-1)

@@ -58,6 +58,15 @@ func (s seatShared) MomentOf(t time.Time) int64 { return int64(s.momentOf(t)) }
 // MomentIn returns what the clock will show in d.
 func (s seatShared) MomentIn(d time.Duration) int64 { return int64(s.momentIn(d)) }
 
+// Epoch returns when moment 0 was, by the time of day as it is set now.
+func (s seatShared) Epoch() time.Time {
+	age := s.clock.Since(s.epoch)
+	return s.clock.Now().Add(-age) // Now is read last: what differs makes a permit come back later
+}
+
+// Damage returns what is wrong with a snapshot, or nil.
+func (s seatShared) Damage(snap *Snapshot) error { return snap.damage() }
+
 // Place returns an idle place.
 func (s seatShared) Place() *line.Place { return s.place() }
 
@@ -205,6 +214,21 @@ func (s *seat) Try(r inside.Request) *line.Place {
 	v, err := s.core.decideToWait(callTry, &q)
 	s.admit(v, nil, &q, err)
 	return nil
+}
+
+// AcquireNow is Try with the reason why not. If finding that takes long, and long is false, it returns neither a
+// place nor a reason.
+func (s *seat) AcquireNow(r inside.Request, long bool) (*line.Place, error) {
+	q := s.request(r)
+	if s.core.takes(&q) {
+		return s.grantNow(&q), nil
+	}
+	if !long && s.core.takesLong(callNow, &q) {
+		return nil, nil
+	}
+	v, err := s.core.decideToWait(callNow, &q)
+	s.admit(v, nil, &q, err)
+	return nil, err
 }
 
 // Acquire grants a ticket, puts it in line, or returns why it is refused. It returns the place of the
