@@ -43,6 +43,14 @@ func (k Key[K]) AcquireNow(weight int, costs ...ticket.Cost) (ticket.Ticket, err
 	return k.set.AcquireNow(k.key, weight, costs...)
 }
 
+// Wait is [Set.Wait].
+func (k Key[K]) Wait(ctx context.Context) error { return k.set.Wait(ctx, k.key) }
+
+// WaitN is [Set.WaitN].
+func (k Key[K]) WaitN(ctx context.Context, weight int, costs ...ticket.Cost) error {
+	return k.set.WaitN(ctx, k.key, weight, costs...)
+}
+
 // TryAcquire is [Set.TryAcquire].
 func (k Key[K]) TryAcquire() (ticket.Ticket, bool) { return k.set.TryAcquire(k.key) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/flowguard-go/flowguard/keyed"
 	"github.com/flowguard-go/flowguard/pipeline"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 func perKey(tb testing.TB, limits string, opts ...keyed.Option) *keyed.Set[string] {
@@ -76,6 +78,36 @@ func TestKeyHandle(t *testing.T) {
 			t.Errorf("Do: %v, called %v", err, called)
 		}
 	})
+}
+
+// No method of a handle is forgotten: called for a key, none looks for a scheduler that is not there.
+func TestKeyHandleMethods(t *testing.T) {
+	h := reflect.ValueOf(perKey(t, "1000/s").Key("a").Handle())
+	args := map[reflect.Type]any{
+		reflect.TypeFor[context.Context]():                            t.Context(),
+		reflect.TypeFor[int]():                                        1,
+		reflect.TypeFor[func(context.Context) error]():                func(context.Context) error { return nil },
+		reflect.TypeFor[func(context.Context, ticket.Ticket) error](): func(context.Context, ticket.Ticket) error { return nil },
+	}
+	for i := range h.NumMethod() {
+		m, name := h.Method(i), h.Type().Method(i).Name
+		var in []reflect.Value
+		for j := range m.Type().NumIn() {
+			if m.Type().IsVariadic() && j == m.Type().NumIn()-1 {
+				break
+			}
+			arg, ok := args[m.Type().In(j)]
+			if !ok {
+				t.Fatalf("%s takes a %v: say here what to call it with", name, m.Type().In(j))
+			}
+			in = append(in, reflect.ValueOf(arg))
+		}
+		for _, out := range m.Call(in) {
+			if err, ok := out.Interface().(error); ok {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
 }
 
 // A group's jobs wait in one line of a scheduler, so they are refused, and the group ends.
