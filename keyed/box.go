@@ -21,6 +21,8 @@ type box[K comparable] struct {
 	count *atomic.Int64 // keys of the set
 	max   int64         // how many there may be
 
+	within bool // there is a scheduler for all keys
+
 	after sync.Mutex // of those who look at what remains
 }
 

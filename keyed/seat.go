@@ -15,7 +15,9 @@ type seat interface {
 	SetTime(reading int64)
 	NewCell(l scheduler.Limits) inside.Cell
 	Forget(c inside.Cell)
-	Open(c inside.Cell)
+	Open(c inside.Cell, key any)
+	Within(h *scheduler.Handle, bell func())
+	News() (keys []any)
 	Leave() inside.Standing
 
 	Try(r inside.Request) *line.Place

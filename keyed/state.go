@@ -59,7 +59,7 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 func (st *state[K]) known(hash uint64, k K) *entry[K] { return st.keys.find(hash, k) }
 
 // open makes the key the one that the seat works on.
-func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell) }
+func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell, e) }
 
 // leave ends the work on the key.
 func (st *state[K]) leave(e *entry[K]) { st.note(e, st.seat.Leave()) }
@@ -90,8 +90,14 @@ func (st *state[K]) forget(e *entry[K]) {
 	st.box.count.Add(-1)
 }
 
-// work looks at keys whose time has come, a turn's worth. It reports whether more is left to do.
+// work looks at keys of which there is news, and at a turn's worth of those whose time has come. It reports whether more is left to do.
 func (st *state[K]) work() (more bool) {
+	for _, key := range st.seat.News() {
+		if e := key.(*entry[K]); e.cell != nil {
+			st.open(e)
+			st.leave(e)
+		}
+	}
 	for range perTurn {
 		if st.agenda.first() > st.latest {
 			return false
