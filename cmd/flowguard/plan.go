@@ -118,11 +118,11 @@ func (p *planned) average(work plan.Work) string {
 
 // mostPerMinute returns how many jobs began in the fullest minute.
 func mostPerMinute(began []time.Duration) int {
-	a := audit.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}}, 0, nil)
+	a := audit.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}}, nil, 0, nil)
 	for _, at := range began {
 		a.Add(audit.Call{At: int64(at)}, 1)
 	}
-	return a.Findings()[0].Most.N
+	return int(a.Findings()[0].Most.N)
 }
 
 func (p *planned) writeJSON(w io.Writer, limits scheduler.Limits, work plan.Work) error {
