@@ -68,7 +68,7 @@ line is at fault`,
 	f.IntVarP(&o.finder.Column, "column", "c", 0, "the instant is in column `N`, from 1")
 	f.StringVarP(&o.finder.Delimiter, "delimiter", "d", "", "`TEXT` between columns; not set: spaces and tabs")
 	f.StringVarP(&o.finder.JSON, "field", "f", "", "the instant is in a field of JSON; `PATH`: request.time")
-	o.limits.registerCosts(f, "tokens={4} is in column 4, {use.total} in JSON, tokens=9 fixed")
+	o.limits.registerCosts(f, "costs of a call: tokens={4} in column 4, or tokens=9")
 	f.VarP(&o.finder.Unit, "unit", "u", "what a bare number counts: s, ms, us, ns; auto")
 	f.DurationVar(&o.reorder, "reorder", 10*time.Second, "put lines in order that are this `TIME` out of it, 10s")
 	f.DurationVar(&o.tolerance, "tolerance", 0, "take windows to be shorter by this `TIME`")
