@@ -51,10 +51,10 @@ finds dates such as 2026-01-02T15:04:05Z, 2026-01-02 15:04:05,123 and
 beginning, and both in the usual fields of JSON. A date without a zone is UTC. A
 burst is not checked: such a log does not tell when a call ended.`,
 		Example: `  flowguard check -limits 100/min /var/log/nginx/access.log
-  zcat app.log.*.gz | flowguard check -limits "5/s 100/min" --field request.start
+  zcat app.log.*.gz | flowguard check -l "5/s 100/min" --field request.start
   flowguard check -l 5000/day --column 3 --delimiter , --unit ms calls.csv
-exit status: 0 the limits were kept, 1 a limit was broken, 2 the log or the command
-line is at fault`,
+exit status: 0 the limits were kept, 1 a limit was broken, 2 the log or the
+command line is at fault`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.files = args
 			if err := o.check(cmd); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-const rootHelp = `usage: flowguard run   -limits LIMITS [flags] [file...] [-- command [argument...]]
+const rootHelp = `usage: flowguard run   -limits LIMITS [flags] [file...] [-- command [arg...]]
        flowguard plan  -limits LIMITS -jobs N [flags]
        flowguard check -limits LIMITS [flags] [log...]
 
@@ -19,7 +19,8 @@ check  says whether the calls in a log kept limits
 
 LIMITS is a text such as "5/s", "5/2s 100/min burst 3", "1000/h from release" or
 "9000 tokens/min": any number of windows, and "burst N" for N at once. Each
-command has -h, and --help for all its flags. Long flags may have one dash or two.
+command has -h, and --help for all its flags. Flags with long names may have one
+dash or two.
 
 examples:
   flowguard run -limits "5/s 100/min burst 3" urls.txt -- curl -sSO {}

@@ -32,9 +32,9 @@ func newPlan(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan -limits LIMITS -jobs N [-takes TIME] [flags]",
 		Short: "Says how long work takes within limits",
-		Long: `Plays the work in simulated time, with the scheduler that flowguard run uses, and
-answers at once: when the first, the half and the last of the jobs are done, which
-limit holds them up and for how long, how many begin a minute, and a chart of it.
+		Long: `Plays the work in simulated time, with the scheduler that flowguard run uses,
+and answers at once: when the first, the half and the last of the jobs are done,
+which limit holds them up for how long, how many begin a minute, with a chart.
 All jobs are there from the beginning and take the same time.`,
 		Example: `  flowguard plan -limits "5/s 100/min burst 3" -jobs 10000 -takes 300ms
   flowguard plan -limits 5000/day -jobs 20000
@@ -66,7 +66,7 @@ All jobs are there from the beginning and take the same time.`,
 	o.limits.register(f)
 	f.IntVarP(&o.work.Jobs, "jobs", "n", 0, "`N` jobs are to be done")
 	f.DurationVarP(&o.work.Takes, "takes", "t", 0, "`TIME` that each takes, such as 300ms")
-	f.IntVarP(&o.atOnce, "at-once", "j", 0, "at most `N` at once, not what the limits allow up to 1000")
+	f.IntVarP(&o.atOnce, "at-once", "j", 0, "at most `N` at once, not what limits allow up to 1000")
 	o.limits.registerCosts(f, "what each job costs: tokens=900")
 	f.StringVar(&o.svg, "svg", "", "draw the first 200,000 jobs into `FILE`")
 	f.BoolVar(&o.json, "json", false, "print it for machines; times are in seconds")

@@ -62,8 +62,8 @@ comes. The line stands where {} is, or last. Without a command, prints the lines
   find . -name '*.png' -print0 | flowguard run -l "burst 4" -0 -- gzip -k {}
   flowguard run -l 20/h --state h.json --joblog log --resume ids -- ./call {}
   seq 20 | flowguard run -l "5/2s burst 3" --retry 3 -k -- sh -c 'echo "$1"' sh
-exit status: 0 all is well, 123 a command failed, 124 one ended with 255, 125 was
-killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 file trouble, 2 usage`,
+exit status: 0 all is well, 123 a command failed, 124 one ended with 255, 125
+was killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 files, 2 usage`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.files = args
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -82,7 +82,7 @@ killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 file trouble, 2 usage`,
 	f.BoolVarP(&o.null, "null", "0", false, "items end with a NUL byte, not with a newline")
 	f.StringVarP(&o.replace, "replace", "I", "{}", "`TEXT` that stands for the line, not {} {.} {/} {//} {/.} {#}")
 	f.BoolVar(&o.stdin, "stdin", false, "give the line to the command on standard input")
-	f.IntVarP(&o.jobs, "jobs", "j", 0, "at most `N` at once, not what the limits allow up to 1000")
+	f.IntVarP(&o.jobs, "jobs", "j", 0, "at most `N` at once, not what limits allow up to 1000")
 	f.BoolVarP(&o.keepOrder, "keep-order", "k", false, "write output in the order of the lines")
 	f.BoolVarP(&o.ungroup, "ungroup", "u", false, "write output as it comes, not when a command ends")
 	f.IntVar(&o.retry.Times, "retry", 0, "try what failed `N` times more; each takes a permit")
