@@ -29,6 +29,13 @@ type Calls struct {
 	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else.
 	Cost Coster
 
+	// Settle returns what a call really cost, found out from an answer, in units that Cost named for it;
+	// nil or an empty list: the answer does not say. It is asked about the answer of a unary call, and about
+	// each message that a stream receives, and what it says replaces what it said before, as
+	// [ticket.Ticket.Settle] does. What that refuses is ignored: the answer is worth more. If Settle is
+	// nil, calls cost what Cost said.
+	Settle Settler
+
 	// MaxPause is the longest pause that a server can make all calls take by its advice. If it is 0, it is
 	// [DefaultMaxPause]. If it is negative, advice is not followed.
 	MaxPause time.Duration
@@ -61,6 +68,9 @@ func UnaryClientInterceptor(c Calls) grpc.UnaryClientInterceptor {
 		defer l.ticket.Release()
 		err = invoker(l.mark(ctx), method, req, reply, cc, opts...)
 		l.heed(err)
+		if err == nil {
+			l.settle(ctx, c.Settle, method, reply)
+		}
 		return err
 	}
 }
@@ -80,14 +90,21 @@ func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 				l.ticket.Release()
 			}
 		}()
+		// A stream that answers once ends before its answer is handed over.
+		once := c.Settle != nil && !desc.ServerStreams
 		end := grpc.OnFinish(func(err error) {
 			l.heed(err)
-			l.ticket.Release()
+			if err != nil || !once {
+				l.ticket.Release()
+			}
 		})
 		stream, err = streamer(l.mark(ctx), desc, cc, method, append(slices.Clip(opts), end)...)
 		if err != nil {
 			l.heed(err)
 			return nil, err
+		}
+		if c.Settle != nil && l.source != nil {
+			stream = &settledStream{stream, l, func(m any) { l.settle(ctx, c.Settle, method, m) }, once}
 		}
 		return stream, nil
 	}

@@ -41,3 +41,7 @@ func (c Coster) costs(ctx context.Context, method string, message any) []ticket.
 	}
 	return c(ctx, method, message)
 }
+
+// Settler returns what a call cost in the units of the scheduler's windows, as its answer says, such as the tokens that
+// a model counted. The message is the answer of a unary call, or one that a stream received.
+type Settler func(ctx context.Context, method string, message any) []ticket.Cost

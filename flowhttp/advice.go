@@ -86,7 +86,7 @@ func (q *Quota) stale(s *scheduler.Scheduler, of scheduler.Window, took time.Dur
 	if took < q.Reset {
 		return false
 	}
-	for _, w := range s.Stats().Windows {
+	for _, w := range s.Windows() {
 		if w.Window == of && q.Left < w.Remaining {
 			return false
 		}

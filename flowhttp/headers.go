@@ -27,9 +27,7 @@ import (
 // A window that counts a unit, such as tokens, says so with qu in RateLimit-Policy.
 //
 // The fields are added to those that are there already, so that a request that passes several limits hears
-// of all. They need the methods Stats, Limits and Clock, which a [*scheduler.Scheduler] and its flows have. A
-// [*scheduler.Handle] has no Stats, so for it the fields are left out. What they say of a shared scheduler is what all its clients
-// together left over.
+// of all. What they say of a shared scheduler is what all its clients together left over.
 type HeaderUse uint8
 
 const (
@@ -65,25 +63,18 @@ type policies struct {
 	items []string // the items of RateLimit up to r, which follows
 }
 
-// tell adds the fields to h. It does nothing if the source has no Stats.
+// tell adds the fields to h.
 func (t *teller) tell(h http.Header, source scheduler.Source, name string) {
-	from, ok := source.(interface {
-		Stats() scheduler.Stats
-		Limits() scheduler.Limits
-		Clock() scheduler.Clock
-	})
-	if !ok {
-		return
-	}
-	now := from.Clock().Now() // before Stats, so that t is not too short
-	stats := from.Stats()
-	p := t.policies(name, stats.Windows, from.Limits().MaxBurst)
+	from := source.Handle()
+	now := from.Clock().Now() // before Windows, so that t is not too short
+	windows := from.Windows()
+	p := t.policies(name, windows, from.MaxBurst())
 	h[policyField] = append(h[policyField], p.field)
-	if len(stats.Windows) == 0 {
+	if len(windows) == 0 {
 		return
 	}
-	b := make([]byte, 0, 32*len(stats.Windows))
-	for i, w := range stats.Windows {
+	b := make([]byte, 0, 32*len(windows))
+	for i, w := range windows {
 		b = append(b, p.items[i]...)
 		b = appendInteger(b, w.Remaining)
 		if !w.NextFree.IsZero() {

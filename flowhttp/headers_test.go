@@ -188,10 +188,10 @@ func TestFieldsFollowTheLimits(t *testing.T) {
 	}
 }
 
-// A handle cannot tell what is left, so nothing is said. The limit holds all the same.
-func TestHandleHasNoFields(t *testing.T) {
+// A handle tells what is left as its scheduler does.
+func TestHandleHasFields(t *testing.T) {
 	h := flowhttp.Handler(limited(t, "1/min").Handle(), hello)
-	if got := ask(h); got.StatusCode != 200 || got.Header.Get("RateLimit") != "" {
+	if got := ask(h); got.StatusCode != 200 || got.Header.Get("RateLimit") != `"1/min";r=0;t=60` {
 		t.Errorf("%d, %v", got.StatusCode, got.Header)
 	}
 	if got := ask(h); got.StatusCode != 429 || got.Header.Get("Retry-After") != "60" {

@@ -77,7 +77,7 @@ func TestAnswers(t *testing.T) {
 		{name: "as many as may be are served", limits: "burst 1", state: take, status: 429, body: "too many requests: the limit is burst 1; try again later\n"},
 		{name: "as many as may be are served all the time", limits: "burst 1", maxWait: time.Minute, state: take, status: 429, body: "too many requests: the limit is burst 1; try again later\n", after: time.Minute},
 		{name: "the line is full", limits: "1/2s", opts: []scheduler.Option{scheduler.WithMaxQueue(1)}, maxWait: time.Minute, state: queue, status: 503, retryAfter: "2", body: "the service is not available now; try again in 2 seconds\n"},
-		{name: "the line is full, and it may not wait", limits: "1/2s", opts: []scheduler.Option{scheduler.WithMaxQueue(1)}, state: queue, status: 429, retryAfter: "2", body: "too many requests; try again in 2 seconds\n"},
+		{name: "the line is full, and it may not wait", limits: "1/2s", opts: []scheduler.Option{scheduler.WithMaxQueue(1)}, state: queue, status: 429, retryAfter: "4", body: "too many requests: the limit is 1/2s; try again in 4 seconds\n"},
 		{name: "paused", limits: "1/s", state: func(s *scheduler.Scheduler) { s.PauseFor(90 * time.Second) }, status: 503, retryAfter: "90", body: "the service is not available now; try again in 90 seconds\n"},
 		{name: "paused until resumed", limits: "1/s", state: func(s *scheduler.Scheduler) { s.Pause() }, status: 503, body: "the service is not available now; try again later\n"},
 		{name: "closed", limits: "1/s", maxWait: time.Minute, state: func(s *scheduler.Scheduler) { s.Close() }, status: 503, body: "the service is not available now; try again later\n"},

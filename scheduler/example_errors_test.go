@@ -169,3 +169,28 @@ func ExampleQueueFullError_Error() {
 	fmt.Println(&scheduler.QueueFullError{Max: 100, Wait: 2 * time.Second})
 	// Output: scheduler: the line is full: at most 100 may wait; come back in 2s, or allow more with WithMaxQueue
 }
+
+// A server answers at once, and tells the client when to come back.
+func ExampleScheduler_AcquireNow() {
+	mock := clock.NewMock()
+	s, err := scheduler.New(scheduler.MustParseLimits("1/30s"), scheduler.WithClock(mock))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	for range 2 {
+		t, err := s.AcquireNow(1)
+		if err != nil {
+			wait, _ := scheduler.RetryAfter(err)
+			fmt.Println("come back in", wait)
+			continue
+		}
+		fmt.Println("served")
+		t.Release()
+	}
+	fmt.Println(s.Windows()[0])
+	// Output:
+	// served
+	// come back in 30s
+	// 1/30s: 1 used, 0 remaining
+}

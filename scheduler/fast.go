@@ -5,22 +5,25 @@ import "github.com/flowguard-go/flowguard/internal/line"
 // These stand for ask in the three calls that are made most often. They leave out what makes no
 // difference there: to build a message, and to read the clock, which is a third of a call.
 
-// tryNow answers a try without the owner, if it can.
-func (h *Handle) tryNow(r *request) (p *line.Place, answered bool) {
+// tryNow answers a call that does not wait without the owner, if it can.
+func (h *Handle) tryNow(k call, r *request) (p *line.Place, answered bool, err error) {
 	st := h.box.borrow()
 	if st == nil {
-		return nil, false
+		return nil, false, nil
 	}
 	defer h.box.giveBack(st) // whatever the clock does
 	if !st.timeless() {
 		st.catchUp()
 	}
 	if st.core.takes(r) {
-		return st.grantNow(r), true
+		return st.grantNow(r), true, nil
 	}
-	v, err := st.core.decideToWait(callTry, r)
+	if k == callNow && st.core.takesLong(k, r) {
+		return nil, false, nil
+	}
+	v, err := st.core.decideToWait(k, r)
 	st.admit(v, nil, r, err)
-	return nil, true
+	return nil, true, err
 }
 
 // acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can; done is of the
@@ -38,7 +41,7 @@ func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, ho
 	if st.core.takes(r) {
 		return st.grantNow(r), outcomeGranted, nil
 	}
-	if st.core.takesLong(r) {
+	if st.core.takesLong(callAcquire, r) {
 		return nil, outcomeUnanswered, nil
 	}
 	v, err := st.core.decideToWait(callAcquire, r)

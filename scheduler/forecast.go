@@ -75,8 +75,8 @@ func (c *core) earliest(r *request) (at moment, by limit) {
 }
 
 // takesLong reports whether the decision about a ticket that must wait needs a forecast behind a long line.
-func (c *core) takesLong(r *request) bool {
-	return c.line.Len() > lookAhead && (r.deadline != never || c.nonBlocking)
+func (c *core) takesLong(k call, r *request) bool {
+	return c.line.Len() > lookAhead && (k == callNow || r.deadline != never || c.nonBlocking)
 }
 
 // foresee returns when a ticket that asks for d is granted behind those ahead, and what decides that.

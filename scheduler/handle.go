@@ -164,7 +164,7 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 		return t, false
 	}
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
-	if p, answered := h.tryNow(&r); answered {
+	if p, answered, _ := h.tryNow(callTry, &r); answered {
 		if p == nil {
 			return t, false
 		}
@@ -178,6 +178,27 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 	}
 	t, err := h.issue(p, <-p.Ready())
 	return t, err == nil
+}
+
+// AcquireNow is [Scheduler.AcquireNow].
+func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
+	if h.invalid != nil {
+		return t, h.shared.refused.refuse(h.invalid)
+	}
+	list := listOf(costs)
+	defer list.Recycle()
+	r := request{weight: weight, deadline: never, flow: h.flow, costs: list}
+	if p, answered, err := h.tryNow(callNow, &r); answered {
+		if err == nil {
+			h.grant(&t, p)
+		}
+		return t, err
+	}
+	p := h.shared.place()
+	if !h.box.send(&message{verb: verbNow, place: p, request: r}) {
+		return t, h.shared.refused.refuse(ErrClosed)
+	}
+	return h.issue(p, <-p.Ready())
 }
 
 // Enqueue is [Scheduler.Enqueue].
@@ -218,6 +239,16 @@ func (h *Handle) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
 
 // Limits is [Scheduler.Limits].
 func (h *Handle) Limits() Limits { return h.shared.limits.Load().clone() }
+
+// Windows is [Scheduler.Windows].
+func (h *Handle) Windows() []WindowStats {
+	a, ok := h.ask(&message{verb: verbWindows})
+	if !ok {
+		<-h.box.ended
+		return h.box.remains.windows()
+	}
+	return a.windows
+}
 
 // MaxBurst returns the cap on the permits held at once as it is now, 0 if there is none. It allocates
 // nothing, unlike Limits.

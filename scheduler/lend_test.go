@@ -308,7 +308,7 @@ func TestPanickingClock(t *testing.T) {
 	box.lend(st)
 	held, _, _ := p.handle.acquireNow(&request{weight: 1, deadline: never}, nil)
 	for name, f := range map[string]func(){
-		"try":     func() { p.handle.tryNow(&request{weight: 1, deadline: never}) },
+		"try":     func() { p.handle.tryNow(callTry, &request{weight: 1, deadline: never}) },
 		"acquire": func() { p.handle.acquireNow(&request{weight: 1, deadline: never}, nil) },
 		"release": func() { p.handle.releaseNow(held, held.Number) },
 	} {

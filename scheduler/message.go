@@ -12,6 +12,7 @@ type verb uint8
 const (
 	verbAcquire         verb = iota // put place in line, tell it how that ends
 	verbTry                         // the same, but refuse where it would have to wait
+	verbNow                         // the same, and say why
 	verbEnqueue                     // put place in line, answer whether it stands there, tell it how that ends
 	verbEnqueueMember               // the same for one of members
 	verbWithdraw                    // the caller of acquire has gone and was told nothing
@@ -19,6 +20,7 @@ const (
 	verbRelease                     // the permits are given back
 	verbSettle                      // the ticket's work cost what costs say
 	verbWait                        // answer how long a ticket of the weight would wait
+	verbWindows                     // answer with the stats of the windows alone
 	verbStats                       // answer with the stats
 	verbConfigure                   // replace the limits; answer when those that no longer fit have gone
 	verbPause                       // no grants until the clock shows until; never: until resume
@@ -33,6 +35,8 @@ const (
 	verbContextEnded                // withdraw the tickets that rely on a shared context; no answer
 	verbWithdrawMembers             // withdraw some of members; answer whether any are left
 	verbDrain                       // take no newcomers, end when all is done
+	verbQuotaRequest                // fill the exchange with the next request if it is due, else with when it is
+	verbQuotaReply                  // the exchange has the source's reply
 	verbClose                       // end now; no answer
 )
 
@@ -40,7 +44,7 @@ const (
 // or promise that the owner's alarm is set when they are answered.
 func (v verb) brief() bool {
 	switch v {
-	case verbEnqueue, verbEnqueueMember, verbWithdraw, verbCancel, verbRelease, verbSettle, verbShareContext:
+	case verbEnqueue, verbEnqueueMember, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWindows, verbShareContext, verbQuotaRequest, verbQuotaReply:
 		return true
 	}
 	return false
@@ -60,6 +64,8 @@ func (v verb) call() call {
 	switch v {
 	case verbTry:
 		return callTry
+	case verbNow:
+		return callNow
 	case verbEnqueue, verbEnqueueMember:
 		return callEnqueue
 	}
@@ -88,6 +94,7 @@ type change struct {
 	snapshot *Snapshot
 	epoch    time.Time // when moment 0 was, by the present time of day
 	feed     subscriber
+	exchange *exchange
 }
 
 // answer is what the owner says at the end of the turn.
@@ -95,6 +102,7 @@ type answer struct {
 	number  uint64
 	err     error
 	stats   *Stats
+	windows []WindowStats
 	wait    time.Duration
 	more    bool
 	stopped *sharedContext
@@ -108,7 +116,7 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 		return false
 	}
 	switch m.verb {
-	case verbAcquire, verbTry:
+	case verbAcquire, verbTry, verbNow:
 		if err := st.arrive(m.verb.call(), m.place, &m.request); err != nil {
 			m.place.Tell(err)
 		}
@@ -127,6 +135,8 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 		a.err = st.settle(m.place, m.number, m.flow, m.costs)
 	case verbWait:
 		a.wait = st.core.wait(&m.request)
+	case verbWindows:
+		a.windows = st.windows()
 	case verbStats:
 		stats := st.stats()
 		a.stats = &stats
@@ -148,8 +158,10 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 	case verbSnapshot:
 		*m.snapshot = st.core.snapshot(m.epoch)
 	case verbRestore:
-		st.core.restore(m.snapshot, m.epoch)
-		st.emit(Event{Kind: EventRestored})
+		if a.err = st.core.notShared("Restore"); a.err == nil {
+			st.core.restore(m.snapshot, m.epoch)
+			st.emit(Event{Kind: EventRestored})
+		}
 	case verbWatch:
 		st.subscribe(m.feed)
 	case verbUnwatch:
@@ -160,6 +172,10 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 		st.contextEnded(m.context, m.err)
 	case verbWithdrawMembers:
 		a.more = st.withdrawMembers(m.members, m.flow, m.err)
+	case verbQuotaRequest:
+		st.quotaRequest(m.exchange)
+	case verbQuotaReply:
+		st.quotaReply(m.exchange)
 	case verbDrain:
 		st.core.draining = true
 	case verbClose:

@@ -406,7 +406,7 @@ func (o *slowCore) arrive(v call, id, weight int, costs []ticket.Cost, deadline 
 		return tooLate, o.advice(asks, f)
 	case !atOnce && v == callTry:
 		return noPermit, 0
-	case !atOnce && v == callAcquire && o.nonBlocking:
+	case !atOnce && (v == callNow || v == callAcquire && o.nonBlocking):
 		return noPermit, o.advice(asks, f)
 	case !atOnce && o.full(f.Key):
 		return queueFull, o.adviceToQueue(asks)

@@ -132,7 +132,14 @@ type (
 )
 
 func (o opAcquire) do(w *twin) error { return w.arrive(verbAcquire, newcomer(o)) }
-func (o opTry) do(w *twin) error     { return w.arrive(verbTry, newcomer(o)) }
+
+// A try of an odd weight asks for the reason too. The bytes of FuzzTwin have no room for another operation.
+func (o opTry) do(w *twin) error {
+	if o.weight%2 != 0 {
+		return w.arrive(verbNow, newcomer(o))
+	}
+	return w.arrive(verbTry, newcomer(o))
+}
 func (o opEnqueue) do(w *twin) error { return w.arrive(verbEnqueue, newcomer(o)) }
 
 func (w *twin) arrive(v verb, n newcomer) error {
@@ -151,7 +158,7 @@ func (w *twin) arrive(v verb, n newcomer) error {
 		deadline = w.oracle.earliest(asks, flow) + n.deadline
 	}
 	t := &twinTicket{id: len(w.tickets), verb: v, place: line.NewPlace(), flow: &flow, since: w.oracle.now}
-	name := map[verb]string{verbAcquire: "acquire", verbTry: "try", verbEnqueue: "enqueue"}[v]
+	name := map[verb]string{verbAcquire: "acquire", verbTry: "try", verbNow: "acquire now", verbEnqueue: "enqueue"}[v]
 	w.logf("%d: %s of %d and %v as ticket %d of %v, deadline %d", w.oracle.now, name, weight, costs, t.id, flow, deadline)
 	want, wait := w.oracle.arrive(v.call(), t.id, weight, costs, deadline, flow)
 	if want == accepted {

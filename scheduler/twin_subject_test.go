@@ -142,10 +142,8 @@ func (s *subject) take(t *twinTicket, weight int, costs []ticket.Cost, deadline 
 				t.with = s.sharedContext()
 			}
 			t.told = how == outcomeGranted
-		case verbTry:
-			if t.place, _ = h.tryNow(&r); t.place == nil {
-				err = ErrNoPermit
-			}
+		case verbTry, verbNow:
+			t.place, _, err = h.tryNow(t.verb.call(), &r)
 			t.told = true
 		case verbEnqueue:
 			a, _ := h.ask(&m)

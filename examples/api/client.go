@@ -11,26 +11,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowguard-go/flowguard/flowhttp"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// newClient returns a client that takes a permit of s for each request.
+// newClient returns a client that takes a permit of s for each request. The example counts refusals, so the client
+// does not follow the advice that comes with them.
 func newClient(s *scheduler.Scheduler, base http.RoundTripper) *http.Client {
-	return &http.Client{Transport: transport{s, base}}
-}
-
-// transport holds a permit until the answer has begun.
-type transport struct {
-	s    *scheduler.Scheduler
-	base http.RoundTripper
-}
-
-func (t transport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
-	err = t.s.Do(r.Context(), func(context.Context) error {
-		resp, err = t.base.RoundTrip(r)
-		return err
-	})
-	return resp, err
+	transport := flowhttp.NewTransport(s)
+	transport.Base, transport.MaxPause = base, -1
+	return &http.Client{Transport: transport}
 }
 
 // items is how many there are, and workers how many goroutines fetch them.

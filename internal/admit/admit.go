@@ -14,7 +14,7 @@ import (
 // Source is what permits are taken from. A *scheduler.Scheduler and a *scheduler.Handle are sources.
 type Source interface {
 	AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error)
-	TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool)
+	AcquireNow(weight int, costs ...ticket.Cost) (ticket.Ticket, error)
 }
 
 // Reason groups refusals by what a server should answer.
@@ -57,21 +57,11 @@ func Take(ctx context.Context, s Source, weight int, maxWait time.Duration, cost
 			return t, no
 		}
 	}
-	// To try and to ask for the reason are two decisions. A permit may come free between them.
-	for range 3 {
-		t, ok := s.TryAcquireN(weight, costs...)
-		if ok {
-			return t, nil
-		}
-		_, err := s.AcquireN(overdue{ctx}, weight, costs...)
-		if no = refusal(ctx, err); !no.stale() {
-			break
-		}
+	t, err := s.AcquireNow(weight, costs...)
+	if err == nil {
+		return t, nil
 	}
-	if maxWait <= 0 && errors.Is(no.Err, scheduler.ErrQueueFull) {
-		no.Reason = ReasonBusy // this request would not have joined the line
-	}
-	return t, no
+	return t, refusal(ctx, err)
 }
 
 // Missing returns an error if there is a pointer but nothing behind it, as when a map of schedulers lacks the
@@ -98,12 +88,6 @@ func acquireWithin(ctx context.Context, s Source, weight int, d time.Duration, c
 	}
 	return s.AcquireN(ctx, weight, costs...)
 }
-
-// overdue is a context whose deadline has passed and which has not ended: a ticket that asks with it is
-// never granted and never waits, and is told why it would have to.
-type overdue struct{ context.Context }
-
-func (overdue) Deadline() (time.Time, bool) { return time.Time{}, true }
 
 // stale reports whether the reason no longer holds: a permit may be free by now.
 func (no *Refusal) stale() bool {

@@ -51,7 +51,7 @@ func TestReasons(t *testing.T) {
 		{name: "non-blocking", limits: "1/2s", opts: []scheduler.Option{scheduler.NonBlocking()}, maxWait: time.Minute, state: take, want: "busy 2s 1/2s"},
 		{name: "non-blocking, no wait", limits: "1/2s", opts: []scheduler.Option{scheduler.NonBlocking()}, state: take, want: "busy 2s 1/2s"},
 		{name: "a full line", limits: "2/2s", opts: []scheduler.Option{scheduler.WithMaxQueue(2)}, maxWait: time.Minute, state: queue, want: "unavailable 2s "},
-		{name: "a full line, no wait", limits: "2/2s", opts: []scheduler.Option{scheduler.WithMaxQueue(2)}, state: queue, want: "busy 2s "},
+		{name: "a full line, no wait", limits: "2/2s", opts: []scheduler.Option{scheduler.WithMaxQueue(2)}, state: queue, want: "busy 4s 2/2s"},
 		{name: "no line", limits: "1/2s", opts: []scheduler.Option{scheduler.WithMaxQueue(0)}, maxWait: time.Minute, state: take, want: "unavailable 2s "},
 		{name: "too large", limits: "5/s burst 3", weight: 4, want: "too large 0s burst 3"},
 		{name: "too large, may wait", limits: "5/s burst 3", weight: 4, maxWait: time.Minute, want: "too large 0s burst 3"},
@@ -169,31 +169,18 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// unlucky is a source where permits come free between a try and the question why it failed.
-type unlucky struct {
-	*scheduler.Scheduler
-	times int
-}
-
-func (u *unlucky) TryAcquireN(n int, _ ...ticket.Cost) (t ticket.Ticket, ok bool) {
-	if u.times--; u.times >= 0 {
-		return t, false
-	}
-	return u.Scheduler.TryAcquireN(n)
-}
-
-// A reason that is out of date is not told: the request tries again, though not for ever.
-func TestFreeMeanwhile(t *testing.T) {
-	for _, c := range []struct {
-		times int
-		want  string
-	}{{1, "granted"}, {2, "granted"}, {1_000_000, "busy 0s "}} {
-		s := start(t, "5/h burst 1")
-		tk, no := Take(t.Context(), &unlucky{s, c.times}, 1, 0)
-		if got := describe(tk, no); got != c.want {
-			t.Errorf("%d times: %s, want %s", c.times, got, c.want)
+// A refusal is one decision: it is counted once.
+func TestRefusalsCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, "1/h burst 1")
+		s.TryAcquire()
+		for _, maxWait := range []time.Duration{0, time.Second} {
+			Take(t.Context(), s, 1, maxWait)
 		}
-	}
+		if got, want := s.Stats().Totals.Refused, (scheduler.Refusals{NoPermit: 1, Deadline: 1}); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	})
 }
 
 // Costs are decided together with the permits, and a refusal names the limit of the unit.
