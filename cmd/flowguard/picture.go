@@ -47,12 +47,12 @@ func drawPlan(name string, limits scheduler.Limits, work plan.Work, o plan.Outco
 	if err != nil {
 		return err
 	}
-	title := limits.String()
+	var opts []timeline.Option
 	if n := len(o.Began); n > mostDrawn {
-		title = fmt.Sprintf("%s: the first %d of %d jobs", title, mostDrawn, n)
+		opts = append(opts, timeline.Title(fmt.Sprintf("Limits %v: the first %d of %d jobs", limits, mostDrawn, n)))
 		o.Began = o.Began[:mostDrawn]
 	}
-	return writePicture(f, timeline.Collect(limits, eventsOf(work, o)), timeline.Title(title))
+	return writePicture(f, timeline.Collect(limits, eventsOf(work, o)), opts...)
 }
 
 // eventsOf returns what a scheduler would have told: all jobs come at the beginning, and each is granted and released
