@@ -71,6 +71,7 @@ type run struct {
 	stopped   bool             // no further item is begun
 	status    int
 	tally     Tally
+	costless  int // items that did not say what they cost
 	forecast  forecast
 }
 
@@ -103,11 +104,19 @@ func (t *Tally) price(costs []ticket.Cost) {
 // average returns what a ticket costs on average, rounded up.
 func (t *Tally) average() (costs []ticket.Cost) {
 	for _, c := range t.costs {
-		c.Amount = (c.Amount-1)/t.priced + 1
+		whole := c.Amount / t.priced
+		if c.Amount%t.priced > 0 {
+			whole++
+		}
+		c.Amount = whole
 		costs = append(costs, c)
 	}
 	return costs
 }
+
+// mostCostless is how many items may fail at the beginning because they do not say what they cost. If none
+// does, the mistake is in the command line and not in the items.
+const mostCostless = 10
 
 // Run returns the exit status when all items are done, or the run was stopped and what was running has
 // ended.
@@ -207,6 +216,11 @@ func (r *run) receive(i items.Item, ok bool) {
 		var err error
 		if j.costs, err = r.Costs(i); err != nil {
 			r.reject(j, err)
+			r.costless++
+			if r.tally.priced == 0 && r.costless == mostCostless && !r.stopped {
+				r.Screen.Say("none of the first %d %ss says what it costs; see --cost and --delimiter", mostCostless, r.Input.Noun())
+				r.stop(StatusUsage)
+			}
 			return
 		}
 	}
