@@ -253,3 +253,46 @@ func BenchmarkAudit(b *testing.B) {
 		})
 	}
 }
+
+// Calls that may have been as far apart as they had to be, and no farther, are not accused.
+func TestEdgeOfEvenSpacing(t *testing.T) {
+	for _, tt := range []struct {
+		per    time.Duration
+		broken int64
+	}{{2*time.Second - 1, 0}, {2 * time.Second, 1}} {
+		w := scheduler.Per(1, tt.per)
+		w.Evenly = true
+		a := New(scheduler.Limits{Windows: []scheduler.Window{w}}, nil, 0, nil)
+		a.Add(Call{At: 0, Line: 1}, time.Second)
+		a.Add(Call{At: int64(time.Second), Line: 2}, time.Second)
+		if f := a.Findings()[0]; f.Broken != tt.broken || f.Unchecked {
+			t.Errorf("%v: broken by %d, unchecked %v; want %d", w, f.Broken, f.Unchecked, tt.broken)
+		}
+	}
+}
+
+// A log of seconds cannot tell in which of several periods a call was.
+func TestPeriodsShorterThanTheLogTells(t *testing.T) {
+	a := New(scheduler.MustParseLimits("2/100ms from reset"), nil, 0, nil)
+	for i := range int64(9) {
+		a.Add(Call{At: int64(time.Hour), Line: i + 1}, time.Second)
+	}
+	if f := a.Findings()[0]; f.Broken > 0 || !f.Unchecked {
+		t.Errorf("broken by %d, unchecked %v", f.Broken, f.Unchecked)
+	}
+}
+
+// The first call of a log may be in the 25th hour of a day.
+func TestLogThatBeginsInTheLastHourOfALongDay(t *testing.T) {
+	a := New(scheduler.MustParseLimits("1/day from reset 00:00 Europe/Berlin"), nil, 0, nil)
+	for i, at := range []string{"22:30", "22:40", "22:59", "23:00"} {
+		when, err := time.Parse("2006-01-02 15:04", "2026-10-25 "+at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Add(Call{At: when.UnixNano(), Line: int64(i + 1)}, time.Second)
+	}
+	if f := a.Findings()[0]; f.Broken != 2 || f.Most.N != 3 {
+		t.Errorf("broken by %d, most %d; want 2, 3", f.Broken, f.Most.N)
+	}
+}
