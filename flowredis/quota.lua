@@ -107,7 +107,7 @@ for i = #nodes, 1, -1 do
 	if n[6] + lease <= now then
 		if n[4] > 0 then
 			for _, w in ipairs(m[6]) do charge(w, n[6] + lease + 1, n[4]) end
-			n[11], n[4] = n[11] + n[4], 0
+			n[11], n[5], n[4] = n[11] + n[4], n[5] + n[4], 0 -- it may be in use
 		end
 		if now >= m[5] then n[5] = 0 end
 		if n[6] + m[10] + 10 * lease <= now then
