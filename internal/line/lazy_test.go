@@ -87,7 +87,7 @@ func receive(from <-chan error) error {
 
 // Of what the owner tells and takes back while others ask, one of them receives exactly what was not taken back.
 func TestLazyPlaceIsAskedMeanwhile(t *testing.T) {
-	for range 3000 {
+	for range 1000 {
 		p := line.NewLazyPlace()
 		var ask sync.WaitGroup
 		channels := make([]<-chan error, 2)
