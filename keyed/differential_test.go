@@ -165,7 +165,17 @@ func (w *world) step() {
 		costs = append(costs, tokens.Of(w.r.IntN(25)-1))
 	}
 	switch op := w.r.IntN(20); op {
-	case 0, 1, 2, 3:
+	case 0:
+		t, err := w.set.AcquireNow(k, weight, costs...)
+		u, want := s.AcquireNow(weight, costs...)
+		w.note("now key %d weight %d %v: %v", k, weight, costs, want)
+		if !same(err, want) {
+			w.fail("now: %v, want %v", err, want)
+		}
+		if err == nil {
+			w.held = append(w.held, pair{k, t, u, false})
+		}
+	case 1, 2, 3:
 		t, ok := w.set.TryAcquireN(k, weight, costs...)
 		u, want := s.TryAcquireN(weight, costs...)
 		w.note("try key %d weight %d %v: %v", k, weight, costs, want)
@@ -184,6 +194,13 @@ func (w *world) step() {
 		}
 		if err == nil {
 			w.held = append(w.held, pair{k, t, u, true})
+		}
+	case 17:
+		err := cutShort(func(ctx context.Context) error { return w.set.WaitN(ctx, k, weight, costs...) })
+		want := cutShort(func(ctx context.Context) error { return s.WaitN(ctx, weight, costs...) })
+		w.note("wait key %d weight %d %v: %v", k, weight, costs, want)
+		if !same(err, want) {
+			w.fail("wait: %v, want %v", err, want)
 		}
 	case 7:
 		at := w.clock.Now().Add(time.Duration(w.r.IntN(2)) * time.Millisecond)
@@ -251,6 +268,21 @@ func acquire(at time.Time, do func(context.Context) (ticket.Ticket, error)) (t t
 	cancel()
 	<-done
 	return t, err
+}
+
+// cutShort calls do with a context without a deadline, which ends if do waits.
+func cutShort(do func(context.Context) error) (err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = do(ctx)
+	}()
+	synctest.Wait()
+	cancel()
+	<-done
+	return err
 }
 
 // deadline is a context with a deadline by another clock than the computer's.
