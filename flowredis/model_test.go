@@ -36,6 +36,7 @@ const (
 	ageDoubled       breakage = "age doubled"
 	lateLog          breakage = "late log" // what is logged expires when it is logged, not when it was used: early by the age
 	noHistory        breakage = "no history"
+	leaseRevived     breakage = "ended lease revived"
 	slotsFreed       breakage = "slots freed after a stall"
 )
 
@@ -156,6 +157,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 		m, stale = nil, true
 	}
 	var nd *node
+	lapsed := false
 	now := raw
 	if m != nil {
 		now = max(raw, m.last)
@@ -199,6 +201,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if m.live(n, now) {
 			continue
 		}
+		lapsed = lapsed || n == nd
 		if n.held > 0 {
 			if e.broken != deadNotCharged {
 				m.charge(n.seen+m.lease+1, n.held)
@@ -230,6 +233,9 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if c.past == "-" {
 			return result{code: codeResend, clock: raw, text: e.gen}
 		}
+		if c.leased > 0 && now >= m.ready {
+			return result{code: codeStale, clock: raw, text: e.gen} // as below
+		}
 		for i, list := range strings.FieldsFunc(c.past, func(r rune) bool { return r == ';' }) {
 			for _, one := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
 				a, n, _ := strings.Cut(one, ":")
@@ -241,7 +247,8 @@ func (e *model) call(raw int64, key string, c *call) result {
 		nd = &node{id: c.id, serial: c.serial, used: c.used, seen: now, tag: highest, asked: now}
 		m.nodes = append(m.nodes, nd)
 	} else {
-		if c.serial < nd.serial {
+		// What was leased when the request was made has been charged meanwhile, and may count no longer.
+		if c.serial < nd.serial || c.leased > 0 && lapsed && e.broken != leaseRevived {
 			return result{code: codeStale, clock: raw, text: e.gen}
 		}
 		if c.serial == nd.serial {
