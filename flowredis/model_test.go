@@ -34,8 +34,9 @@ const (
 	noTurns          breakage = "no turns"
 	burstUnshared    breakage = "burst unshared"
 	ageDoubled       breakage = "age doubled"
-	lateLog          breakage = "late log" // what is logged expires when it is logged, not when it was used: early by the age
+	lateLog          breakage = "late log" // what is reported is logged with the next report
 	noHistory        breakage = "no history"
+	leaseRevived     breakage = "ended lease revived"
 	slotsFreed       breakage = "slots freed after a stall"
 )
 
@@ -64,6 +65,7 @@ type node struct {
 	asked                    int64 // when it last waited
 	owes                     int64 // charged when its lease ended, so not again when it is reported
 	lease, again             int64 // of the last answer
+	late                     entry // lateLog only
 }
 
 func newModel() *model { return &model{quotas: map[string]*memory{}} }
@@ -156,6 +158,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 		m, stale = nil, true
 	}
 	var nd *node
+	lapsed := false
 	now := raw
 	if m != nil {
 		now = max(raw, m.last)
@@ -199,6 +202,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if m.live(n, now) {
 			continue
 		}
+		lapsed = lapsed || n == nd
 		if n.held > 0 {
 			if e.broken != deadNotCharged {
 				m.charge(n.seen+m.lease+1, n.held)
@@ -230,6 +234,9 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if c.past == "-" {
 			return result{code: codeResend, clock: raw, text: e.gen}
 		}
+		if c.leased > 0 && now >= m.ready {
+			return result{code: codeStale, clock: raw, text: e.gen} // as below
+		}
 		for i, list := range strings.FieldsFunc(c.past, func(r rune) bool { return r == ';' }) {
 			for _, one := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
 				a, n, _ := strings.Cut(one, ":")
@@ -241,7 +248,8 @@ func (e *model) call(raw int64, key string, c *call) result {
 		nd = &node{id: c.id, serial: c.serial, used: c.used, seen: now, tag: highest, asked: now}
 		m.nodes = append(m.nodes, nd)
 	} else {
-		if c.serial < nd.serial {
+		// What was leased when the request was made has been charged meanwhile, and may count no longer.
+		if c.serial < nd.serial || c.leased > 0 && lapsed && e.broken != leaseRevived {
 			return result{code: codeStale, clock: raw, text: e.gen}
 		}
 		if c.serial == nd.serial {
@@ -251,9 +259,12 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if due := max(0, delta-nd.owes); due > 0 {
 			at := now + 1 - age
 			if e.broken == lateLog {
-				at = now + 1 - age - 500_000
+				at, nd.late.at = nd.late.at, at
+				due, nd.late.n = nd.late.n, due
 			}
-			m.charge(at, due)
+			if due > 0 {
+				m.charge(at, due)
+			}
 		}
 		nd.tag -= max(0, nd.held-delta-c.leased)
 		least := int64(1<<53 - 1)
