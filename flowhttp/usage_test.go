@@ -194,9 +194,7 @@ func TestSettleIsShownTheEnd(t *testing.T) {
 	for range 20 {
 		s := start(t, "1000 tokens/h burst 1", scheduler.WithClock(clock.NewMock()))
 		text := make([]byte, rand.IntN(6<<20))
-		for i := range text {
-			text[i] = byte(rand.Uint32())
-		}
+		rand.NewChaCha8([32]byte{byte(len(text))}).Read(text)
 		client := costing(s, far(func(*http.Request) (*http.Response, error) {
 			resp := answer(200, "")
 			resp.Body = io.NopCloser(bytes.NewReader(text))
