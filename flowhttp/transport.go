@@ -103,7 +103,15 @@ const (
 // NewTransport returns a Transport for which all requests take permits from s: a scheduler, or one of its
 // flows. The fields can still be set before the first request. If s is a [*scheduler.Handle], set Advise too,
 // or what the far side says is not heeded.
+//
+// A scheduler begins to count what is under way, see [scheduler.Scheduler.Observe].
 func NewTransport(s scheduler.Source) *Transport {
+	if advised, ok := s.(*scheduler.Scheduler); ok && advised != nil {
+		for _, w := range advised.Limits().Windows {
+			advised.Observe(w, 0, 0)
+			break
+		}
+	}
 	return &Transport{Scheduler: func(*http.Request) scheduler.Source { return s }}
 }
 

@@ -225,7 +225,7 @@ func settleAtRandom(t *testing.T) {
 	s := start(t, fmt.Sprintf("%d tokens/h burst 4", 100*calls))
 	defer s.Close()
 	var mu sync.Mutex
-	settled := map[*http.Response]bool{}
+	settled, want := map[*http.Response]bool{}, 100*calls
 	client := costing(s, far(func(*http.Request) (*http.Response, error) {
 		return answer(200, strings.Repeat("x", rand.IntN(50))+"\n"+strconv.Itoa(rand.IntN(100))), nil
 	}))
@@ -236,18 +236,25 @@ func settleAtRandom(t *testing.T) {
 			t.Error("asked twice")
 		}
 		settled[resp] = true
-		return usedTokens(resp, body)
+		costs := usedTokens(resp, body)
+		for _, c := range costs {
+			want += c.Amount - 100
+		}
+		return costs
 	}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for range calls / 4 {
+			for i := range calls / 4 {
 				ctx, cancel := context.WithTimeout(background, time.Hour)
 				resp, err := client.RoundTrip(request(t, ctx))
 				if err != nil {
 					t.Error(err)
 					cancel()
 					return
+				}
+				if i%2 == 0 {
+					io.ReadAll(resp.Body)
 				}
 				var ends sync.WaitGroup
 				for _, end := range []func(){
@@ -267,7 +274,7 @@ func settleAtRandom(t *testing.T) {
 	wg.Wait()
 	synctest.Wait() // context.AfterFunc has a goroutine of its own
 	wantInUse(t, s, 0)
-	if used := s.Stats().Windows[0].Used; used >= 100*calls || used == 0 {
-		t.Errorf("%d tokens used", used)
+	if used := s.Stats().Windows[0].Used; used != want {
+		t.Errorf("%d tokens used, want %d", used, want)
 	}
 }
