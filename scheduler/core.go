@@ -27,7 +27,8 @@ type core struct {
 	pause   pause
 	burst   burst
 	windows []window
-	inForce []limit // the pause while it lasts, the burst if there is a cap, the windows
+	quota   *quota  // nil: the limits are not shared
+	inForce []limit // the pause while it lasts, the burst if there is a cap, the quota if there is one, the windows
 
 	ends           moment // when a pause or an observation ends; never if there is none
 	timeless       bool   // no limit in force depends on the time
@@ -113,6 +114,9 @@ func (c *core) enforce() {
 	if c.burst.max > 0 {
 		c.inForce = append(c.inForce, &c.burst)
 	}
+	if c.quota != nil {
+		c.inForce = append(c.inForce, c.quota)
+	}
 	for i := range c.windows {
 		w := &c.windows[i]
 		c.inForce = append(c.inForce, w)
@@ -120,7 +124,7 @@ func (c *core) enforce() {
 			c.ends = min(c.ends, w.observed.latest.until)
 		}
 	}
-	c.timeless = !paused && len(c.windows) == 0
+	c.timeless = !paused && len(c.windows) == 0 && c.quota == nil
 }
 
 // advance moves time on to what the clock shows. Time stands still while the clock is behind.
@@ -166,6 +170,9 @@ func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 		c.stopWaiting(p)
 	}
 	c.totals.grant(since.until(c.now))
+	if c.quota != nil {
+		c.quota.leave(p.Weight)
+	}
 	c.charge(p)
 	return p, f, since
 }
@@ -176,6 +183,9 @@ func (c *core) charge(p *line.Place) {
 	p.State, p.At = line.Holding, int64(c.now)
 	c.burst.grant(c.now, p.Weight)
 	c.granted++
+	if c.quota != nil {
+		c.quota.grant(c.now, p.Weight)
+	}
 	if !c.plain {
 		c.chargeAll(p)
 		return
@@ -213,7 +223,7 @@ func (c *core) useUp(p *line.Place, d demand) {
 // fits reports whether what d asks for fits into every limit at once. A ticket that asks for nothing of a
 // window's unit is not subject to that window.
 func (c *core) fits(d demand) bool {
-	return c.windowsFit(d) && c.burst.fits(c.now, d.weight) && !c.pause.paused(c.now)
+	return c.windowsFit(d) && c.burst.fits(c.now, d.weight) && !c.pause.paused(c.now) && (c.quota == nil || c.quota.fits(c.now, d.weight))
 }
 
 func (c *core) windowsFit(d demand) bool {
@@ -234,7 +244,7 @@ func (c *core) plainFit(n int) bool {
 			return false
 		}
 	}
-	return c.burst.fits(c.now, n) && !c.pause.paused(c.now)
+	return c.burst.fits(c.now, n) && !c.pause.paused(c.now) && (c.quota == nil || c.quota.fits(c.now, n))
 }
 
 // request is what a caller asks for.
@@ -291,11 +301,19 @@ func (c *core) late(r *request) bool {
 
 // decideToWait decides about a ticket that is not granted at once.
 func (c *core) decideToWait(k call, r *request) (verdict, error) {
+	if c.quota != nil && (k == callTry || k == callNow || k == callAcquire && c.nonBlocking) {
+		c.quota.miss(r.weight)
+	}
 	if k == callTry {
 		return verdictRefused, ErrNoPermit
 	}
 	if err := c.admits(r); err != nil {
 		return verdictRefused, err
+	}
+	if c.quota != nil {
+		if err := c.quota.refuses(r.weight); err != nil {
+			return verdictRefused, err
+		}
 	}
 	if k == callNow || k == callAcquire && c.nonBlocking {
 		return verdictRefused, c.refuseToWait(r)
@@ -395,6 +413,9 @@ func (c *core) join(p *line.Place, r *request) {
 	if r.costs != nil {
 		c.joinWithCosts(p, r)
 	}
+	if c.quota != nil {
+		c.quota.join(r.weight)
+	}
 	p.At = int64(c.now)
 	c.line.Push(p, r.weight, r.flow)
 }
@@ -402,6 +423,9 @@ func (c *core) join(p *line.Place, r *request) {
 // leave takes a waiting ticket out of the line of its flow.
 func (c *core) leave(p *line.Place, f *line.Flow) {
 	c.totals.givenUp++
+	if c.quota != nil {
+		c.quota.leave(p.Weight)
+	}
 	c.line.Remove(p, f)
 	if p.Row != 0 {
 		c.stopWaiting(p)
@@ -416,6 +440,9 @@ func (c *core) release(p *line.Place) {
 		c.totals.held.add(moment(p.At).until(c.now))
 	}
 	c.burst.release(c.now, p.Weight)
+	if c.quota != nil {
+		c.quota.release(c.now, p.Weight)
+	}
 	if c.countsReleases {
 		d := c.demandOf(p)
 		for i := range c.windows {
@@ -430,6 +457,9 @@ func (c *core) release(p *line.Place) {
 // undo makes the grant to p as if it had never been.
 func (c *core) undo(p *line.Place) {
 	c.burst.undo(c.now, moment(p.At), p.Weight)
+	if c.quota != nil {
+		c.quota.undo(c.now, moment(p.At), p.Weight)
+	}
 	d := c.demandOf(p)
 	for i := range c.windows {
 		if n := d.in(c.windows[i].column); n > 0 {

@@ -14,22 +14,24 @@ type EventKind uint8
 // What a [Watcher] hears of. Every ticket that is accepted is enqueued, and granted in the same instant
 // if it need not wait.
 const (
-	EventEnqueued EventKind = iota // a ticket was accepted
-	EventGranted                   // and granted, after Wait
-	EventReleased                  // and its permits were given back
-	EventGivenUp                   // it left the line without a grant; Err is what its caller was told
-	EventUndone                    // its grant was taken back: its caller had gone
-	EventRefused                   // a ticket was not accepted, Err says why; it has no number
-	EventPaused                    // until Until; zero: until Resume
-	EventResumed                   // by Resume. A pause that ends by itself is no event
-	EventLimits                    // SetLimits; Limits are the new ones
-	EventCharged                   // Weight permits of Window were used elsewhere
-	EventRestored                  // a snapshot was charged to the windows
-	EventObserved                  // the far side grants at most Weight more permits of Window until Until
-	EventSettled                   // a ticket's work cost what Costs say; see ticket.Ticket.Settle
+	EventEnqueued  EventKind = iota // a ticket was accepted
+	EventGranted                    // and granted, after Wait
+	EventReleased                   // and its permits were given back
+	EventGivenUp                    // it left the line without a grant; Err is what its caller was told
+	EventUndone                     // its grant was taken back: its caller had gone
+	EventRefused                    // a ticket was not accepted, Err says why; it has no number
+	EventPaused                     // until Until; zero: until Resume
+	EventResumed                    // by Resume. A pause that ends by itself is no event
+	EventLimits                     // SetLimits; Limits are the new ones
+	EventCharged                    // Weight permits of Window were used elsewhere
+	EventRestored                   // a snapshot was charged to the windows
+	EventObserved                   // the far side grants at most Weight more permits of Window until Until
+	EventSettled                    // a ticket's work cost what Costs say; see ticket.Ticket.Settle
+	EventQuotaLost                  // the source of a shared quota cannot be reached, Err says why; see WithQuota
+	EventQuotaBack                  // and it can be reached again
 )
 
-var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed", "settled"}
+var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed", "settled", "quota lost", "quota back"}
 
 // String returns a word or two, such as "granted" or "given up".
 func (k EventKind) String() string {

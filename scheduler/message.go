@@ -35,6 +35,8 @@ const (
 	verbContextEnded                // withdraw the tickets that rely on a shared context; no answer
 	verbWithdrawMembers             // withdraw some of members; answer whether any are left
 	verbDrain                       // take no newcomers, end when all is done
+	verbQuotaRequest                // fill the exchange with the next request if it is due, else with when it is
+	verbQuotaReply                  // the exchange has the source's reply
 	verbClose                       // end now; no answer
 )
 
@@ -42,7 +44,7 @@ const (
 // or promise that the owner's alarm is set when they are answered.
 func (v verb) brief() bool {
 	switch v {
-	case verbEnqueue, verbEnqueueMember, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWindows, verbShareContext:
+	case verbEnqueue, verbEnqueueMember, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWindows, verbShareContext, verbQuotaRequest, verbQuotaReply:
 		return true
 	}
 	return false
@@ -92,6 +94,7 @@ type change struct {
 	snapshot *Snapshot
 	epoch    time.Time // when moment 0 was, by the present time of day
 	feed     subscriber
+	exchange *exchange
 }
 
 // answer is what the owner says at the end of the turn.
@@ -155,8 +158,10 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 	case verbSnapshot:
 		*m.snapshot = st.core.snapshot(m.epoch)
 	case verbRestore:
-		st.core.restore(m.snapshot, m.epoch)
-		st.emit(Event{Kind: EventRestored})
+		if a.err = st.core.notShared("Restore"); a.err == nil {
+			st.core.restore(m.snapshot, m.epoch)
+			st.emit(Event{Kind: EventRestored})
+		}
 	case verbWatch:
 		st.subscribe(m.feed)
 	case verbUnwatch:
@@ -167,6 +172,10 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 		st.contextEnded(m.context, m.err)
 	case verbWithdrawMembers:
 		a.more = st.withdrawMembers(m.members, m.flow, m.err)
+	case verbQuotaRequest:
+		st.quotaRequest(m.exchange)
+	case verbQuotaReply:
+		st.quotaReply(m.exchange)
 	case verbDrain:
 		st.core.draining = true
 	case verbClose:

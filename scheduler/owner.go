@@ -112,6 +112,7 @@ func (o *owner) reply() {
 // setAlarm sets the alarm to the instant at which the head of the line first fits. It counts from what
 // the clock showed in this turn, which is behind the core's time if the clock stepped back.
 func (o *owner) setAlarm(st *state) {
+	st.stirQuota()
 	st.armed = st.core.wake()
 	o.alarm.Set(time.Duration(o.read), time.Duration(st.armed))
 }

@@ -22,6 +22,7 @@ type Stats struct {
 	Resumes  time.Time     `json:"resumes,omitzero"`   // when the pause ends by itself; zero if it does not
 	NextWake time.Time     `json:"next_wake,omitzero"` // when the owner will next act by itself; zero if no ticket waits, or a permit must first be released
 	Windows  []WindowStats `json:"windows"`            // in the order of Limits.Windows
+	Quota    QuotaStats    `json:"quota,omitzero"`     // what is leased, where a quota is shared; see WithQuota
 	Totals   Totals        `json:"totals"`             // what became of all tickets so far
 }
 

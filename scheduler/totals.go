@@ -101,7 +101,7 @@ func reasonOf(err error) reason {
 		return reasonClosed
 	}
 	switch err.(type) {
-	case *NoPermitError:
+	case *NoPermitError, *QuotaError:
 		return reasonNoPermit
 	case *QueueFullError:
 		return reasonQueueFull
@@ -140,6 +140,11 @@ func (t *totals) grant(wait time.Duration) {
 	}
 	t.waits[bits.Len64(uint64(wait))]++
 	t.waited.add(wait)
+}
+
+// enqueued counts the tickets that were accepted. Numbers do not tell, where several cores share them.
+func (c *core) enqueued() uint64 {
+	return c.granted + c.totals.undone + c.totals.givenUp + uint64(c.line.Len())
 }
 
 // public returns the totals, given what else there is to know.
