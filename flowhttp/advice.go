@@ -42,10 +42,19 @@ type Quota struct {
 // DefaultMaxPause is the longest pause that a [Transport] makes unless MaxPause says otherwise.
 const DefaultMaxPause = time.Hour
 
+// advised is what is told what the far side says: a scheduler, or a key of a keyed.Set.
+type advised interface {
+	Clock() scheduler.Clock
+	Limits() scheduler.Limits
+	Windows() []scheduler.WindowStats
+	Observe(w scheduler.Window, left int, d time.Duration, of ...ticket.Ticket) error
+	PauseFor(d time.Duration) error
+}
+
 // heed tells the scheduler what an answer advises, and returns for how long all callers are held. It must
 // be called while the ticket of the call is held: [scheduler.Scheduler.Observe] demands it, and a pause that
 // began after the release would let the next caller go first. took is how long the call took so far.
-func (a *Advice) heed(s *scheduler.Scheduler, t ticket.Ticket, most, took time.Duration) time.Duration {
+func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time.Duration {
 	pause := a.Pause
 	var windows []scheduler.Window
 	for i := range a.Quotas {
@@ -82,7 +91,7 @@ func (q *Quota) counted(t ticket.Ticket) []ticket.Ticket {
 // stale reports whether the quota must not be observed. When a call took longer than until the reset, the
 // answer may have been given in a period that is over. It may then be that less is left of the present one,
 // which earlier answers have told. So it counts only if it says that less is left.
-func (q *Quota) stale(s *scheduler.Scheduler, of scheduler.Window, took time.Duration) bool {
+func (q *Quota) stale(s advised, of scheduler.Window, took time.Duration) bool {
 	if took < q.Reset {
 		return false
 	}

@@ -3,6 +3,7 @@ package flowhttp
 import (
 	"net/http"
 
+	"github.com/flowguard-go/flowguard/keyed"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -36,4 +37,27 @@ func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Re
 		panic("flowhttp: Flows needs a scheduler and a key")
 	}
 	return func(r *http.Request) scheduler.Source { return s.Flow(key(r), 1) }
+}
+
+// Keys returns a function that gives each key of a set limits of its own, for [Limit.Scheduler] and
+// [Transport.Scheduler]: a key may be an API key, the address of a client, the host of a URL. A server may tell
+// clients apart by [ClientAddr.Key]:
+//
+//	set, err := keyed.New(func(string) scheduler.Limits { return perClient })
+//	…
+//	limit := flowhttp.Limit{Scheduler: flowhttp.Keys(set, flowhttp.ClientAddr{Trusted: proxies}.Key)}
+//
+// and a crawler the hosts that it visits:
+//
+//	client.Transport = &flowhttp.Transport{
+//		Scheduler: flowhttp.Keys(set, func(r *http.Request) string { return r.URL.Host }),
+//	}
+//
+// What a host says of its limits is then heeded for that host alone. A server answers 503 where a key is new and
+// there are too many; see [keyed.MaxKeys] and [keyed.Overflow].
+func Keys[K comparable](set *keyed.Set[K], key func(*http.Request) K) func(*http.Request) scheduler.Source {
+	if set == nil || key == nil {
+		panic("flowhttp: Keys needs a set and a key")
+	}
+	return func(r *http.Request) scheduler.Source { return set.Key(key(r)) }
 }

@@ -12,10 +12,37 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// gates has a gate for each scheduler of a Transport for which requests wait or which ramps up.
+// gates has a gate for each scheduler, and each key of a keyed.Set, of a Transport for which requests wait or
+// which ramps up.
 type gates struct {
 	mu sync.Mutex
-	of map[weak.Pointer[scheduler.Scheduler]]*gate // weak, because a scheduler may be forgotten while it ramps up
+	of map[any]*gate // by gateKey
+}
+
+// gateKey returns what stands for a scheduler or a key: two that are equal have one gate. For a scheduler it is
+// weak, because that may be forgotten while it ramps up.
+func gateKey(s advised) any {
+	if s, ok := s.(*scheduler.Scheduler); ok {
+		return weak.Make(s)
+	}
+	return s
+}
+
+// looksPerGate is how many gates are looked at when another is made, to drop those that nobody needs.
+const looksPerGate = 16
+
+// tidy drops some gates of schedulers that were forgotten, and of keys for which nobody has asked since the end
+// of their pause: clients can make up keys. The first request for such a key is alone in any case.
+func (g *gates) tidy() {
+	looks := 0
+	for k, at := range g.of {
+		if looks++; looks > looksPerGate {
+			return
+		}
+		if s, ok := k.(weak.Pointer[scheduler.Scheduler]); ok && s.Value() == nil || !ok && at.inside == 0 && !at.clock.Now().Before(at.until) {
+			delete(g.of, k)
+		}
+	}
 }
 
 // gate stands before a scheduler. While it is open, all that it does is to list the requests that wait for
@@ -25,7 +52,8 @@ type gates struct {
 // It would be simpler to hold back requests that have their permits already. But a window would then have
 // been charged for them earlier than the far side sees them.
 type gate struct {
-	key     weak.Pointer[scheduler.Scheduler]
+	key     any
+	clock   scheduler.Clock
 	closed  bool
 	until   time.Time // when the pause ends, by the scheduler's clock
 	probe   *passage  // whose turn it is while the gate is closed; nil: nobody waits
@@ -48,21 +76,17 @@ type passage struct {
 var errRecalled = errors.New("flowhttp: the far side asked for a pause")
 
 // enter puts a request on the list. It must leave.
-func (g *gates) enter(s *scheduler.Scheduler) *passage {
+func (g *gates) enter(s advised) *passage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key := weak.Make(s)
+	key := gateKey(s)
 	at := g.of[key]
 	if at == nil {
-		for k := range g.of { // few ramp up at a time
-			if k.Value() == nil {
-				delete(g.of, k)
-			}
-		}
+		g.tidy()
 		if g.of == nil {
-			g.of = make(map[weak.Pointer[scheduler.Scheduler]]*gate)
+			g.of = make(map[any]*gate)
 		}
-		at = &gate{key: key}
+		at = &gate{key: key, clock: s.Clock()}
 		g.of[key] = at
 	}
 	p := &passage{gates: g, gate: at, clock: s.Clock(), turn: make(chan struct{})}

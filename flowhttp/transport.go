@@ -42,8 +42,8 @@ type Transport struct {
 	Scheduler func(*http.Request) scheduler.Source
 
 	// Advise chooses the scheduler that is told what the far side says; nil: what Scheduler returns, if that
-	// is a *scheduler.Scheduler. A handle takes permits and can do nothing else, so where Scheduler returns
-	// handles nothing is heeded without Advise.
+	// is a *scheduler.Scheduler or a keyed.Key. A handle takes permits and can do nothing else, so where Scheduler
+	// returns handles nothing is heeded without Advise.
 	Advise func(*http.Request) *scheduler.Scheduler
 
 	// Weight says how many permits a request asks for; nil: 1.
@@ -164,13 +164,13 @@ func (t *Transport) maxPause() time.Duration {
 // call is a request under way. It holds a permit until end or until the body that it was handed over to ends.
 type call struct {
 	transport *Transport
-	advised   *scheduler.Scheduler // nil: none
-	ticket    ticket.Ticket        // zero if the request needs no permit
-	sent      time.Time            // by the clock of advised, if there is one
-	costs     bool                 // the ticket has costs, which can be settled
-	passage   *passage             // nil without Ramp
-	succeeded bool                 // as Ramp understands it
-	handed    bool                 // the body gives the permit back
+	advised   advised       // nil: none
+	ticket    ticket.Ticket // zero if the request needs no permit
+	sent      time.Time     // by the clock of advised, if there is one
+	costs     bool          // the ticket has costs, which can be settled
+	passage   *passage      // nil without Ramp
+	succeeded bool          // as Ramp understands it
+	handed    bool          // the body gives the permit back
 }
 
 // order is what a request asks its scheduler for.
@@ -198,10 +198,10 @@ func (c *call) admit(req *http.Request) (err error) {
 	if h == nil {
 		return &scheduler.InvalidError{What: "what Transport.Scheduler returns", Want: "a scheduler, or nil without a type"}
 	}
-	if t.Advise != nil {
-		c.advised = t.Advise(req)
-	} else {
-		c.advised, _ = source.(*scheduler.Scheduler)
+	if t.Advise == nil {
+		c.advised, _ = source.(advised)
+	} else if s := t.Advise(req); s != nil {
+		c.advised = s
 	}
 	o := order{handle: h, weight: 1}
 	if t.Weight != nil {

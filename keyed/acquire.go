@@ -33,6 +33,28 @@ func (s *Set[K]) TryAcquireN(k K, weight int, costs ...ticket.Cost) (ticket.Tick
 	return s.try(k, weight, list)
 }
 
+// AcquireNow takes permits of the key if they are free now, and otherwise says why not and when to come back, as
+// [scheduler.Scheduler.AcquireNow] does.
+func (s *Set[K]) AcquireNow(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
+	b, hash := s.box(k)
+	list := listOf(costs)
+	defer list.Recycle()
+	r := inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}
+	var e *entry[K]
+	var p *line.Place
+	err = s.withLimits(k, func(l *scheduler.Limits) (err error) {
+		e, p, err = b.now(hash, k, l, r)
+		return err
+	})
+	switch {
+	case s.overflows(err):
+		return s.overflow.AcquireNow(weight, costs...)
+	case err == nil:
+		(*line.Handle)(&t).Grant(e, p)
+	}
+	return t, err
+}
+
 // Enqueue takes a place in the line of the key and returns at once, as [scheduler.Scheduler.Enqueue] does. Keep
 // the set for as long as you wait.
 func (s *Set[K]) Enqueue(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {

@@ -21,8 +21,12 @@ type box[K comparable] struct {
 	count *atomic.Int64 // keys of the set
 	max   int64         // how many there may be
 
+	within bool // there is a scheduler for all keys
+
 	after sync.Mutex // of those who look at what remains
 }
+
+func (b *box[K]) hash(k K) uint64 { return maphash.Comparable(b.seed, k) }
 
 // admit counts one more key of the set, if there may be one more. Keys that could be forgotten by now make
 // room.
@@ -88,6 +92,28 @@ func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e
 //go:noinline
 func (b *box[K]) tryByMessage(hash uint64, k K, l *scheduler.Limits, r inside.Request) (*entry[K], *line.Place, error) {
 	a, ok := b.sendAndWait(&message[K]{verb: verbTry, hash: hash, key: k, limits: l, request: r})
+	if !ok {
+		return nil, nil, scheduler.ErrClosed
+	}
+	return a.entry, a.place, a.err
+}
+
+// now is try with the reason. A forecast behind a long line is left to the owner.
+func (b *box[K]) now(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
+	if st := b.borrow(); st != nil {
+		defer b.giveBack(st)
+		st.catchUp()
+		if e, err = st.entry(hash, k, l); err != nil {
+			return nil, nil, err
+		}
+		st.open(e)
+		p, err = st.seat.AcquireNow(r, false)
+		st.leave(e)
+		if p != nil || err != nil {
+			return e, p, err
+		}
+	}
+	a, ok := b.sendAndWait(&message[K]{verb: verbNow, hash: hash, key: k, limits: l, request: r})
 	if !ok {
 		return nil, nil, scheduler.ErrClosed
 	}

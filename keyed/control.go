@@ -16,9 +16,9 @@ func (s *Set[K]) SetLimits(k K, l scheduler.Limits) error {
 	if err := l.Validate(); err != nil {
 		return err
 	}
-	more, err := s.change(k, message[K]{verb: verbConfigure, change: &change{limits: &l}})
+	more, err := s.change(k, message[K]{verb: verbConfigure, change: &change[K]{limits: &l}})
 	for more && err == nil {
-		more, err = s.change(k, message[K]{verb: verbGoOn, change: &change{}})
+		more, err = s.change(k, message[K]{verb: verbGoOn, change: &change[K]{}})
 	}
 	return err
 }
@@ -34,18 +34,18 @@ func (s *Set[K]) PauseUntil(k K, t time.Time) error { return s.pause(k, s.boxes[
 func (s *Set[K]) PauseFor(k K, d time.Duration) error { return s.pause(k, s.boxes[0].MomentIn(d)) }
 
 func (s *Set[K]) pause(k K, until int64) error {
-	return s.tell(k, message[K]{verb: verbPause, change: &change{until: until}})
+	return s.tell(k, message[K]{verb: verbPause, change: &change[K]{until: until}})
 }
 
 // Resume ends every pause of a key.
 func (s *Set[K]) Resume(k K) error {
-	return s.tell(k, message[K]{verb: verbResume, change: &change{}})
+	return s.tell(k, message[K]{verb: verbResume, change: &change[K]{}})
 }
 
 // Charge tells the set that n permits of a window of the key were used elsewhere. See
 // [scheduler.Scheduler.Charge].
 func (s *Set[K]) Charge(k K, w scheduler.Window, n int) error {
-	return s.tell(k, message[K]{verb: verbCharge, request: inside.Request{Weight: n}, change: &change{window: w}})
+	return s.tell(k, message[K]{verb: verbCharge, request: inside.Request{Weight: n}, change: &change[K]{window: w}})
 }
 
 // Observe tells the set what the far side said of a window of the key: at most left more permits in the next d.
@@ -55,7 +55,7 @@ func (s *Set[K]) Observe(k K, w scheduler.Window, left int, d time.Duration, of 
 		return invalid("the tickets of Observe", len(of), "at most one: that of the call that was answered")
 	}
 	b, _ := s.box(k)
-	m := message[K]{verb: verbObserve, request: inside.Request{Weight: left}, change: &change{window: w, until: b.MomentIn(d)}}
+	m := message[K]{verb: verbObserve, request: inside.Request{Weight: left}, change: &change[K]{window: w, until: b.MomentIn(d)}}
 	for i := range of {
 		t := (*line.Handle)(&of[i])
 		if e, ok := t.Desk().(*entry[K]); ok && e.key == k && e.box == b {

@@ -165,7 +165,17 @@ func (w *world) step() {
 		costs = append(costs, tokens.Of(w.r.IntN(25)-1))
 	}
 	switch op := w.r.IntN(20); op {
-	case 0, 1, 2, 3:
+	case 0:
+		t, err := w.set.AcquireNow(k, weight, costs...)
+		u, want := s.AcquireNow(weight, costs...)
+		w.note("now key %d weight %d %v: %v", k, weight, costs, want)
+		if !same(err, want) {
+			w.fail("now: %v, want %v", err, want)
+		}
+		if err == nil {
+			w.held = append(w.held, pair{k, t, u, false})
+		}
+	case 1, 2, 3:
 		t, ok := w.set.TryAcquireN(k, weight, costs...)
 		u, want := s.TryAcquireN(weight, costs...)
 		w.note("try key %d weight %d %v: %v", k, weight, costs, want)

@@ -24,7 +24,9 @@ func (e *entry[K]) Release(p *line.Place, n uint64) {
 		st.release(e, p, n)
 		return
 	}
-	b.sendAndWait(&message[K]{verb: verbRelease, entry: e, place: p, number: n})
+	if _, ok := b.sendAndWait(&message[K]{verb: verbRelease, entry: e, place: p, number: n}); !ok && b.within {
+		b.releaseAfter(e, p, n)
+	}
 }
 
 // Cancel implements [line.Desk].
@@ -36,4 +38,12 @@ func (e *entry[K]) Cancel(p *line.Place, n uint64) {
 func (e *entry[K]) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 	a, _ := e.box.ask(&message[K]{verb: verbSettle, entry: e, place: p, number: n, request: inside.Request{Costs: costs}})
 	return a.err // nil after the end
+}
+
+// releaseAfter gives back, after the end of the set, what a ticket holds of the scheduler for all keys, which goes on.
+func (b *box[K]) releaseAfter(e *entry[K], p *line.Place, n uint64) {
+	<-b.ended
+	b.after.Lock()
+	defer b.after.Unlock()
+	b.remains.release(e, p, n)
 }

@@ -14,6 +14,7 @@ type verb uint8
 const (
 	verbAcquire   verb = iota // put place in line, tell it how that ends
 	verbTry                   // answer with the place of a ticket, if one is granted now
+	verbNow                   // the same, and answer why not
 	verbEnqueue               // put place in line, answer whether it stands there, tell it how that ends
 	verbWithdraw              // the caller of acquire has gone and was told nothing
 	verbCancel                // the ticket is given up
@@ -21,13 +22,14 @@ const (
 	verbSettle                // the ticket's work cost what costs say
 	verbWait                  // answer how long a ticket would wait
 	verbStats                 // answer with the stats and the limits
+	verbWindows               // answer how full the windows are
 	verbConfigure             // replace the limits; answer whether that goes on
 	verbGoOn                  // do a part of what configure left; answer whether that goes on
 	verbPause                 // no grants until the clock shows until; inside.Never: until resume
 	verbResume                // end all pauses
 	verbCharge                // permits of the window were used elsewhere
 	verbObserve               // at most weight more permits of the window until the clock shows until
-	verbSnapshot              // answer with what the key remembers
+	verbSnapshot              // answer with what the keys remember
 	verbRestore               // charge what the snapshot remembers
 	verbKeys                  // answer with the keys
 	verbCount                 // forget what is due; answer how many keys there are, and whether there is more to forget
@@ -39,7 +41,7 @@ const (
 // owner's alarm is set when they are answered, or are no calls for one key.
 func (v verb) brief() bool {
 	switch v {
-	case verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait:
+	case verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait, verbWindows:
 		return true
 	}
 	return false
@@ -56,14 +58,15 @@ type message[K comparable] struct {
 	number  uint64 // of the ticket meant
 	request inside.Request
 	err     error // what a ticket that is withdrawn is told
-	*change
+	*change[K]
 	got    **entry[K]       // where to put the key's entry, before place is told
 	answer chan<- answer[K] // for those that are answered; has a slot free
 }
 
 // change is what the rarer messages carry.
-type change struct {
+type change[K comparable] struct {
 	limits   *scheduler.Limits
+	keys     []K
 	window   scheduler.Window
 	until    int64 // what the clock then shows
 	snapshot *scheduler.Snapshot
@@ -72,17 +75,17 @@ type change struct {
 
 // answer is what the owner says at the end of the turn.
 type answer[K comparable] struct {
-	entry    *entry[K]
-	place    *line.Place
-	number   uint64
-	err      error
-	wait     time.Duration
-	stats    *scheduler.Stats
-	limits   *scheduler.Limits
-	snapshot *scheduler.Snapshot
-	keys     []K
-	count    int
-	more     bool
+	entry     *entry[K]
+	place     *line.Place
+	number    uint64
+	err       error
+	wait      time.Duration
+	stats     *scheduler.Stats
+	limits    *scheduler.Limits
+	snapshots []KeySnapshot[K]
+	keys      []K
+	count     int
+	more      bool
 }
 
 // apply does what the message asks for, and fills in its answer.
@@ -90,12 +93,14 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 	switch m.verb {
 	case verbRelease:
 		st.release(m.entry, m.place, m.number)
-	case verbStats:
+	case verbStats, verbWindows:
 		st.stats(m.hash, m.key, m.limits, a)
 	case verbKeys:
 		for e := range st.keys.all() {
 			a.keys = append(a.keys, e.key)
 		}
+	case verbSnapshot:
+		a.snapshots = st.snapshots(m.keys, m.epoch)
 	case verbCount:
 		a.more = st.work()
 		a.count = st.keys.length
@@ -118,7 +123,7 @@ func (st *state[K]) find(m *message[K]) (*entry[K], error) {
 			return nil, nil
 		}
 		return m.entry, nil
-	case verbWithdraw, verbSnapshot, verbResume, verbGoOn:
+	case verbWithdraw, verbResume, verbGoOn:
 		return st.known(m.hash, m.key), nil
 	}
 	return st.entry(m.hash, m.key, m.limits)
@@ -151,6 +156,8 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 		}
 	case verbTry:
 		a.place = s.Try(m.request)
+	case verbNow:
+		a.place, a.err = s.AcquireNow(m.request, true)
 	case verbEnqueue:
 		a.err = s.Arrive(m.place, m.request, true)
 		a.number = m.place.Number
@@ -174,9 +181,6 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 		a.err = s.Charge(m.window, m.request.Weight)
 	case verbObserve:
 		a.err = s.Observe(m.window, m.request.Weight, m.until, m.place, m.number)
-	case verbSnapshot:
-		snap := s.Snapshot(m.epoch)
-		a.snapshot = &snap
 	case verbRestore:
 		s.Restore(m.snapshot, m.epoch)
 	}

@@ -23,6 +23,7 @@ type config struct {
 	maxQueue    int
 	nonBlocking bool
 	overflow    *scheduler.Limits
+	within      *scheduler.Scheduler
 	shards      int
 	keepsState  bool // the owners lend nothing; for tests, which must pass either way
 }
@@ -31,7 +32,7 @@ type config struct {
 const defaultMaxKeys = 100_000
 
 func newConfig(opts []Option) (config, error) {
-	cfg := config{clock: clock.New(), maxKeys: defaultMaxKeys, maxQueue: math.MaxInt, shards: 1}
+	cfg := config{maxKeys: defaultMaxKeys, maxQueue: math.MaxInt, shards: 1}
 	for cfg.shards < 2*runtime.GOMAXPROCS(0) && cfg.shards < 32 {
 		cfg.shards *= 2
 	}
@@ -42,6 +43,17 @@ func newConfig(opts []Option) (config, error) {
 		if err := opt.apply(&cfg); err != nil {
 			return cfg, err
 		}
+	}
+	switch {
+	case cfg.within == nil && cfg.clock == nil:
+		cfg.clock = clock.New()
+	case cfg.within == nil:
+	case cfg.clock != nil && cfg.clock != cfg.within.Clock():
+		return cfg, invalid("the clock of WithClock", cfg.clock, "that of the scheduler of Within; leave WithClock out")
+	case cfg.overflow != nil:
+		return cfg, invalid("the option Overflow", "one together with Within", "left out where Within is given: keys beyond MaxKeys are then refused")
+	default:
+		cfg.clock = cfg.within.Clock()
 	}
 	return cfg, nil
 }
@@ -107,6 +119,36 @@ func WithMaxQueue(n int) Option {
 func NonBlocking() Option {
 	return optionFunc(func(cfg *config) error {
 		cfg.nonBlocking = true
+		return nil
+	})
+}
+
+// Within makes the limits of s hold for all keys together, in addition to those of each key: "10 a second for a user, 1,000
+// a second in all, at most 200 at once". The scheduler stays yours: others may use it too, its own calls and other
+// sets, and you close it, after the set. The set reads its clock. s may be a flow of a scheduler.
+//
+// A ticket is granted when both have room, and is charged to both at once; while it waits it is charged to neither. Its
+// Release, Cancel and Settle go to both. Units of costs must be known to both.
+//
+// The order is this. Tickets of one key are granted in the order of their numbers. A ticket that is the first of its key
+// and fits the limits of the key takes a place in the line of s, at that instant and not before. From then on it
+// is a ticket like others there: keys whose limits have room are served in the order in which they came to be the
+// first, and a key whose own limits are full holds up no other. If a key's limits are changed, charged or paused while
+// its first ticket stands there, so that it fits no more, the ticket leaves that line, and joins it again at its end
+// when it fits.
+//
+// When a ticket of s is granted for the first of a key's line, the key's owner is told, and grants it some microseconds later. A
+// deadline is compared with what both say at first; later waits in the line of s are not foreseen. A waiting key whose
+// representative s refuses, because its own line is full or it is closed, tells its first ticket that error.
+//
+// It costs a decision of s for each grant, and all owners come to s for that, so a set within a scheduler is no faster than
+// the scheduler.
+func Within(s *scheduler.Scheduler) Option {
+	return optionFunc(func(cfg *config) error {
+		if s == nil {
+			return invalid("the scheduler of Within", nil, "a scheduler")
+		}
+		cfg.within = s
 		return nil
 	})
 }

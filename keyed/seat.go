@@ -15,10 +15,13 @@ type seat interface {
 	SetTime(reading int64)
 	NewCell(l scheduler.Limits) inside.Cell
 	Forget(c inside.Cell)
-	Open(c inside.Cell)
+	Open(c inside.Cell, key any)
+	Within(h *scheduler.Handle, bell func())
+	News() (keys []any)
 	Leave() inside.Standing
 
 	Try(r inside.Request) *line.Place
+	AcquireNow(r inside.Request, long bool) (p *line.Place, err error)
 	Acquire(r inside.Request) (p *line.Place, granted bool, err error)
 	Arrive(p *line.Place, r inside.Request, enqueued bool) error
 	Withdraw(p *line.Place, why error)
@@ -51,6 +54,8 @@ type common interface {
 	Now() int64
 	MomentOf(t time.Time) int64
 	MomentIn(d time.Duration) int64
+	Epoch() time.Time
+	Damage(snap *scheduler.Snapshot) error
 	Place() *line.Place
 	Recycle(p *line.Place)
 	GaveUp(ctx context.Context) error

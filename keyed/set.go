@@ -32,6 +32,7 @@ type Set[K comparable] struct {
 	seed     maphash.Seed
 	count    *atomic.Int64
 	max      int
+	within   *scheduler.Scheduler // for all keys together; nil: there is none
 	overflow *scheduler.Scheduler // nil: new keys beyond max are refused
 	cleanup  runtime.Cleanup
 }
@@ -51,7 +52,7 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 	if err != nil {
 		return nil, err
 	}
-	s := &Set[K]{limits: limits, clock: cfg.clock, seed: maphash.MakeSeed(), count: new(atomic.Int64), max: cfg.maxKeys}
+	s := &Set[K]{limits: limits, clock: cfg.clock, seed: maphash.MakeSeed(), count: new(atomic.Int64), max: cfg.maxKeys, within: cfg.within}
 	if cfg.overflow != nil {
 		opts := []scheduler.Option{scheduler.WithClock(cfg.clock), scheduler.WithMaxQueue(cfg.maxQueue)}
 		if cfg.nonBlocking {
@@ -66,8 +67,12 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 		work, shared := newSeat()
 		b := &box[K]{common: shared.(common), seed: s.seed, count: s.count, max: int64(cfg.maxKeys)}
 		b.mailbox.init(!cfg.keepsState)
+		b.within = cfg.within != nil
 		s.boxes = append(s.boxes, b)
 		st := &state[K]{box: b, seat: work.(seat), armed: inside.Never}
+		if cfg.within != nil {
+			st.seat.Within(cfg.within.Handle(), b.hint)
+		}
 		o := &owner[K]{box: b}
 		read := func() time.Duration { return time.Duration(b.Now()) }
 		o.alarm = alarm.New(cfg.clock.AfterFunc, read, b.hint)
@@ -188,21 +193,31 @@ func (s *Set[K]) drainOverflow(ctx context.Context) error {
 // scheduler with the key's limits would say, and the key is still not there then. What a key has counted in
 // Totals and Granted ends with it.
 func (s *Set[K]) Stats(k K) scheduler.Stats {
-	stats, _ := s.look(k)
+	if s.within != nil {
+		s.within.Stats() // makes the grants that are due there
+	}
+	stats, _ := s.look(k, verbStats)
 	return stats
 }
 
 // Limits returns a copy of the limits of a key as they are now.
 func (s *Set[K]) Limits(k K) scheduler.Limits {
-	_, limits := s.look(k)
+	_, limits := s.look(k, verbWindows)
 	return limits
 }
 
-// look returns the stats and the limits of a key.
-func (s *Set[K]) look(k K) (stats scheduler.Stats, limits scheduler.Limits) {
+// Windows returns how full each window of a key is now, as Stats.Windows does. It is no barrier, and mostly takes a
+// tenth of the time that [Set.Stats] takes.
+func (s *Set[K]) Windows(k K) []scheduler.WindowStats {
+	stats, _ := s.look(k, verbWindows)
+	return stats.Windows
+}
+
+// look returns the stats and the limits of a key, after all that was sent before or, with verbWindows, soon.
+func (s *Set[K]) look(k K, v verb) (stats scheduler.Stats, limits scheduler.Limits) {
 	b, hash := s.box(k)
 	s.withLimits(k, func(l *scheduler.Limits) error {
-		a, ok := b.ask(&message[K]{verb: verbStats, hash: hash, key: k, limits: l})
+		a, ok := b.ask(&message[K]{verb: v, hash: hash, key: k, limits: l})
 		if !ok {
 			<-b.ended
 			b.after.Lock()

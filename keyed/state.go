@@ -1,8 +1,6 @@
 package keyed
 
 import (
-	"hash/maphash"
-
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -61,7 +59,7 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 func (st *state[K]) known(hash uint64, k K) *entry[K] { return st.keys.find(hash, k) }
 
 // open makes the key the one that the seat works on.
-func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell) }
+func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell, e) }
 
 // leave ends the work on the key.
 func (st *state[K]) leave(e *entry[K]) { st.note(e, st.seat.Leave()) }
@@ -86,14 +84,20 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 // forget ends a key.
 func (st *state[K]) forget(e *entry[K]) {
 	st.agenda.remove(e)
-	st.keys.remove(maphash.Comparable(st.box.seed, e.key), e.key)
+	st.keys.remove(st.box.hash(e.key), e.key)
 	st.seat.Forget(e.cell)
 	e.cell = nil
 	st.box.count.Add(-1)
 }
 
-// work looks at keys whose time has come, a turn's worth. It reports whether more is left to do.
+// work looks at keys of which there is news, and at a turn's worth of those whose time has come. It reports whether more is left to do.
 func (st *state[K]) work() (more bool) {
+	for _, key := range st.seat.News() {
+		if e := key.(*entry[K]); e.cell != nil {
+			st.open(e)
+			st.leave(e)
+		}
+	}
 	for range perTurn {
 		if st.agenda.first() > st.latest {
 			return false

@@ -20,9 +20,10 @@ type cell struct {
 // liveCore is a core that is lent to a key.
 type liveCore struct {
 	core
-	own     bool // the limits are not those of the rules
-	foreign bool // the core was changed in a way that other keys would notice
-	warm    bool // it is on the list of those that may be taken back
+	own     bool            // the limits are not those of the rules
+	foreign bool            // the core was changed in a way that other keys would notice
+	stands  *representative // of the first ticket in line, in the line of the scheduler for all keys; nil: none
+	warm    bool            // it is on the list of those that may be taken back
 }
 
 // dormantWindow is what is kept of a window: what its limits do not say.

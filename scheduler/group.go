@@ -110,6 +110,8 @@ func (g *Group) join(j *job, weight int, costs []ticket.Cost) error {
 	switch {
 	case j.do == nil:
 		return errNilFunc("Group.Go")
+	case g.h.other != nil:
+		return errNoGroup
 	case g.h.invalid != nil:
 		return g.h.shared.refused.refuse(g.h.invalid)
 	case g.ctx.Err() != nil:
@@ -225,6 +227,9 @@ func (g *Group) failWithPanic(p *PanicError) {
 
 // withdrawAll withdraws all jobs that are in line, some in each turn so that others get theirs.
 func (g *Group) withdrawAll() {
+	if g.h.other != nil {
+		return // no job was accepted
+	}
 	why := gaveUp(g.ctx)
 	for more := true; more; {
 		a, ok := g.h.ask(&message{verb: verbWithdrawMembers, members: &g.waiting, err: why})

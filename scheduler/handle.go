@@ -20,6 +20,7 @@ type Handle struct {
 
 	flow    *line.Flow // nil: the plain line
 	invalid error      // why the flow cannot be used
+	other   elsewhere  // has the permits instead of all of the above; nil: none
 }
 
 // Source is what takes permits: a [*Scheduler], one of its flows, or the [*Handle] of either.
@@ -63,6 +64,9 @@ func listOf(costs []ticket.Cost) *line.CostList {
 
 // acquire is AcquireN; costs may be nil.
 func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) (t ticket.Ticket, err error) {
+	if h.other != nil {
+		return h.other.AcquireN(ctx, weight, costsOf(costs)...)
+	}
 	if ctx.Err() != nil {
 		return t, h.shared.refused.refuse(gaveUp(ctx))
 	}
@@ -159,6 +163,9 @@ func (h *Handle) TryAcquireN(weight int, costs ...ticket.Cost) (t ticket.Ticket,
 
 // try is TryAcquireN; costs may be nil.
 func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool) {
+	if h.other != nil {
+		return h.other.TryAcquireN(weight, costsOf(costs)...)
+	}
 	if h.invalid != nil {
 		h.shared.refused.refuse(h.invalid)
 		return t, false
@@ -182,6 +189,9 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 
 // AcquireNow is [Scheduler.AcquireNow].
 func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
+	if h.other != nil {
+		return h.other.AcquireNow(weight, costs...)
+	}
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
 	}
@@ -203,6 +213,9 @@ func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, 
 
 // Enqueue is [Scheduler.Enqueue].
 func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
+	if h.other != nil {
+		return h.other.Enqueue(weight, costs...)
+	}
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
 	}
@@ -225,6 +238,9 @@ func (h *Handle) WaitTime() time.Duration { return h.WaitTimeN(1) }
 
 // WaitTimeN is [Scheduler.WaitTimeN].
 func (h *Handle) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
+	if h.other != nil {
+		return h.other.WaitTimeN(weight, costs...)
+	}
 	if h.invalid != nil {
 		return Forever
 	}
@@ -238,10 +254,18 @@ func (h *Handle) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
 }
 
 // Limits is [Scheduler.Limits].
-func (h *Handle) Limits() Limits { return h.shared.limits.Load().clone() }
+func (h *Handle) Limits() Limits {
+	if h.other != nil {
+		return h.other.Limits()
+	}
+	return h.shared.limits.Load().clone()
+}
 
 // Windows is [Scheduler.Windows].
 func (h *Handle) Windows() []WindowStats {
+	if h.other != nil {
+		return h.other.Windows()
+	}
 	a, ok := h.ask(&message{verb: verbWindows})
 	if !ok {
 		<-h.box.ended
@@ -252,10 +276,20 @@ func (h *Handle) Windows() []WindowStats {
 
 // MaxBurst returns the cap on the permits held at once as it is now, 0 if there is none. It allocates
 // nothing, unlike Limits.
-func (h *Handle) MaxBurst() int { return h.shared.limits.Load().MaxBurst }
+func (h *Handle) MaxBurst() int {
+	if h.other != nil {
+		return h.other.Limits().MaxBurst
+	}
+	return h.shared.limits.Load().MaxBurst
+}
 
 // Clock is [Scheduler.Clock].
-func (h *Handle) Clock() Clock { return h.shared.clock }
+func (h *Handle) Clock() Clock {
+	if h.other != nil {
+		return h.other.Clock()
+	}
+	return h.shared.clock
+}
 
 // ask does what a message asks for and returns its answer: at once with the borrowed state if the verb
 // is brief and the state is there, else through the owner. It returns false if the owner has ended.

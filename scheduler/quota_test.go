@@ -126,7 +126,7 @@ func nap(ctx context.Context, d time.Duration) {
 func (p *pool) charge(at time.Time, n int) { p.log = append(p.log, logged{at, n}) }
 
 func (p *pool) free(now time.Time) int {
-	free := 1 << 40
+	free := 1 << 30
 	held, inUse := 0, 0
 	for one := range p.members {
 		held += one.held

@@ -22,6 +22,7 @@ type seat struct {
 
 	book   ruleBook
 	cell   *cell  // of the key that is open
+	key    any    // what package keyed knows it by
 	read   moment // what the clock showed last
 	latest moment // the time, which stands still while the clock is behind
 	issued uint64 // tickets of all keys have different numbers, because they share places
@@ -30,6 +31,8 @@ type seat struct {
 	warmNext int
 
 	unfinished map[*cell][]*chore
+
+	within *within // nil: no limits hold for all keys together
 
 	draining, closed bool
 }
@@ -57,6 +60,15 @@ func (s seatShared) MomentOf(t time.Time) int64 { return int64(s.momentOf(t)) }
 
 // MomentIn returns what the clock will show in d.
 func (s seatShared) MomentIn(d time.Duration) int64 { return int64(s.momentIn(d)) }
+
+// Epoch returns when moment 0 was, by the time of day as it is set now.
+func (s seatShared) Epoch() time.Time {
+	age := s.clock.Since(s.epoch)
+	return s.clock.Now().Add(-age) // Now is read last: what differs makes a permit come back later
+}
+
+// Damage returns what is wrong with a snapshot, or nil.
+func (s seatShared) Damage(snap *Snapshot) error { return snap.damage() }
 
 // Place returns an idle place.
 func (s seatShared) Place() *line.Place { return s.place() }
@@ -103,7 +115,8 @@ func (s *seat) spare(r *rules, l *liveCore) {
 }
 
 // Open makes a key the one that is worked on, brings it to the present and makes the grants that are due.
-func (s *seat) Open(of inside.Cell) {
+func (s *seat) Open(of inside.Cell, key any) {
+	s.key = key
 	s.bring(of)
 	s.catchUp()
 }
@@ -147,13 +160,16 @@ func (s *seat) wake(c *cell) {
 // Leave ends the work on the key that is open, and says how it is left.
 func (s *seat) Leave() inside.Standing {
 	c, l := s.cell, s.cell.live
+	if s.within != nil {
+		s.checkRepresentative()
+	}
 	s.issued = l.line.Issued()
 	if len(s.chores) > 0 || len(s.unfinished) > 0 {
 		s.keepChores(c)
 	}
 	if !l.idle() {
 		at := never
-		if l.line.Len() > 0 {
+		if l.line.Len() > 0 && l.stands == nil { // else the scheduler for all keys tells when it is time
 			at = l.wake()
 		}
 		return inside.Standing{At: int64(at), Busy: true}
@@ -198,30 +214,54 @@ func (s *seat) request(r inside.Request) request {
 
 // Try grants a ticket if it need not wait, and returns its place; else nil.
 func (s *seat) Try(r inside.Request) *line.Place {
-	q := s.request(r)
-	if s.core.takes(&q) {
-		return s.grantNow(&q)
+	p, _ := s.take(callTry, r)
+	return p
+}
+
+// AcquireNow is Try with the reason why not. If finding that takes long, and long is false, it returns neither a
+// place nor a reason.
+func (s *seat) AcquireNow(r inside.Request, long bool) (*line.Place, error) {
+	if !long && s.core.line.Len() > lookAhead {
+		return nil, nil
 	}
-	v, err := s.core.decideToWait(callTry, &q)
-	s.admit(v, nil, &q, err)
-	return nil
+	return s.take(callNow, r)
+}
+
+// take grants a ticket if it need not wait, or returns why it is refused.
+func (s *seat) take(k call, r inside.Request) (*line.Place, error) {
+	q := s.request(r)
+	v, d, err := s.decide(k, &q)
+	if v != verdictGranted {
+		s.admit(v, d, nil, &q, err)
+		return nil, err
+	}
+	return s.grantTaken(d, &q), nil
+}
+
+// grantTaken grants a ticket for which decide said so, and returns its place.
+func (s *seat) grantTaken(d deposit, q *request) *line.Place {
+	p := s.grantNow(q)
+	if s.within != nil {
+		s.within.held[p] = d
+	}
+	return p
 }
 
 // Acquire grants a ticket, puts it in line, or returns why it is refused. It returns the place of the
 // ticket, or nil if the decision takes long.
 func (s *seat) Acquire(r inside.Request) (p *line.Place, granted bool, err error) {
 	q := s.request(r)
-	if s.core.takes(&q) {
-		return s.grantNow(&q), true, nil
-	}
 	if s.core.takesLong(callAcquire, &q) {
 		return nil, false, nil
 	}
-	v, err := s.core.decideToWait(callAcquire, &q)
-	if v == verdictQueued {
+	v, d, err := s.decide(callAcquire, &q)
+	switch v {
+	case verdictGranted:
+		return s.grantTaken(d, &q), true, nil
+	case verdictQueued:
 		p = s.place()
 	}
-	s.admit(v, p, &q, err)
+	s.admit(v, d, p, &q, err)
 	return p, false, err
 }
 
@@ -232,31 +272,43 @@ func (s *seat) Arrive(p *line.Place, r inside.Request, enqueued bool) error {
 	if enqueued {
 		k = callEnqueue
 	}
-	return s.arrive(k, p, &q)
+	v, d, err := s.decide(k, &q)
+	s.admit(v, d, p, &q, err)
+	if v == verdictGranted {
+		p.Tell(nil)
+	}
+	return err
 }
 
 // Withdraw ends a ticket whose caller was told nothing and never will be.
 func (s *seat) Withdraw(p *line.Place, why error) {
-	s.withdraw(p, nil, why)
-	s.grant()
+	s.finish(p, func() { s.withdraw(p, nil, why) })
 }
 
 // Cancel ends the ticket with the number in any state.
 func (s *seat) Cancel(p *line.Place, n uint64) {
-	s.cancel(p, n, nil)
-	s.grant()
+	s.finish(p, func() { s.cancel(p, n, nil) })
 }
 
 // Release gives back what the ticket with the number holds.
 func (s *seat) Release(p *line.Place, n uint64) {
-	s.release(p, n, nil)
+	s.finish(p, func() { s.release(p, n, nil) })
+}
+
+// finish does what may end the ticket at p, also in the scheduler for all keys, and grants what then fits.
+func (s *seat) finish(p *line.Place, do func()) {
+	undone := s.core.totals.undone
+	do()
+	if s.within != nil {
+		s.ended(p, s.core.totals.undone > undone)
+	}
 	s.grant()
 }
 
 // NeedsTime reports whether it makes a difference at what time a permit of the key is given back.
 func (s *seat) NeedsTime(of inside.Cell) bool {
 	l := of.(*cell).live
-	return l == nil || l.line.Len() > 0 || l.countsReleases
+	return l == nil || l.line.Len() > 0 || l.countsReleases || s.within != nil
 }
 
 // ReleaseUntimed is Open, Release and Leave where NeedsTime is false.
@@ -269,6 +321,11 @@ func (s *seat) ReleaseUntimed(of inside.Cell, p *line.Place, n uint64) inside.St
 // Settle says what the work of the ticket with the number really cost.
 func (s *seat) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 	err := s.settle(p, n, nil, costs)
+	if err == nil && s.within != nil {
+		if d, ok := s.within.held[p]; ok {
+			err = (*desk)(s.within.handle).Settle(d.place, d.number, costs)
+		}
+	}
 	s.grant()
 	return err
 }
@@ -276,11 +333,21 @@ func (s *seat) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 // Wait returns how long a ticket taken now would wait.
 func (s *seat) Wait(r inside.Request) time.Duration {
 	q := s.request(r)
-	return s.core.wait(&q)
+	wait := s.core.wait(&q)
+	if s.within != nil && wait != Forever {
+		wait = max(wait, s.within.wait(&q))
+	}
+	return wait
 }
 
 // Stats returns the stats of the key.
-func (s *seat) Stats() Stats { return s.stats() }
+func (s *seat) Stats() Stats {
+	stats := s.stats()
+	if s.cell.live.stands != nil {
+		stats.NextWake = time.Time{} // the scheduler for all keys decides
+	}
+	return stats
+}
 
 // Limits returns the limits of the key.
 func (s *seat) Limits() Limits { return s.core.limits.clone() }

@@ -23,6 +23,8 @@ type state struct {
 
 	quotaBell chan struct{} // wakes the goroutine that exchanges with a quota's source; nil if there is none
 
+	gate func() bool // whether the first in line may be granted as far as others go; nil: it may; see within.go
+
 	armed moment // what the owner's alarm is set to, or will be; never if it is off
 }
 
@@ -74,6 +76,9 @@ func (st *state) grant() {
 
 func (st *state) grantLine() {
 	for len(st.chores) == 0 || st.dismissHeads() {
+		if st.gate != nil && !st.gate() {
+			return
+		}
 		p, f, since := st.core.next()
 		if p == nil {
 			return

@@ -36,7 +36,7 @@ func (h *Handle) WaitN(ctx context.Context, weight int, costs ...ticket.Cost) er
 // passNow grants a ticket and takes its permits back in one borrowing, if it need not wait. Otherwise it
 // has done nothing.
 func (h *Handle) passNow(ctx context.Context, weight int) bool {
-	if _, timed := ctx.Deadline(); timed || ctx.Err() != nil || h.invalid != nil {
+	if _, timed := ctx.Deadline(); timed || ctx.Err() != nil || h.invalid != nil || h.other != nil {
 		return false
 	}
 	r := request{weight: weight, deadline: never, flow: h.flow}

@@ -17,8 +17,13 @@
 //     each stretch of time, and the median and longest wait;
 //   - the tickets that were refused, and why;
 //   - the permits held at once, against the burst;
-//   - each window's fill against its limit, with the share of the time in which it was full. The limit that
+//   - each window's fill against its limit, in its unit, with the share of the time in which it was full. The limit that
 //     is full most of the time is the one to raise.
+//
+// A window of a unit such as tokens fills by what tickets cost. When the cost of a ticket is settled, the fill
+// changes at that instant, so an estimate that was too low may lift it above the limit for a time. That
+// is no error and is not red. A ticket that names no cost in a unit does not show in its windows. The tooltip of a
+// ticket has its costs, and at what they were settled.
 //
 // Pauses are hatched bands, and SetLimits is a dashed line with the new limits beside it. Fill above the
 // limit is red where a grant broke the limit. No scheduler does that: it shows that the limits given to

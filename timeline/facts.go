@@ -15,10 +15,11 @@ type facts struct {
 	reasons                                          [reasons]int
 	waited                                           []time.Duration // in order
 	missed                                           uint64
+	full                                             bool
 }
 
 func factsOf(r *run, v view) facts {
-	f := facts{missed: r.missed}
+	f := facts{missed: r.missed, full: r.full}
 	f.span = time.Duration(min(r.last, v.to) - v.from)
 	for i := range r.spans {
 		s := &r.spans[i]
@@ -86,6 +87,9 @@ func (f facts) String() string {
 	}
 	if f.paused > 0 {
 		b.WriteString(" Paused for " + about(f.pausedFor) + ".")
+	}
+	if f.full {
+		b.WriteString(" These are the first; more came.")
 	}
 	if f.missed > 0 {
 		b.WriteString(" " + plural(int(f.missed), "event") + " were lost.")

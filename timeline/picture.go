@@ -30,6 +30,7 @@ type picture struct {
 	y        int // how far down the drawing has come
 	layers   flowLayers
 	facts    facts
+	settled  map[settledCost]int // what tickets cost in the end, where that is not what they cost at first
 
 	header, back, body, over canvas
 	notes                    []note // above the rows

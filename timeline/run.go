@@ -148,12 +148,15 @@ type run struct {
 	heldAll     int                             // permits held from the beginning by tickets of which nothing else is known
 	heldOf      map[scheduler.Unit]int          // what they cost in units
 	missed      uint64
+	most        int  // tickets that are taken in; refused ones count
+	full        bool // more came, and nothing is taken in any more
 }
 
 func (r *run) begin(limits scheduler.Limits) {
 	r.open, r.byKey = map[ticket.Number]int32{}, map[string]int32{}
 	r.settled, r.heldOf = map[ticket.Number][]ticket.Cost{}, map[scheduler.Unit]int{}
 	r.regimes = []regime{{unknown, 0, limits}}
+	r.most = math.MaxInt
 }
 
 // inherit takes over what the scheduler remembers of the time before the recording. The first snapshot was
@@ -199,7 +202,7 @@ func (r *run) at(t time.Time) instant { return instant(t.Sub(r.start)) }
 
 // close says that nothing happened after the last event until end.
 func (r *run) close(end time.Time) {
-	if r.started {
+	if r.started && !r.full {
 		r.last = max(r.last, r.at(end))
 	}
 }
@@ -211,6 +214,10 @@ func (r *run) add(e scheduler.Event) {
 	}
 	if r.open == nil {
 		r.begin(scheduler.Limits{})
+	}
+	isNew := e.Kind == scheduler.EventEnqueued || e.Kind == scheduler.EventRefused
+	if r.full = r.full || isNew && len(r.spans)+len(r.refused) >= r.most; r.full {
+		return
 	}
 	at := max(r.at(e.At), 0)
 	r.last = max(r.last, at)

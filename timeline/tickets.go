@@ -6,7 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flowguard-go/flowguard/ticket"
 )
+
+// mostCosts is how many costs of a ticket are told.
+const mostCosts = 4
 
 // mostBars is how many tickets are drawn one by one.
 const mostBars = 160
@@ -38,6 +43,7 @@ func (p *picture) drawBars() {
 		}
 		return 1
 	})
+	p.settle()
 	pitch := pitchOf(len(shown))
 	height := max(len(shown)*pitch+6*unit, 34*unit)
 	p.field(height)
@@ -53,6 +59,26 @@ func (p *picture) drawBars() {
 		y += pitch
 	}
 	p.y += height + rowGap
+}
+
+// settledCost names a cost that was settled.
+type settledCost struct {
+	number ticket.Number
+	unit   string
+}
+
+// settle finds out what the tickets really cost.
+func (p *picture) settle() {
+	p.settled = map[settledCost]int{}
+	for _, s := range p.run.settlements {
+		span := &p.run.spans[s.span]
+		key := settledCost{span.number, s.unit}
+		now, ok := p.settled[key]
+		if !ok {
+			now = amountOf(span.costs, s.unit)
+		}
+		p.settled[key] = now + s.extra
+	}
 }
 
 // drawBar draws one ticket between y and y+pitch.
@@ -104,6 +130,16 @@ func (p *picture) tell(s *span) string {
 	}
 	if key := p.run.flows[s.flow]; key != "" {
 		fmt.Fprintf(&b, " of flow %s", short(key, 60))
+	}
+	for i, c := range s.costs {
+		if i == mostCosts {
+			fmt.Fprintf(&b, " and %s", plural(len(s.costs)-i, "other cost"))
+			break
+		}
+		fmt.Fprintf(&b, "%s%s %s", []string{" that costs ", ", "}[min(i, 1)], count(c.Amount), c.Unit)
+		if now, ok := p.settled[settledCost{s.number, c.Unit}]; ok {
+			fmt.Fprintf(&b, " (settled at %s)", count(now))
+		}
 	}
 	if s.before {
 		b.WriteString(": was there before")

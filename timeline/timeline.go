@@ -2,6 +2,9 @@ package timeline
 
 import (
 	"io"
+	"iter"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,9 +30,14 @@ const recordRoom = 16_384
 // New makes a timeline of events in the order in which they happened. The limits are those that held
 // before the first event. It does not keep the events.
 func New(limits scheduler.Limits, events []scheduler.Event) *Timeline {
+	return Collect(limits, slices.Values(events))
+}
+
+// Collect is [New] for events that are made one by one, so that not all of them are in memory.
+func Collect(limits scheduler.Limits, events iter.Seq[scheduler.Event]) *Timeline {
 	t := &Timeline{}
 	t.run.begin(limits)
-	for _, e := range events {
+	for e := range events {
 		t.run.add(e)
 	}
 	return t
@@ -44,9 +52,15 @@ func New(limits scheduler.Limits, events []scheduler.Event) *Timeline {
 // that must not miss any gives a [scheduler.EventLog] to scheduler.New and its events to [New].
 //
 // It returns [scheduler.ErrClosed] if the scheduler is closed.
-func Record(s *scheduler.Scheduler) (*Timeline, error) {
+func Record(s *scheduler.Scheduler) (*Timeline, error) { return RecordFirst(s, math.MaxInt) }
+
+// RecordFirst is Record for a run of which it is not known how long it is: it ends the recording when so many tickets
+// have come, refused ones included, and one more comes. So it takes a bounded amount of memory, and after
+// that the scheduler is not watched. The picture then says that it shows the first tickets only.
+func RecordFirst(s *scheduler.Scheduler, tickets int) (*Timeline, error) {
 	t := &Timeline{s: s, flush: make(chan chan struct{}), ended: make(chan struct{})}
 	t.run.begin(s.Limits())
+	t.run.most = tickets
 	began := s.Clock().Now()
 	first := s.Snapshot()
 	watcher, err := s.Watch(recordRoom)
@@ -64,6 +78,10 @@ func (t *Timeline) read() {
 	defer close(t.ended)
 	events := t.watcher.Events()
 	for {
+		if t.run.full { // only add sets it, here
+			t.watcher.Stop()
+			return
+		}
 		select {
 		case e, ok := <-events:
 			if !ok {

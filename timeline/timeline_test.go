@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -363,9 +364,17 @@ func TestManyOfEverything(t *testing.T) {
 // Runs of a real scheduler break no limit in the picture, and the same runs against tighter limits break
 // them where Check says so.
 func TestBrokenAgreesWithCheck(t *testing.T) {
-	for seed := range uint64(40) {
+	broken := 0 // limits of tokens
+	defer func() {
+		if broken < 10 {
+			t.Errorf("limits of tokens were broken %d times only", broken)
+		}
+	}()
+	for seed := range uint64(120) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		limits := scheduler.MustParseLimits(fmt.Sprintf("%d/2s %d/s from release burst %d", 3+random.IntN(4), 3+random.IntN(4), 3+random.IntN(3)))
+		limits := scheduler.MustParseLimits(fmt.Sprintf("%d/2s %d/s from release %d tokens/2s %d tokens/s from release burst %d",
+			4+random.IntN(9), 4+random.IntN(9), 6+random.IntN(5), 6+random.IntN(5), 3+random.IntN(6)))
+		const tokens scheduler.Unit = "tokens"
 		mock := clock.NewMock()
 		var rec schedulertest.Recorder
 		s, err := scheduler.New(limits, scheduler.WithClock(mock), &rec)
@@ -376,12 +385,20 @@ func TestBrokenAgreesWithCheck(t *testing.T) {
 		for range 60 {
 			switch random.IntN(5) {
 			case 0, 1:
-				if t, err := s.Enqueue(random.IntN(3) + 1); err == nil {
+				var costs []ticket.Cost
+				if random.IntN(4) > 0 {
+					costs = append(costs, tokens.Of(random.IntN(5)))
+				}
+				if t, err := s.Enqueue(random.IntN(3)+1, costs...); err == nil {
 					tickets = append(tickets, t)
 				}
 			case 2:
 				if n := len(tickets); n > 0 {
-					tickets[random.IntN(n)].Release()
+					t := tickets[random.IntN(n)]
+					if random.IntN(2) == 0 {
+						_ = t.Settle(tokens.Of(random.IntN(12))) // if it still can be
+					}
+					t.Release()
 				}
 			case 3:
 				s.Charge(limits.Windows[0], 1)
@@ -396,8 +413,9 @@ func TestBrokenAgreesWithCheck(t *testing.T) {
 		}
 		tighter := limits
 		tighter.MaxBurst--
-		tighter.Windows = []scheduler.Window{limits.Windows[0], limits.Windows[1]}
-		tighter.Windows[0].Permits--
+		tighter.Windows = slices.Clone(limits.Windows)
+		tighter.Windows[max(random.IntN(4), random.IntN(4))].Permits -= 1 + random.IntN(3)
+		broken += min(1, strings.Count(fmt.Sprint(schedulertest.Check(tighter, rec.Tickets(), schedulertest.Forever)), "tokens counted"))
 		says := schedulertest.Check(tighter, rec.Tickets(), schedulertest.Forever)
 		svg := draw(t, timeline.New(tighter, withoutCharges(rec.Events())))
 		if strings.Contains(svg, "BROKEN") != (says != nil) {

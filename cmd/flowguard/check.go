@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/audit"
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/cost"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/instant"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/items"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/screen"
@@ -50,10 +51,10 @@ finds dates such as 2026-01-02T15:04:05Z, 2026-01-02 15:04:05,123 and
 beginning, and both in the usual fields of JSON. A date without a zone is UTC. A
 burst is not checked: such a log does not tell when a call ended.`,
 		Example: `  flowguard check -limits 100/min /var/log/nginx/access.log
-  zcat app.log.*.gz | flowguard check -limits "5/s 100/min" --field request.start
+  zcat app.log.*.gz | flowguard check -l "5/s 100/min" --field request.start
   flowguard check -l 5000/day --column 3 --delimiter , --unit ms calls.csv
-exit status: 0 the limits were kept, 1 a limit was broken, 2 the log or the command
-line is at fault`,
+exit status: 0 the limits were kept, 1 a limit was broken, 2 the log or the
+command line is at fault`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.files = args
 			if err := o.check(cmd); err != nil {
@@ -67,6 +68,7 @@ line is at fault`,
 	f.IntVarP(&o.finder.Column, "column", "c", 0, "the instant is in column `N`, from 1")
 	f.StringVarP(&o.finder.Delimiter, "delimiter", "d", "", "`TEXT` between columns; not set: spaces and tabs")
 	f.StringVarP(&o.finder.JSON, "field", "f", "", "the instant is in a field of JSON; `PATH`: request.time")
+	o.limits.registerCosts(f, "costs of a call: tokens={4} in column 4, or tokens=9")
 	f.VarP(&o.finder.Unit, "unit", "u", "what a bare number counts: s, ms, us, ns; auto")
 	f.DurationVar(&o.reorder, "reorder", 10*time.Second, "put lines in order that are this `TIME` out of it, 10s")
 	f.DurationVar(&o.tolerance, "tolerance", 0, "take windows to be shorter by this `TIME`")
@@ -80,11 +82,6 @@ func (o *checkOptions) check(cmd *cobra.Command) error {
 	if err := o.limits.given(); err != nil {
 		return err
 	}
-	for _, w := range o.limits.Windows {
-		if w.Evenly || w.From == scheduler.FromReset {
-			return usagef("-limits: %v cannot be checked; give windows that slide, such as %v", w, scheduler.Per(w.Permits, w.Per))
-		}
-	}
 	switch {
 	case len(o.limits.Windows) == 0:
 		return usagef("-limits has no window; a log of instants tells nothing of a burst")
@@ -92,8 +89,8 @@ func (o *checkOptions) check(cmd *cobra.Command) error {
 		return usagef("--column must be 1 or more")
 	case o.finder.Column > 0 && o.finder.JSON != "":
 		return usagef("--column and --field both say where the instant is; give one of them")
-	case o.finder.Delimiter != "" && o.finder.Column == 0:
-		return usagef("--delimiter needs --column")
+	case o.finder.Delimiter != "" && o.finder.Column == 0 && len(o.limits.costs) == 0:
+		return usagef("--delimiter needs --column or --cost")
 	case o.reorder < 0 || o.tolerance < 0:
 		return usagef("--reorder and --tolerance must be 0 or more")
 	}
@@ -115,6 +112,11 @@ type checker struct {
 	without  int64 // lines without an instant
 	example  string
 	exampleN int64
+
+	spare      [][]int64 // costs of calls that were counted, to be used again
+	costless   int64     // lines that do not say what they cost
+	costlessN  int64     // the first of them
+	costlessOf cost.Cost // and what was looked for there
 }
 
 func (o *checkOptions) run(c console) error {
@@ -124,8 +126,13 @@ func (o *checkOptions) run(c console) error {
 	if o.all && !o.json && !o.quiet {
 		report = func(s audit.Stretch) { fmt.Fprintf(out, "%v  %s\n", s.Window, k.describe(s)) }
 	}
-	k.auditor = audit.New(o.limits.Limits, o.tolerance, report)
-	k.sorter = audit.Sorter{Slack: int64(o.reorder), Emit: func(call audit.Call) { k.auditor.Add(call, k.finest) }}
+	k.auditor = audit.New(o.limits.Limits, o.limits.units(), o.tolerance, report)
+	k.sorter = audit.Sorter{Slack: int64(o.reorder), Emit: func(call audit.Call) {
+		k.auditor.Add(call, k.finest)
+		if call.Costs != nil {
+			k.spare = append(k.spare, call.Costs)
+		}
+	}}
 	files := o.files
 	if len(files) == 0 {
 		files = []string{"-"}
@@ -214,7 +221,31 @@ func (k *checker) line(line []byte) {
 		k.last = i.At
 	}
 	k.calls++
-	k.sorter.Add(audit.Call{At: i.At, Line: k.lines})
+	k.sorter.Add(audit.Call{At: i.At, Line: k.lines, Costs: k.costs(line)})
+}
+
+// costs returns what the line costs in each unit, rounded down: 0 where it does not say so.
+func (k *checker) costs(line []byte) (all []int64) {
+	flags := k.limits.costs
+	if len(flags) == 0 {
+		return nil
+	}
+	if n := len(k.spare); n > 0 {
+		all, k.spare = k.spare[n-1][:0], k.spare[:n-1]
+	}
+	missing := false
+	for _, c := range flags {
+		n, _, ok := c.Of(line, k.finder.Delimiter)
+		if !ok && !missing {
+			missing = true
+			if k.costless == 0 {
+				k.costlessN, k.costlessOf = k.lines, c
+			}
+			k.costless++
+		}
+		all = append(all, n)
+	}
+	return all
 }
 
 func (k *checker) noInstants() error {
@@ -233,6 +264,10 @@ func (k *checker) writeText(w io.Writer, findings []audit.Finding) {
 	if n := k.without; n > 0 {
 		fmt.Fprintf(w, "note: %s without an instant, such as %s: %s\n", screen.Count(int(n), "line"), k.where(k.exampleN), k.example)
 	}
+	if n := k.costless; n > 0 {
+		fmt.Fprintf(w, "note: %s without a number of %s in %s, such as %s; it counts as 0\n", screen.Count(int(n), "line"),
+			k.costlessOf.Unit, k.costlessOf.Where(), k.where(k.costlessN))
+	}
 	if n := k.sorter.OutOfOrder; n > 0 {
 		fmt.Fprintf(w, "note: %s out of order by more than %v was left out; see --reorder\n", screen.Count(int(n), "line"), k.reorder)
 	}
@@ -242,18 +277,19 @@ func (k *checker) writeText(w io.Writer, findings []audit.Finding) {
 }
 
 func (k *checker) writeFinding(w io.Writer, f audit.Finding) {
-	n := f.Window.Permits
 	switch {
 	case f.Unchecked:
 		fmt.Fprintf(w, "%v: cannot tell; the log has an instant only every %v\n", f.Window, k.finest)
 		return
+	case f.Broken == 0 && f.Most.N == 0:
+		fmt.Fprintf(w, "%v: kept; nothing counts in it\n", f.Window)
 	case f.Broken == 0:
-		fmt.Fprintf(w, "%v: kept; at most %d (%s), in the %s up to %s, %s\n", f.Window, f.Most.N,
-			percent(f.Most.N, n), length(f.Window), clockTime(f.Most.At.At), k.where(f.Most.At.Line))
+		fmt.Fprintf(w, "%v: kept; at most %s (%s), in the %s up to %s, %s\n", f.Window, amount(f.Most.N, f.Window.Unit),
+			percent(f.Most.N, f.Window.Permits), length(f.Window), clockTime(f.Most.At.At), k.where(f.Most.At.Line))
 	default:
-		fmt.Fprintf(w, "%v: BROKEN by %s in %s\n", f.Window, screen.Count(f.Broken, "call"), stretches(f.Stretches))
+		fmt.Fprintf(w, "%v: BROKEN by %s in %s\n", f.Window, screen.Count(int(f.Broken), "call"), stretches(f.Stretches))
 		fmt.Fprintf(w, "  first  %s\n", k.describe(f.First))
-		if f.Worst.First != f.First.First {
+		if f.Worst.First.Line != f.First.First.Line {
 			fmt.Fprintf(w, "  worst  %s\n", k.describe(f.Worst))
 		}
 	}
@@ -264,8 +300,12 @@ func (k *checker) writeFinding(w io.Writer, f audit.Finding) {
 
 // describe says when a limit was broken and by how much.
 func (k *checker) describe(s audit.Stretch) string {
-	text := fmt.Sprintf("%s, %s: %d in a %s, %d too many", clockTime(s.Most.At.At), k.where(s.Most.At.Line), s.Most.N,
-		length(s.Window), s.Most.N-s.Window.Permits)
+	text := fmt.Sprintf("%s, %s: ", clockTime(s.Most.At.At), k.where(s.Most.At.Line))
+	if m := s.Most; m.Space > 0 {
+		text += fmt.Sprintf("%v after the call before, which keeps others away for %v", m.Gap, m.Space)
+	} else {
+		text += fmt.Sprintf("%s in a %s, %d too many", amount(m.N, s.Window.Unit), length(s.Window), m.N-int64(s.Window.Permits))
+	}
 	if s.Calls > 1 {
 		text += fmt.Sprintf("; %d calls too early from %s to %s", s.Calls, clockTime(s.First.At), clockTime(s.Last.At))
 	}
@@ -292,14 +332,22 @@ func (k *checker) where(line int64) string {
 	return text
 }
 
-func stretches(n int) string {
+func stretches(n int64) string {
 	if n == 1 {
 		return "1 stretch"
 	}
 	return fmt.Sprintf("%d stretches", n)
 }
 
-func percent(n, of int) string { return fmt.Sprintf("%.0f%%", 100*float64(n)/float64(of)) }
+// amount writes how many calls, or of a unit.
+func amount(n int64, unit scheduler.Unit) string {
+	if unit == "" {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d %s", n, unit)
+}
+
+func percent(n int64, of int) string { return fmt.Sprintf("%.0f%%", 100*float64(n)/float64(of)) }
 
 func clockTime(at int64) string {
 	return time.Unix(0, at).UTC().Format("2006-01-02T15:04:05.999999999Z")
@@ -310,17 +358,21 @@ func (k *checker) writeJSON(w io.Writer, findings []audit.Finding, broken bool) 
 		From  string `json:"from"`
 		To    string `json:"to"`
 		Line  int64  `json:"line"`
-		Calls int    `json:"calls"`
-		Most  int    `json:"most"`
+		Calls int64  `json:"calls"`
+		Most  int64  `json:"most"`
+
+		// Of calls that were too early in a window that is spaced evenly, in seconds.
+		Gap   float64 `json:"gap,omitempty"`
+		Space float64 `json:"space,omitempty"`
 	}
 	type finding struct {
 		Window    scheduler.Window `json:"window"`
 		Kept      bool             `json:"kept"`
 		Unchecked bool             `json:"unchecked,omitempty"`
-		Most      int              `json:"most"`
+		Most      int64            `json:"most"`
 		MostAt    string           `json:"most_at"`
-		Broken    int              `json:"broken"`
-		Stretches int              `json:"stretches"`
+		Broken    int64            `json:"broken"`
+		Stretches int64            `json:"stretches"`
 		First     *stretch         `json:"first,omitempty"`
 		Worst     *stretch         `json:"worst,omitempty"`
 	}
@@ -328,7 +380,7 @@ func (k *checker) writeJSON(w io.Writer, findings []audit.Finding, broken bool) 
 		if s.Calls == 0 {
 			return nil
 		}
-		return &stretch{clockTime(s.First.At), clockTime(s.Last.At), s.First.Line, s.Calls, s.Most.N}
+		return &stretch{clockTime(s.First.At), clockTime(s.Last.At), s.First.Line, s.Calls, s.Most.N, s.Most.Gap.Seconds(), s.Most.Space.Seconds()}
 	}
 	var all []finding
 	for _, f := range findings {
@@ -343,7 +395,8 @@ func (k *checker) writeJSON(w io.Writer, findings []audit.Finding, broken bool) 
 		From       string    `json:"from"`
 		To         string    `json:"to"`
 		Without    int64     `json:"lines_without_instant"`
+		Costless   int64     `json:"lines_without_cost"`
 		OutOfOrder int64     `json:"lines_out_of_order"`
 		Windows    []finding `json:"windows"`
-	}{!broken, k.calls, clockTime(k.first), clockTime(k.last), k.without, k.sorter.OutOfOrder, all})
+	}{!broken, k.calls, clockTime(k.first), clockTime(k.last), k.without, k.costless, k.sorter.OutOfOrder, all})
 }

@@ -5,11 +5,15 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/cost"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// limitsFlag is the flag -limits, which each command needs.
-type limitsFlag struct{ scheduler.Limits }
+// limitsFlag is the flag -limits, which each command needs, and --cost, which limits of other units need.
+type limitsFlag struct {
+	scheduler.Limits
+	costs cost.Flag
+}
 
 func (l *limitsFlag) Set(s string) error { return l.UnmarshalText([]byte(s)) }
 func (l *limitsFlag) String() string     { return l.Limits.String() }
@@ -24,10 +28,21 @@ func (l *limitsFlag) given() error {
 	if l.Validate() != nil {
 		return &usageError{errors.New(`-limits is missing; give at least one limit, such as -limits 5/s`)}
 	}
-	for _, w := range l.Windows {
-		if w.Unit != "" {
-			return usagef("-limits: %v counts %s, but nothing here says what a line or a call costs; give limits of calls, such as 5/s", w, w.Unit)
-		}
+	if err := l.costs.MatchLimits(l.Limits); err != nil {
+		return &usageError{err}
 	}
 	return nil
+}
+
+// registerCosts adds the flag that says what a line costs in the units that limits count.
+func (l *limitsFlag) registerCosts(flags *pflag.FlagSet, usage string) {
+	flags.Var(&l.costs, "cost", usage)
+}
+
+// units are those of which costs were given, in that order.
+func (l *limitsFlag) units() (all []scheduler.Unit) {
+	for _, c := range l.costs {
+		all = append(all, c.Unit)
+	}
+	return all
 }

@@ -10,6 +10,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // zones of windows that count from reset, where the system has none
 )
 
 func main() { os.Exit(run()) }

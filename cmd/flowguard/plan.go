@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -14,6 +15,7 @@ import (
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/plan"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/screen"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // planOptions are what the command line of flowguard plan says.
@@ -22,6 +24,7 @@ type planOptions struct {
 	work   plan.Work
 	atOnce int
 	json   bool
+	svg    string
 }
 
 func newPlan(c console) *cobra.Command {
@@ -29,9 +32,9 @@ func newPlan(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan -limits LIMITS -jobs N [-takes TIME] [flags]",
 		Short: "Says how long work takes within limits",
-		Long: `Plays the work in simulated time, with the scheduler that flowguard run uses, and
-answers at once: when the first, the half and the last of the jobs are done, which
-limit holds them up and for how long, how many begin a minute, and a chart of it.
+		Long: `Plays the work in simulated time, with the scheduler that flowguard run uses,
+and answers at once: when the first, the half and the last of the jobs are done,
+which limit holds them up for how long, how many begin a minute, with a chart.
 All jobs are there from the beginning and take the same time.`,
 		Example: `  flowguard plan -limits "5/s 100/min burst 3" -jobs 10000 -takes 300ms
   flowguard plan -limits 5000/day -jobs 20000
@@ -48,6 +51,14 @@ All jobs are there from the beginning and take the same time.`,
 			case o.work.Takes < 0 || o.atOnce < 0:
 				return usagef("-takes and -j must be 0 or more")
 			}
+			for _, cost := range o.limits.costs {
+				if !cost.Fixed() {
+					return usagef("--cost %v: a plan has no lines; write a number, such as %s=900", cost, cost.Unit)
+				}
+			}
+			if err := o.price(); err != nil {
+				return err
+			}
 			return o.run(c)
 		},
 	}
@@ -55,7 +66,9 @@ All jobs are there from the beginning and take the same time.`,
 	o.limits.register(f)
 	f.IntVarP(&o.work.Jobs, "jobs", "n", 0, "`N` jobs are to be done")
 	f.DurationVarP(&o.work.Takes, "takes", "t", 0, "`TIME` that each takes, such as 300ms")
-	f.IntVarP(&o.atOnce, "at-once", "j", 0, "at most `N` at once, not what the limits allow up to 1000")
+	f.IntVarP(&o.atOnce, "at-once", "j", 0, "at most `N` at once, not what limits allow up to 1000")
+	o.limits.registerCosts(f, "what each job costs: tokens=900")
+	f.StringVar(&o.svg, "svg", "", "draw the first 200,000 jobs into `FILE`")
 	f.BoolVar(&o.json, "json", false, "print it for machines; times are in seconds")
 	return cmd
 }
@@ -73,14 +86,31 @@ type planned struct {
 	peak int // in any minute
 }
 
+// price notes what each job costs.
+func (o *planOptions) price() (err error) {
+	o.work.Costs, err = o.limits.costs.Tickets(nil, "")
+	return err
+}
+
 func (o *planOptions) run(c console) error {
 	if most := time.Duration(1<<62) / time.Duration(o.work.Jobs); o.work.Takes > most {
 		return usagef("%d jobs that take %v each end in more years than can be counted", o.work.Jobs, o.work.Takes)
 	}
 	limits := plan.AtOnce(o.limits.Limits, o.atOnce)
 	outcome, err := plan.Play(limits, o.work)
+	if errors.Is(err, scheduler.ErrTooLarge) {
+		return &usageError{errors.New(strings.TrimPrefix(err.Error(), "scheduler: "))}
+	}
 	if err != nil {
 		return err
+	}
+	if o.svg != "" {
+		if outcome.AtOnce < limits.MaxBurst {
+			limits = o.limits.Limits // that there would be a thousand at once at most has no effect
+		}
+		if err := drawPlan(o.svg, limits, o.work, outcome); err != nil {
+			return err
+		}
 	}
 	p := planned{outcome, mostPerMinute(outcome.Began)}
 	if o.json {
@@ -91,7 +121,11 @@ func (o *planOptions) run(c console) error {
 
 func (p *planned) writeText(w io.Writer, limits scheduler.Limits, work plan.Work) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of %s each, limits %s\n\n", screen.Count(work.Jobs, "job"), screen.Short(work.Takes), limits)
+	fmt.Fprintf(&b, "%s of %s each, limits %s\n", screen.Count(work.Jobs, "job"), screen.Short(work.Takes), limits)
+	for _, cost := range work.Costs {
+		fmt.Fprintf(&b, "each costs %d %s\n", cost.Amount, cost.Unit)
+	}
+	b.WriteString("\n")
 	fmt.Fprintf(&b, "first done   %s\n", screen.Short(p.First))
 	fmt.Fprintf(&b, "half done    %s\n", screen.Short(p.Half))
 	fmt.Fprintf(&b, "last done    %s\n", screen.Short(p.Last))
@@ -118,11 +152,11 @@ func (p *planned) average(work plan.Work) string {
 
 // mostPerMinute returns how many jobs began in the fullest minute.
 func mostPerMinute(began []time.Duration) int {
-	a := audit.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}}, 0, nil)
+	a := audit.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}}, nil, 0, nil)
 	for _, at := range began {
 		a.Add(audit.Call{At: int64(at)}, 1)
 	}
-	return a.Findings()[0].Most.N
+	return int(a.Findings()[0].Most.N)
 }
 
 func (p *planned) writeJSON(w io.Writer, limits scheduler.Limits, work plan.Work) error {
@@ -141,6 +175,7 @@ func (p *planned) writeJSON(w io.Writer, limits scheduler.Limits, work plan.Work
 		Limits        scheduler.Limits `json:"limits"`
 		Jobs          int              `json:"jobs"`
 		Takes         float64          `json:"takes"`
+		Costs         []ticket.Cost    `json:"costs,omitempty"`
 		First         float64          `json:"first"`
 		Half          float64          `json:"half"`
 		Last          float64          `json:"last"`
@@ -148,6 +183,6 @@ func (p *planned) writeJSON(w io.Writer, limits scheduler.Limits, work plan.Work
 		MostAtOnce    int              `json:"most_at_once"`
 		Bound         []binding        `json:"bound"`
 	}{
-		limits, work.Jobs, work.Takes.Seconds(), p.First.Seconds(), p.Half.Seconds(), p.Last.Seconds(), p.peak, p.AtOnce, bound,
+		limits, work.Jobs, work.Takes.Seconds(), work.Costs, p.First.Seconds(), p.Half.Seconds(), p.Last.Seconds(), p.peak, p.AtOnce, bound,
 	})
 }

@@ -36,6 +36,9 @@ func (e *failure) Unwrap() error { return e.err }
 // execute runs the command line and returns the exit status.
 func execute(args []string, c console) int {
 	root := newRoot(c)
+	if asksBriefly(args) {
+		root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(c.out, brief(cmd)) })
+	}
 	root.SetArgs(doubleDashes(root, args))
 	used, err := root.ExecuteC()
 	var (

@@ -19,6 +19,7 @@ import (
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/screen"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/state"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // runOptions are what the command line of flowguard run says.
@@ -40,6 +41,8 @@ type runOptions struct {
 	resumeFailed bool
 	state        string
 	total        int
+	delimiter    string
+	svg          string
 	dryRun       bool
 	trace        bool
 	quiet        bool
@@ -51,7 +54,7 @@ const grace = 5 * time.Second
 func newRun(c console) *cobra.Command {
 	o := &runOptions{}
 	cmd := &cobra.Command{
-		Use:   "run -limits LIMITS [flags] [file...] [-- command [argument...]]",
+		Use:   "run -limits LIMITS [flags] [file...] [-- command [arg...]]",
 		Short: "Prints lines, or runs a command for each, within limits",
 		Long: `Runs the command for each line of the files, or of standard input, when its turn
 comes. The line stands where {} is, or last. Without a command, prints the lines.`,
@@ -59,8 +62,8 @@ comes. The line stands where {} is, or last. Without a command, prints the lines
   find . -name '*.png' -print0 | flowguard run -l "burst 4" -0 -- gzip -k {}
   flowguard run -l 20/h --state h.json --joblog log --resume ids -- ./call {}
   seq 20 | flowguard run -l "5/2s burst 3" --retry 3 -k -- sh -c 'echo "$1"' sh
-exit status: 0 all is well, 123 a command failed, 124 one ended with 255, 125 was
-killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 file trouble, 2 usage`,
+exit status: 0 all is well, 123 a command failed, 124 one ended with 255, 125
+was killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 files, 2 usage`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.files = args
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -74,10 +77,12 @@ killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 file trouble, 2 usage`,
 	}
 	f := cmd.Flags()
 	o.limits.register(f)
+	o.limits.registerCosts(f, "costs of a line: tokens=9, tokens={2} in column 2")
+	f.StringVarP(&o.delimiter, "delimiter", "d", "", "`TEXT` between columns; not set: spaces and tabs")
 	f.BoolVarP(&o.null, "null", "0", false, "items end with a NUL byte, not with a newline")
 	f.StringVarP(&o.replace, "replace", "I", "{}", "`TEXT` that stands for the line, not {} {.} {/} {//} {/.} {#}")
 	f.BoolVar(&o.stdin, "stdin", false, "give the line to the command on standard input")
-	f.IntVarP(&o.jobs, "jobs", "j", 0, "at most `N` at once, not what the limits allow up to 1000")
+	f.IntVarP(&o.jobs, "jobs", "j", 0, "at most `N` at once, not what limits allow up to 1000")
 	f.BoolVarP(&o.keepOrder, "keep-order", "k", false, "write output in the order of the lines")
 	f.BoolVarP(&o.ungroup, "ungroup", "u", false, "write output as it comes, not when a command ends")
 	f.IntVar(&o.retry.Times, "retry", 0, "try what failed `N` times more; each takes a permit")
@@ -90,6 +95,7 @@ killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 file trouble, 2 usage`,
 	f.BoolVar(&o.resumeFailed, "resume-failed", false, "the same, but run those again that failed")
 	f.StringVar(&o.state, "state", "", "keep the windows in `FILE`; limits hold over many runs")
 	f.IntVar(&o.total, "total", 0, "`N` lines will come, for the progress of a pipe")
+	f.StringVar(&o.svg, "svg", "", "draw the first 200,000 attempts into `FILE`")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the commands, and run nothing")
 	f.BoolVarP(&o.trace, "trace", "t", false, "show each command that begins")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show neither progress nor summary, only errors")
@@ -119,6 +125,12 @@ func (o *runOptions) check(cmd *cobra.Command) error {
 				return usagef("--%s needs a command after --%s", name, o.dashHint())
 			}
 		}
+	}
+	if o.delimiter != "" && len(o.limits.costs) == 0 {
+		return usagef("--delimiter needs --cost, which says in what column a line has its cost")
+	}
+	if o.dryRun && o.svg != "" {
+		return usagef("--dry-run runs nothing that --svg could draw; see flowguard plan")
 	}
 	if o.stdin && cmd.Flags().Changed("replace") {
 		return usagef("--stdin and --replace both say where the line goes; give one of them")
@@ -178,6 +190,9 @@ func (o *runOptions) run(c console) error {
 		Input: input, Screen: screen.New(c.err, "flowguard", o.quiet, !typed), Interrupts: c.interrupts, Grace: grace,
 		Retry: o.retry, Halt: o.halt, KeepOrder: o.keepOrder, RetryFailed: o.resumeFailed, Total: o.total, Trace: o.trace,
 	}
+	if len(o.limits.costs) > 0 {
+		e.Costs = func(i items.Item) ([]ticket.Cost, error) { return o.limits.costs.Tickets(i.Text, o.delimiter) }
+	}
 	limits := o.limits.Limits
 	if o.command == nil {
 		limits.MaxBurst = 1 // or lines would overtake one another
@@ -215,8 +230,21 @@ func (o *runOptions) run(c console) error {
 	if typed {
 		e.Screen.Note("reading lines from the terminal; Ctrl-D ends them")
 	}
+	draw := func() error { return nil }
+	if o.svg != "" {
+		if draw, err = recordPicture(e.Turns, o.svg); err != nil {
+			return err
+		}
+	}
 	go input.CountAhead(ctx)
-	if status := e.Run(ctx); status != 0 {
+	status := e.Run(ctx)
+	if err := draw(); err != nil {
+		return err
+	}
+	if o.svg != "" {
+		e.Screen.Note("the picture is in %s", o.svg)
+	}
+	if status != 0 {
 		return exit(status)
 	}
 	return nil

@@ -7,6 +7,7 @@
 package audit
 
 import (
+	"slices"
 	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -14,33 +15,47 @@ import (
 
 // Call is one line of a log: an instant, and where it stands.
 type Call struct {
-	At   int64 // Unix time in nanoseconds
-	Line int64 // in the log, from 1
+	At    int64   // Unix time in nanoseconds
+	Line  int64   // in the log, from 1
+	Costs []int64 // in the auditor's units; nil: nothing
 }
 
-// Stretch is a run of calls that came while a window was used up already.
+// Stretch is a run of calls each of which came while a window was used up already, or sooner after the one
+// before than the window allows.
 type Stretch struct {
 	Window scheduler.Window
 	First  Call // the first call that was too many
 	Last   Call // the last one
-	Calls  int  // how many there were
-	Most   Count
+	Calls  int64
+	Most   Count // the worst of them
 }
 
-// Count says how many calls an interval had.
+// Count says how much an interval had when a call came.
 type Count struct {
-	N    int
+	N    int64 // calls, or of the window's unit
 	From int64 // the first instant in it
 	At   Call  // the last call in it
+
+	// Of a call that came too early in a window that is spaced evenly: how long after the one before it came, says
+	// the log, and how long that one keeps the next away.
+	Gap, Space time.Duration
+}
+
+// worse reports whether a breaks a window by more than b.
+func (a Count) worse(b Count) bool {
+	if a.Space > 0 || b.Space > 0 {
+		return a.Space-a.Gap > b.Space-b.Gap
+	}
+	return a.N > b.N
 }
 
 // Finding is what was seen of one window.
 type Finding struct {
 	Window    scheduler.Window
-	Most      Count // the fullest interval of length Per
-	Broken    int   // calls that came while the window was used up
-	Stretches int
-	First     Stretch // the first of them, and the one with the fullest interval
+	Most      Count // the fullest interval
+	Broken    int64 // calls that came while the window was used up, or too early
+	Stretches int64
+	First     Stretch // the first of them, and the worst
 	Worst     Stretch
 	Coarse    bool // the count was rounded down for a time
 	Unchecked bool // the log's instants are too coarse for a window this short
@@ -53,12 +68,13 @@ type Auditor struct {
 	report     func(Stretch)
 }
 
-// New returns an auditor of the windows of l. Report is called with each stretch when it is over; it may be
-// nil. Each window is checked as if it were shorter by tolerance.
-func New(l scheduler.Limits, tolerance time.Duration, report func(Stretch)) *Auditor {
+// New returns an auditor of the windows of l, which are valid. Units are those of a call's costs, in their
+// order. Report is called with each stretch when it is over; it may be nil. Each window is checked as if it were
+// shorter by tolerance.
+func New(l scheduler.Limits, units []scheduler.Unit, tolerance time.Duration, report func(Stretch)) *Auditor {
 	a := &Auditor{report: report}
 	for _, w := range l.Windows {
-		a.windows = append(a.windows, newWindow(w, tolerance))
+		a.windows = append(a.windows, newWindow(w, slices.Index(units, w.Unit), tolerance))
 	}
 	return a
 }
@@ -67,10 +83,10 @@ func New(l scheduler.Limits, tolerance time.Duration, report func(Stretch)) *Aud
 // the log writes instants to: calls logged at 1 s and 2 s may be anything between 0 and 2 s apart, and
 // only full seconds between them count.
 func (a *Auditor) Add(c Call, resolution time.Duration) {
-	if r := int64(resolution); a.resolution == 0 || r < a.resolution {
+	if r := max(int64(resolution), 1); a.resolution == 0 || r < a.resolution {
 		a.resolution = r
 		for _, w := range a.windows {
-			w.measureIn(r)
+			w.finding.Unchecked = !w.rule.measureIn(r)
 		}
 	}
 	for _, w := range a.windows {
@@ -83,55 +99,58 @@ func (a *Auditor) Findings() []Finding {
 	var all []Finding
 	for _, w := range a.windows {
 		w.endStretch(a.report)
-		w.finding.Unchecked = a.resolution > 0 && w.per == 0
 		all = append(all, w.finding)
 	}
 	return all
 }
 
-// window checks one window. It has the calls of the last per, the oldest first, those of one instant as
-// one entry.
+// window checks one window.
 type window struct {
 	finding Finding
-	length  int64 // the window's Per less the tolerance
-	per     int64 // as far as the log's resolution can tell
-	history history
+	unit    int // in a call's costs; below 0: calls are counted
+	rule    rule
 	stretch Stretch // the one that goes on; Calls is 0 if there is none
 }
 
-func newWindow(w scheduler.Window, tolerance time.Duration) *window {
-	return &window{finding: Finding{Window: w}, length: max(0, int64(w.Per-tolerance))}
+func newWindow(w scheduler.Window, unit int, tolerance time.Duration) *window {
+	return &window{finding: Finding{Window: w}, unit: unit, rule: ruleOf(w, tolerance)}
 }
 
-// measureIn takes the window to be the largest multiple of the resolution that it holds: instants that
-// are cut off to a multiple of r are apart by at least that, if the calls were apart by the window's length.
-func (w *window) measureIn(r int64) { w.per = w.length / max(1, r) * max(1, r) }
+// amount returns what the call asks the window for.
+func (w *window) amount(c Call) int64 {
+	switch {
+	case w.finding.Window.Unit == "":
+		return 1
+	case w.unit < 0 || w.unit >= len(c.Costs):
+		return 0
+	}
+	return c.Costs[w.unit]
+}
 
 func (w *window) add(c Call, report func(Stretch)) {
-	if w.per == 0 {
+	n := w.amount(c)
+	c.Costs = nil // they are used again
+	f := &w.finding
+	if f.Unchecked || n == 0 {
 		return
 	}
-	h := &w.history
-	h.expire(c.At - w.per)
-	h.add(c.At, w.per)
-	f := &w.finding
-	f.Coarse = f.Coarse || h.quantum > 0
-	count := Count{N: h.sum, From: h.oldest(), At: c}
+	count, broken := w.rule.add(c, n)
+	f.Coarse = f.Coarse || w.rule.coarse()
 	if count.N > f.Most.N {
 		f.Most = count
 	}
-	if count.N <= f.Window.Permits {
+	if !broken {
 		w.endStretch(report)
 		return
 	}
 	f.Broken++
 	s := &w.stretch
 	if s.Calls == 0 {
-		*s = Stretch{Window: f.Window, First: c}
+		*s = Stretch{Window: f.Window, First: c, Most: count}
 	}
 	s.Calls++
 	s.Last = c
-	if count.N > s.Most.N {
+	if count.worse(s.Most) {
 		s.Most = count
 	}
 }
@@ -144,9 +163,9 @@ func (w *window) endStretch(report func(Stretch)) {
 	w.stretch = Stretch{}
 	f.Stretches++
 	if f.Stretches == 1 {
-		f.First = s
+		f.First, f.Worst = s, s
 	}
-	if s.Most.N > f.Worst.Most.N {
+	if s.Most.worse(f.Worst.Most) {
 		f.Worst = s
 	}
 	if report != nil {

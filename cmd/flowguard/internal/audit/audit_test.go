@@ -11,16 +11,16 @@ import (
 )
 
 // naive counts, for each call, all calls in the interval that ends with it.
-func naive(w scheduler.Window, calls []int64) (broken, most int) {
+func naive(w scheduler.Window, calls []int64) (broken, most int64) {
 	for i, at := range calls {
-		n := 0
+		n := int64(0)
 		for _, before := range calls[:i+1] {
 			if before > at-int64(w.Per) {
 				n++
 			}
 		}
 		most = max(most, n)
-		if n > w.Permits {
+		if n > int64(w.Permits) {
 			broken++
 		}
 	}
@@ -41,11 +41,11 @@ func TestAgainstNaiveCount(t *testing.T) {
 			calls = append(calls, at)
 		}
 		var stretches []Stretch
-		a := New(limits, 0, func(s Stretch) { stretches = append(stretches, s) })
+		a := New(limits, nil, 0, func(s Stretch) { stretches = append(stretches, s) })
 		for i, at := range calls {
-			a.Add(Call{at, int64(i + 1)}, 1)
+			a.Add(Call{At: at, Line: int64(i + 1)}, 1)
 		}
-		total := 0
+		total := int64(0)
 		for i, f := range a.Findings() {
 			broken, most := naive(limits.Windows[i], calls)
 			if f.Broken != broken || f.Most.N != most || f.Coarse {
@@ -69,11 +69,11 @@ func TestAgainstNaiveCount(t *testing.T) {
 func TestEdgeOfAnInterval(t *testing.T) {
 	for _, tt := range []struct {
 		apart  time.Duration
-		broken int
+		broken int64
 	}{{time.Second, 0}, {time.Second - 1, 1}} {
-		a := New(scheduler.MustParseLimits("1/s"), 0, nil)
-		a.Add(Call{0, 1}, 1)
-		a.Add(Call{int64(tt.apart), 2}, 1)
+		a := New(scheduler.MustParseLimits("1/s"), nil, 0, nil)
+		a.Add(Call{At: 0, Line: 1}, 1)
+		a.Add(Call{At: int64(tt.apart), Line: 2}, 1)
 		if f := a.Findings()[0]; f.Broken != tt.broken {
 			t.Errorf("%v apart: broken by %d, want %d", tt.apart, f.Broken, tt.broken)
 		}
@@ -81,9 +81,9 @@ func TestEdgeOfAnInterval(t *testing.T) {
 }
 
 func TestTolerance(t *testing.T) {
-	a := New(scheduler.MustParseLimits("1/s"), 10*time.Millisecond, nil)
-	a.Add(Call{0, 1}, 1)
-	a.Add(Call{int64(990 * time.Millisecond), 2}, 1)
+	a := New(scheduler.MustParseLimits("1/s"), nil, 10*time.Millisecond, nil)
+	a.Add(Call{At: 0, Line: 1}, 1)
+	a.Add(Call{At: int64(990 * time.Millisecond), Line: 2}, 1)
 	if f := a.Findings()[0]; f.Broken != 0 {
 		t.Error("a window shorter by 10 ms is broken by calls 990 ms apart")
 	}
@@ -96,7 +96,7 @@ func TestCutOffInstantsNeverAccuseWrongly(t *testing.T) {
 		w := scheduler.Per(1+r.IntN(4), time.Duration(1+r.IntN(4000)))
 		resolution := int64(1 + r.IntN(1500))
 		var kept []int64
-		a := New(scheduler.Limits{Windows: []scheduler.Window{w}}, 0, nil)
+		a := New(scheduler.Limits{Windows: []scheduler.Window{w}}, nil, 0, nil)
 		at := int64(0)
 		for i := range 100 {
 			at += int64(r.IntN(2000))
@@ -104,7 +104,7 @@ func TestCutOffInstantsNeverAccuseWrongly(t *testing.T) {
 				at = max(at, kept[i-w.Permits]+int64(w.Per))
 			}
 			kept = append(kept, at)
-			a.Add(Call{at / resolution * resolution, int64(i)}, time.Duration(resolution))
+			a.Add(Call{At: at / resolution * resolution, Line: int64(i)}, time.Duration(resolution))
 		}
 		f := a.Findings()[0]
 		if f.Broken > 0 {
@@ -118,10 +118,10 @@ func TestCutOffInstantsNeverAccuseWrongly(t *testing.T) {
 
 // RFC 3339 as Go writes it leaves out zeros, so the first lines may look coarser than the log is.
 func TestFinerResolutionLater(t *testing.T) {
-	a := New(scheduler.MustParseLimits("1/100ms"), 0, nil)
-	a.Add(Call{0, 1}, time.Second)
-	a.Add(Call{int64(time.Second), 2}, time.Millisecond)
-	a.Add(Call{int64(1050 * time.Millisecond), 3}, time.Millisecond)
+	a := New(scheduler.MustParseLimits("1/100ms"), nil, 0, nil)
+	a.Add(Call{At: 0, Line: 1}, time.Second)
+	a.Add(Call{At: int64(time.Second), Line: 2}, time.Millisecond)
+	a.Add(Call{At: int64(1050 * time.Millisecond), Line: 3}, time.Millisecond)
 	if f := a.Findings()[0]; f.Broken != 1 || f.Unchecked {
 		t.Errorf("broken by %d, unchecked %v; want 1 and checked", f.Broken, f.Unchecked)
 	}
@@ -132,25 +132,25 @@ func TestFinerResolutionLater(t *testing.T) {
 func TestCoarseCounts(t *testing.T) {
 	const n = 5 * mostEntries
 	w := scheduler.Per(n/2, time.Duration(n)*time.Microsecond)
-	a := New(scheduler.Limits{Windows: []scheduler.Window{w}}, 0, nil)
+	a := New(scheduler.Limits{Windows: []scheduler.Window{w}}, nil, 0, nil)
 	exact := 0
 	for i := range 2 * n {
-		a.Add(Call{int64(i) * 1000, int64(i + 1)}, 1)
+		a.Add(Call{At: int64(i) * 1000, Line: int64(i + 1)}, 1)
 		exact = min(i+1, n)
 	}
 	f := a.Findings()[0]
-	if !f.Coarse || f.Most.N > exact || f.Most.N < exact-exact/1000-1 {
+	if !f.Coarse || f.Most.N > int64(exact) || f.Most.N < int64(exact-exact/1000-1) {
 		t.Errorf("coarse %v, most %d; want coarse and a little below %d", f.Coarse, f.Most.N, exact)
 	}
-	if entries := len(a.windows[0].history.ring); entries != mostEntries {
+	if entries := len(a.windows[0].rule.(*sliding).history.ring); entries != mostEntries {
 		t.Errorf("%d entries, want %d", entries, mostEntries)
 	}
 	// After a pause all is exact again.
 	late := int64(10 * n * 1000)
 	for i := range 3 {
-		a.Add(Call{late + int64(i), 1}, 1)
+		a.Add(Call{At: late + int64(i), Line: 1}, 1)
 	}
-	if h := a.windows[0].history; h.sum != 3 || h.size != 3 || h.quantum != 0 {
+	if h := a.windows[0].rule.(*sliding).history; h.sum != 3 || h.size != 3 || h.quantum != 0 {
 		t.Errorf("after a pause: %d calls in %d entries, quantum %d", h.sum, h.size, h.quantum)
 	}
 }
@@ -169,8 +169,8 @@ func TestCoarseIsNeverTooHigh(t *testing.T) {
 			oldest++
 		}
 		h.expire(at - per)
-		h.add(at, per)
-		if exact := len(all) - oldest; h.sum > exact || h.sum < exact-exact/100-1 {
+		h.add(at, per, 1)
+		if exact := int64(len(all) - oldest); h.sum > exact || h.sum < exact-exact/100-1 {
 			t.Fatalf("counted %d of %d", h.sum, exact)
 		}
 	}
@@ -193,7 +193,7 @@ func TestSorter(t *testing.T) {
 			base += int64(r.IntN(5))
 			at := base - r.Int64N(s.Slack) // never out of order by as much as the slack
 			want = append(want, at)
-			s.Add(Call{at, int64(i)})
+			s.Add(Call{At: at, Line: int64(i)})
 		}
 		s.Flush()
 		slices.Sort(want)

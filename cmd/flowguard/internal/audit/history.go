@@ -6,7 +6,7 @@ const mostEntries = 1 << 16
 // entry is some calls. The first was at first, and if the history was coarse, others up to a quantum later.
 type entry struct {
 	first int64
-	n     int
+	n     int64
 }
 
 // history remembers calls of the last while in a ring that grows to mostEntries. When they do not suffice,
@@ -16,7 +16,7 @@ type history struct {
 	ring    []entry // its length is a power of 2
 	head    int
 	size    int
-	sum     int
+	sum     int64
 	quantum int64 // calls as close as this share an entry; 0: those of one instant
 }
 
@@ -36,12 +36,12 @@ func (h *history) expire(until int64) {
 	}
 }
 
-// add remembers a call. All that the history has is less than per old.
-func (h *history) add(at, per int64) {
-	h.sum++
+// add remembers a call of n. All that the history has is less than per old.
+func (h *history) add(at, per, n int64) {
+	h.sum += n
 	if h.size > 0 {
 		if last := h.slot(h.size - 1); at == last.first || at-last.first < h.quantum {
-			last.n++
+			last.n += n
 			return
 		}
 	}
@@ -53,7 +53,7 @@ func (h *history) add(at, per int64) {
 		h.coarsen(per)
 	}
 	h.size++
-	*h.slot(h.size - 1) = entry{at, 1}
+	*h.slot(h.size - 1) = entry{at, n}
 }
 
 func (h *history) grow() {

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/items"
@@ -20,6 +22,9 @@ type Engine struct {
 	Turns  *scheduler.Scheduler
 	Input  *items.Reader
 	Screen *screen.Screen
+
+	// Costs says what an item costs in the units that limits count; nil: nothing.
+	Costs func(items.Item) ([]ticket.Cost, error)
 
 	Retry       Retry
 	Halt        Halt
@@ -66,6 +71,7 @@ type run struct {
 	stopped   bool             // no further item is begun
 	status    int
 	tally     Tally
+	costless  int // items that did not say what they cost
 	forecast  forecast
 }
 
@@ -78,7 +84,39 @@ type Tally struct {
 	Skipped int           // done in an earlier run
 	took    time.Duration // of all attempts that have ended
 	tries   int           // that have ended
+	priced  int           // tickets taken
+	costs   []ticket.Cost // of all of them
 }
+
+// price adds what a ticket costs. All have the same units in the same order.
+func (t *Tally) price(costs []ticket.Cost) {
+	t.priced++
+	if t.costs == nil {
+		t.costs = make([]ticket.Cost, len(costs))
+	}
+	for i, c := range costs {
+		sum := &t.costs[i]
+		sum.Unit = c.Unit
+		sum.Amount += min(c.Amount, math.MaxInt-sum.Amount)
+	}
+}
+
+// average returns what a ticket costs on average, rounded up.
+func (t *Tally) average() (costs []ticket.Cost) {
+	for _, c := range t.costs {
+		whole := c.Amount / t.priced
+		if c.Amount%t.priced > 0 {
+			whole++
+		}
+		c.Amount = whole
+		costs = append(costs, c)
+	}
+	return costs
+}
+
+// mostCostless is how many items may fail at the beginning because they do not say what they cost. If none
+// does, the mistake is in the command line and not in the items.
+const mostCostless = 10
 
 // Run returns the exit status when all items are done, or the run was stopped and what was running has
 // ended.
@@ -173,18 +211,48 @@ func (r *run) receive(i items.Item, ok bool) {
 			return
 		}
 	}
-	r.await(&job{item: i})
+	j := &job{item: i}
+	if r.Costs != nil {
+		var err error
+		if j.costs, err = r.Costs(i); err != nil {
+			r.reject(j, err)
+			r.costless++
+			if r.tally.priced == 0 && r.costless == mostCostless && !r.stopped {
+				r.Screen.Say("none of the first %d %ss says what it costs; see --cost and --delimiter", mostCostless, r.Input.Noun())
+				r.stop(StatusUsage)
+			}
+			return
+		}
+	}
+	r.await(j)
+}
+
+// reject fails a job that can never begin.
+func (r *run) reject(j *job, err error) {
+	if j.attempt == 0 {
+		r.tally.Begun++
+		j.item.Forget()
+		j.began = time.Now()
+	}
+	j.exit = process.Exit{Err: err, Code: -1}
+	r.failed(j)
+	r.halt()
 }
 
 // await takes a ticket for the job.
 func (r *run) await(j *job) {
-	t, err := r.Turns.Enqueue(1)
+	t, err := r.Turns.Enqueue(1, j.costs...)
+	if errors.Is(err, scheduler.ErrTooLarge) {
+		r.reject(j, errors.New(strings.TrimPrefix(err.Error(), "scheduler: ")))
+		return
+	}
 	if err != nil {
 		r.Screen.Say("%v", err)
 		r.stop(StatusError)
 		return
 	}
 	r.head, r.turn, r.ready = j, t, t.Ready()
+	r.tally.price(j.costs)
 }
 
 // begin starts the work on the job whose turn has come.

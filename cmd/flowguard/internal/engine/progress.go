@@ -105,6 +105,7 @@ func (r *run) end(now time.Time) (time.Time, bool) {
 			Snapshot: r.Turns.Snapshot(), Now: now, Running: len(r.running),
 			Jobs: max(0, total-r.tally.Begun-r.tally.Skipped) + len(r.due),
 		}
+		rest.Costs = r.tally.average()
 		if r.tally.tries > 0 {
 			rest.Takes = r.tally.took / time.Duration(r.tally.tries)
 		}

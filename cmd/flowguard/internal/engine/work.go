@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/items"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/process"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Work is what is done with an item whose turn has come.
@@ -35,7 +36,8 @@ func Fatal(status int, err error) error { return &fatal{status, err} }
 // job is an item on its way.
 type job struct {
 	item    items.Item
-	attempt int // the present one, from 1
+	costs   []ticket.Cost // of each attempt
+	attempt int           // the present one, from 1
 	began   time.Time
 	took    time.Duration
 	exit    process.Exit

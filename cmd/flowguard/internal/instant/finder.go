@@ -1,11 +1,12 @@
 package instant
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/column"
 )
 
 // Finder finds the instant of a line. The zero Finder looks for it by itself: in a line of JSON in the
@@ -41,7 +42,7 @@ func (f *Finder) Find(line []byte) (Instant, bool) {
 	case f.JSON != "":
 		return f.json(line, f.JSON)
 	case f.Column > 0:
-		b, ok := f.column(line)
+		b, ok := column.From(line, f.Column, f.Delimiter)
 		if !ok {
 			return Instant{}, false
 		}
@@ -115,27 +116,6 @@ func (f *Finder) json(line []byte, path string) (Instant, bool) {
 		return read([]byte(v.Raw), f.Unit)
 	}
 	return Instant{}, false
-}
-
-// column returns the line from the column on.
-func (f *Finder) column(line []byte) ([]byte, bool) {
-	for range f.Column - 1 {
-		if f.Delimiter != "" {
-			_, rest, ok := bytes.Cut(line, []byte(f.Delimiter))
-			if !ok {
-				return nil, false
-			}
-			line = rest
-			continue
-		}
-		line = bytes.TrimLeft(line, " \t")
-		end := bytes.IndexAny(line, " \t")
-		if end < 0 {
-			return nil, false
-		}
-		line = line[end:]
-	}
-	return bytes.TrimLeft(line, " \t"), true
 }
 
 // Set reads a unit: auto, s, ms, us or ns. With String and Type it makes *Unit a flag's value.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,13 +34,13 @@ func TestPlay(t *testing.T) {
 		atOnce            int
 		bound             string
 	}{
-		{"5/s", Work{5, 0}, 0, 0, 0, 1, "[]"},
-		{"5/s", Work{10, s}, s, s, 2 * s, 5, "[{5/s 1s 1}]"},
-		{"5/s", Work{11, 3 * s}, 3 * s, 4 * s, 5 * s, 11, "[{5/s 2s 2}]"},
-		{"burst 2", Work{4, s}, s, s, 2 * s, 2, "[{burst 2 1s 1}]"},
-		{"1/s burst 1", Work{3, 2 * s}, 2 * s, 4 * s, 6 * s, 1, "[{burst 1 4s 2}]"},
-		{"2/s 3/10s", Work{6, 0}, 0, s, 11 * s, 1, "[{2/s 2s 2} {3/10s 9s 1}]"},
-		{"1/s from release", Work{3, 2 * s}, 2 * s, 5 * s, 8 * s, 1, "[{1/s from release 6s 2}]"},
+		{"5/s", Work{Jobs: 5, Takes: 0}, 0, 0, 0, 1, "[]"},
+		{"5/s", Work{Jobs: 10, Takes: s}, s, s, 2 * s, 5, "[{5/s 1s 1}]"},
+		{"5/s", Work{Jobs: 11, Takes: 3 * s}, 3 * s, 4 * s, 5 * s, 11, "[{5/s 2s 2}]"},
+		{"burst 2", Work{Jobs: 4, Takes: s}, s, s, 2 * s, 2, "[{burst 2 1s 1}]"},
+		{"1/s burst 1", Work{Jobs: 3, Takes: 2 * s}, 2 * s, 4 * s, 6 * s, 1, "[{burst 1 4s 2}]"},
+		{"2/s 3/10s", Work{Jobs: 6, Takes: 0}, 0, s, 11 * s, 1, "[{2/s 2s 2} {3/10s 9s 1}]"},
+		{"1/s from release", Work{Jobs: 3, Takes: 2 * s}, 2 * s, 5 * s, 8 * s, 1, "[{1/s from release 6s 2}]"},
 	} {
 		o := play(t, tt.limits, tt.work)
 		if o.First != tt.first || o.Half != tt.half || o.Last != tt.last || o.AtOnce != tt.atOnce || fmt.Sprint(o.Bound) != tt.bound {
@@ -72,33 +73,56 @@ func randomWork(r *rand.Rand) (scheduler.Limits, Work) {
 	var l scheduler.Limits
 	for range 1 + r.IntN(3) {
 		w := scheduler.Per(1+r.IntN(8), time.Duration(1+r.IntN(5000))*time.Millisecond)
-		if r.IntN(4) == 0 {
+		switch r.IntN(6) {
+		case 0:
 			w.From = scheduler.FromRelease
+		case 1:
+			w.Evenly = true
+		case 2:
+			w.Per = []time.Duration{time.Second, 15 * time.Second, time.Minute, time.Hour, 24 * time.Hour, scheduler.Month}[r.IntN(6)]
+			w.From, w.Zone = scheduler.FromReset, []string{"", "Europe/Berlin"}[r.IntN(2)]
+			w.ResetAt = time.Duration(r.IntN(1440)) * time.Minute
+			w.Permits *= 1 + r.IntN(20)
+		}
+		if r.IntN(3) == 0 {
+			w.Unit = "tokens"
+			w.Permits *= 10
 		}
 		l.Windows = append(l.Windows, w)
 	}
 	if r.IntN(2) == 0 {
 		l.MaxBurst = 1 + r.IntN(6)
 	}
-	return l, Work{1 + r.IntN(200), time.Duration(r.IntN(3000)) * time.Millisecond}
+	costs := costsFor(l, 1+r.IntN(10))
+	return l, Work{1 + r.IntN(200), time.Duration(r.IntN(3000)) * time.Millisecond, costs}
+}
+
+// costsFor are tokens, if the limits count them.
+func costsFor(l scheduler.Limits, amount int) []ticket.Cost {
+	for _, w := range l.Windows {
+		if w.Unit == "tokens" {
+			return []ticket.Cost{{Unit: "tokens", Amount: amount}}
+		}
+	}
+	return nil
 }
 
 // The forecast from a fresh start is what really happens.
 func TestRemainingAsPlayed(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		limits, work := randomWork(r)
 		o, err := Play(limits, work)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := scheduler.New(limits)
+		s, err := scheduler.New(limits, scheduler.WithClock(&jumpingClock{Clock: clock.New(), begin: o.Start}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		snap := s.Snapshot()
 		s.Close()
-		got := Remaining(Rest{Snapshot: snap, Now: snap.Taken, Jobs: work.Jobs, Takes: work.Takes})
+		got := Remaining(Rest{Snapshot: snap, Now: snap.Taken, Jobs: work.Jobs, Takes: work.Takes, Costs: work.Costs})
 		if got != o.Last {
 			t.Fatalf("seed %d: %v of %v: forecast %v, played %v", seed, work, limits, got, o.Last)
 		}
@@ -107,12 +131,14 @@ func TestRemainingAsPlayed(t *testing.T) {
 
 // In the middle of a run the forecast is what then happens, if no job is at work at that time.
 func TestRemainingInTheMiddle(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		limits, work := randomWork(r)
 		limits.MaxBurst, work.Takes = 0, 0
 		for i := range limits.Windows {
-			limits.Windows[i].From = scheduler.FromGrant
+			if limits.Windows[i].From == scheduler.FromRelease {
+				limits.Windows[i].From = scheduler.FromGrant
+			}
 		}
 		work.Jobs = 2 + work.Jobs
 		o, err := Play(limits, work)
@@ -120,14 +146,14 @@ func TestRemainingInTheMiddle(t *testing.T) {
 			t.Fatal(err)
 		}
 		some := 1 + r.IntN(work.Jobs-1)
-		c := &jumpingClock{Clock: clock.New(), begin: time.Now()}
+		c := &jumpingClock{Clock: clock.New(), begin: o.Start}
 		s, err := scheduler.New(limits, scheduler.WithClock(c), scheduler.NonBlocking())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, at := range o.Began[:some] {
 			c.passed.Store(int64(at))
-			held, err := s.Acquire(context.Background())
+			held, err := s.AcquireN(context.Background(), 1, work.Costs...)
 			if err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
@@ -136,7 +162,7 @@ func TestRemainingInTheMiddle(t *testing.T) {
 		now := o.Began[some-1] + time.Duration(r.Int64N(int64(o.Began[some]-o.Began[some-1])+1))
 		c.passed.Store(int64(now))
 		snap := s.Snapshot()
-		got := Remaining(Rest{Snapshot: snap, Now: c.Now(), Jobs: work.Jobs - some})
+		got := Remaining(Rest{Snapshot: snap, Now: c.Now(), Jobs: work.Jobs - some, Costs: work.Costs})
 		s.Close()
 		if want := o.Last - now; got != want {
 			t.Fatalf("seed %d: %d of %v of %v done: forecast %v, want %v", seed, some, work, limits, got, want)
@@ -146,14 +172,14 @@ func TestRemainingInTheMiddle(t *testing.T) {
 
 // Rounds that are left out change the forecast little.
 func TestRemainingOfMany(t *testing.T) {
-	for _, limits := range []string{"5/s 100/min", "1000000/day", "3/s burst 2", "7/s 5000000/day"} {
+	for _, limits := range []string{"5/s 100/min", "1000000/day", "3/s burst 2", "7/s 5000000/day", "300/min evenly", "7/s 5000/day from reset", "200 tokens/min 2/s", "100000/month from reset"} {
 		l := scheduler.MustParseLimits(limits)
-		work := Work{Jobs: 2*mostSteps + 12_345, Takes: 300 * time.Millisecond}
+		work := Work{Jobs: 2*mostSteps + 12_345, Takes: 300 * time.Millisecond, Costs: costsFor(l, 30)}
 		o, err := Play(l, work)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rest := Rest{Snapshot: scheduler.Snapshot{Limits: l, Windows: make([]scheduler.WindowSnapshot, len(l.Windows))}, Jobs: work.Jobs, Takes: work.Takes}
+		rest := Rest{Snapshot: scheduler.Snapshot{Limits: l, Windows: make([]scheduler.WindowSnapshot, len(l.Windows))}, Jobs: work.Jobs, Takes: work.Takes, Costs: work.Costs, Now: o.Start}
 		got := Remaining(rest)
 		if off := (got - o.Last).Abs(); off > o.Last/100+l.Windows[0].Per {
 			t.Errorf("%s: forecast %v, played %v", limits, got, o.Last)
@@ -187,7 +213,7 @@ func TestPlayRefusesBadLimits(t *testing.T) {
 func BenchmarkPlay(b *testing.B) {
 	l := scheduler.MustParseLimits("5/s 100/min burst 3")
 	for b.Loop() {
-		if _, err := Play(l, Work{10_000, 300 * time.Millisecond}); err != nil {
+		if _, err := Play(l, Work{Jobs: 10_000, Takes: 300 * time.Millisecond}); err != nil {
 			b.Fatal(err)
 		}
 	}

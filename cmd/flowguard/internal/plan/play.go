@@ -10,16 +10,19 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Work is what is to be done.
 type Work struct {
 	Jobs  int           // at least 1
 	Takes time.Duration // each job; 0 or more
+	Costs []ticket.Cost // of each job, in the units that limits count
 }
 
 // Outcome is how it went. Times count from the beginning.
 type Outcome struct {
+	Start             time.Time       // when it began
 	First, Half, Last time.Duration   // when so many jobs were done
 	AtOnce            int             // the most jobs that ran at once
 	Bound             []Binding       // in the order in which they first held up a job
@@ -37,7 +40,7 @@ type Binding struct {
 // then jumps to the next instant at which something can happen. It costs less than a microsecond a job, and
 // some more for each job that waits.
 func Play(limits scheduler.Limits, work Work) (Outcome, error) {
-	c := &jumpingClock{Clock: clock.New(), begin: time.Now()}
+	c := &jumpingClock{Clock: clock.New(), begin: time.Now().Round(0)}
 	s, err := scheduler.New(limits, scheduler.WithClock(c), scheduler.NonBlocking())
 	if err != nil {
 		return Outcome{}, err
@@ -45,6 +48,7 @@ func Play(limits scheduler.Limits, work Work) (Outcome, error) {
 	defer s.Close()
 	p := player{scheduler: s, clock: c, work: work, bound: map[string]int{}}
 	err = p.play()
+	p.outcome.Start = c.begin
 	return p.outcome, err
 }
 
@@ -94,7 +98,7 @@ func (p *player) begin() error {
 	from, last := p.now, ""
 	for {
 		p.endJobs()
-		t, err := p.scheduler.Acquire(context.Background())
+		t, err := p.scheduler.AcquireN(context.Background(), 1, p.work.Costs...)
 		if err == nil {
 			if p.now > from {
 				b := p.binding(last)

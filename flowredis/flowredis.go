@@ -1,0 +1,132 @@
+package flowredis
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/redis/go-redis/v9"
+)
+
+// Share makes a scheduler share its limits with all others, in any process, that share the quota of the name
+// through the same engine. Together they never exceed the limits in any interval. It is an option of [scheduler.New]:
+//
+//	s, err := scheduler.New(limits, flowredis.Share(rdb, "github-api"))
+//
+// Every scheduler of a quota must have the same limits, lease and recovery. One that has others is refused
+// with a [*LimitsError] while one of the others lives. The option may be used for several schedulers. With
+// [scheduler.WithQuotaKey] each key has a quota of its own.
+//
+// The client must have ContextTimeoutEnabled, or an engine that is stopped would block exchanges for longer
+// than a lease. MaxRetries should be -1: the scheduler tries again by itself. [New] returns a
+// [*scheduler.InvalidError] for a client without ContextTimeoutEnabled, and for options that cannot work.
+//
+// The first use of a name waits for one lease, because the engine may have lost its memory.
+func Share(rdb redis.Scripter, name string, opts ...Option) scheduler.Option {
+	s := &share{name: name, lease: time.Second}
+	for _, opt := range opts {
+		opt(s)
+	}
+	s.invalid = invalid(rdb, s)
+	if s.invalid == nil {
+		s.engine = newRedisEngine(rdb, name)
+	}
+	return scheduler.WithQuota(s)
+}
+
+func invalid(rdb redis.Scripter, s *share) error {
+	if rdb == nil {
+		return &scheduler.InvalidError{What: "the client of Share", Got: nil, Want: "a client such as redis.NewClient makes"}
+	}
+	if !timesOut(rdb) {
+		return &scheduler.InvalidError{What: "the client of Share", Got: "one without ContextTimeoutEnabled", Want: "one with ContextTimeoutEnabled"}
+	}
+	if s.name == "" {
+		return &scheduler.InvalidError{What: "the name of Share", Got: `""`, Want: "one that all who share the quota use"}
+	}
+	if s.lease < minLease || s.lease > maxLease {
+		return &scheduler.InvalidError{What: "the duration of Lease", Got: s.lease, Want: fmt.Sprintf("from %v to %v", minLease, maxLease)}
+	}
+	if s.onLoss > Optimistic {
+		return &scheduler.InvalidError{What: "the Recovery of OnLoss", Got: uint8(s.onLoss), Want: "Recollect, Quarantine or Optimistic"}
+	}
+	return nil
+}
+
+// timesOut reports whether a client heeds the deadlines of contexts, as far as that can be seen.
+func timesOut(rdb redis.Scripter) bool {
+	switch c := rdb.(type) {
+	case *redis.Client:
+		return c != nil && c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		return c != nil && c.Options().ContextTimeoutEnabled
+	case *redis.Ring:
+		return c != nil && c.Options().ContextTimeoutEnabled
+	}
+	return true
+}
+
+// A lease is long enough for exchanges over a slow line, and short enough that a dead scheduler does not keep its
+// permits for long.
+const (
+	minLease = 50 * time.Millisecond
+	maxLease = 5 * time.Minute
+)
+
+// Option changes how a quota is shared.
+type Option func(*share)
+
+// Lease sets how long a scheduler may use what is leased to it without another exchange: a second if not set. A
+// scheduler that is silent for so long is taken to be dead: what was leased to it counts as used, and what it
+// holds of a MaxBurst as given back. It also sets the pace: a scheduler makes three exchanges or more in this time while
+// it has anything to tell. It can be from 50 ms to 5 minutes. Let it be ten times a round trip or more.
+func Lease(d time.Duration) Option { return func(s *share) { s.lease = d } }
+
+// OnLoss sets what happens when the engine has lost its memory: [Recollect] if not set.
+func OnLoss(r Recovery) Option { return func(s *share) { s.onLoss = r } }
+
+// Recovery says what happens when the engine has lost its memory, because it was restarted or flushed.
+type Recovery uint8
+
+const (
+	// Recollect waits for one lease, in which the schedulers that live tell again what their windows
+	// remember. It is exact unless one that used permits within a window cannot be reached in that time:
+	// because it has ended, or because it is cut off. What such a one used is then forgotten.
+	Recollect Recovery = iota
+
+	// Quarantine grants nothing for a lease and the longest window. It is exact whatever has happened to the
+	// schedulers. With a window of an hour that is an hour.
+	Quarantine
+
+	// Optimistic goes on at once as if nothing had been used. It exceeds limits after each loss.
+	Optimistic
+)
+
+// String returns "Recollect", "Quarantine" or "Optimistic".
+func (r Recovery) String() string {
+	switch r {
+	case Recollect:
+		return "Recollect"
+	case Quarantine:
+		return "Quarantine"
+	case Optimistic:
+		return "Optimistic"
+	}
+	return fmt.Sprintf("Recovery(%d)", uint8(r))
+}
+
+// LimitsError says that schedulers that share a quota do not agree about it. Tickets are refused with a
+// [*scheduler.QuotaError] that has it as Err. It wraps [scheduler.ErrQuotaRefused].
+type LimitsError struct {
+	Quota string
+	Here  string // what this scheduler has
+	There string // what those have that live
+}
+
+// Error says what is different and what to do.
+func (e *LimitsError) Error() string {
+	return fmt.Sprintf("flowredis: quota %s: this scheduler has %s, the others have %s; give all of them the same limits and options, or share another name", e.Quota, e.Here, e.There)
+}
+
+// Unwrap returns [scheduler.ErrQuotaRefused].
+func (e *LimitsError) Unwrap() error { return scheduler.ErrQuotaRefused }

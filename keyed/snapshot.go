@@ -1,0 +1,119 @@
+package keyed
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// Snapshot is what a set remembers of the grants that still count. It is made by [Set.Snapshot], is used by
+// [Set.Restore], and marshals to JSON if K does.
+type Snapshot[K comparable] struct {
+	Version int              `json:"version"` // SnapshotVersion
+	Keys    []KeySnapshot[K] `json:"keys"`    // in no order
+}
+
+// KeySnapshot is what is remembered of one key.
+type KeySnapshot[K comparable] struct {
+	Key K `json:"key"`
+	scheduler.Snapshot
+}
+
+// SnapshotVersion is the version of the snapshots that this package makes and takes.
+const SnapshotVersion = 1
+
+// snapshotsPerTurn is how many keys an owner puts into a snapshot at a time, so that others are served between.
+const snapshotsPerTurn = 64
+
+// Snapshot returns what the set remembers, each key as [scheduler.Scheduler.Snapshot] would. It also works after
+// Close, which is when it misses nothing. It is made a few keys at a time, so that others are served meanwhile, and
+// each key is as it was at one instant. What is granted to a key after that is not in it. Limits that
+// [Set.SetLimits] has set are not in it, nor is what the keys beyond [MaxKeys] share. It costs some microseconds for
+// each key.
+func (s *Set[K]) Snapshot() Snapshot[K] {
+	snap := Snapshot[K]{Version: SnapshotVersion, Keys: []KeySnapshot[K]{}}
+	for _, b := range s.boxes {
+		snap.Keys = append(snap.Keys, b.snapshot()...)
+	}
+	return snap
+}
+
+// snapshot returns what the owner's keys remember.
+func (b *box[K]) snapshot() (all []KeySnapshot[K]) {
+	epoch := b.Epoch()
+	a, ok := b.ask(&message[K]{verb: verbKeys})
+	if !ok {
+		<-b.ended
+		b.after.Lock()
+		defer b.after.Unlock()
+		b.remains.apply(&message[K]{verb: verbKeys}, &a)
+		all = b.remains.snapshots(a.keys, epoch)
+		return all
+	}
+	for keys := range slices.Chunk(a.keys, snapshotsPerTurn) {
+		m := message[K]{verb: verbSnapshot, change: &change[K]{keys: keys, epoch: epoch}}
+		if a, ok = b.ask(&m); !ok {
+			return b.snapshot() // the set was closed: what remains is all there is
+		}
+		all = append(all, a.snapshots...)
+	}
+	return all
+}
+
+// snapshots returns what the keys remember, as far as they are there.
+func (st *state[K]) snapshots(keys []K, epoch time.Time) (all []KeySnapshot[K]) {
+	for _, k := range keys {
+		if e := st.known(st.box.hash(k), k); e != nil {
+			st.open(e)
+			all = append(all, KeySnapshot[K]{k, st.seat.Snapshot(epoch)})
+			st.leave(e)
+		}
+	}
+	return all
+}
+
+// Restore charges the keys with what a snapshot remembers, as [scheduler.Scheduler.Restore] does. Call it right
+// after [New]. A key is made for each key of the snapshot of which something still counts, and has the limits that the
+// function of New returns for it.
+//
+// It returns a [*scheduler.InvalidError] for a snapshot that is damaged or of another version, and then changes
+// nothing. If there are more keys than [MaxKeys] allows, it restores as many as there may be, those first that
+// remember most, and returns a [*TooManyKeysError]. If a key's limits are invalid, or the set is closed, it stops with
+// that error.
+func (s *Set[K]) Restore(snap Snapshot[K]) error {
+	if snap.Version != SnapshotVersion {
+		return invalid("keyed.Snapshot.Version", snap.Version, fmt.Sprint(SnapshotVersion))
+	}
+	for i := range snap.Keys {
+		if err := s.boxes[0].Damage(&snap.Keys[i].Snapshot); err != nil {
+			return fmt.Errorf("keyed: the snapshot of key %v: %w", snap.Keys[i].Key, err)
+		}
+	}
+	order := make([]*KeySnapshot[K], len(snap.Keys))
+	for i := range snap.Keys {
+		order[i] = &snap.Keys[i]
+	}
+	slices.SortStableFunc(order, func(a, b *KeySnapshot[K]) int { return cmp.Compare(b.weight(), a.weight()) })
+	for _, k := range order {
+		b, _ := s.box(k.Key)
+		c := &change[K]{snapshot: &k.Snapshot, epoch: b.Epoch()}
+		if err := s.tell(k.Key, message[K]{verb: verbRestore, change: c}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// weight is how much the key remembers.
+func (k *KeySnapshot[K]) weight() (n float64) {
+	for _, w := range k.Windows {
+		n += float64(w.Held)
+		for _, s := range w.Spent {
+			n += float64(s.Permits)
+		}
+	}
+	return n
+}

@@ -1,0 +1,38 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// elsewhere is what a handle asks whose permits do not come from a scheduler: a key of a keyed.Set.
+type elsewhere interface {
+	AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error)
+	AcquireNow(weight int, costs ...ticket.Cost) (ticket.Ticket, error)
+	TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool)
+	Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, error)
+	WaitTimeN(weight int, costs ...ticket.Cost) time.Duration
+	Limits() Limits
+	Windows() []WindowStats
+	Clock() Clock
+}
+
+func init() {
+	inside.NewHandle = func(key any) any { return &Handle{other: key.(elsewhere)} }
+}
+
+// costsOf is the inverse of listOf.
+func costsOf(list *line.CostList) (costs []ticket.Cost) {
+	for _, c := range list.All() {
+		costs = append(costs, ticket.Cost(c))
+	}
+	return costs
+}
+
+// errNoGroup refuses a job that is to take its permit elsewhere: who waits there is in no line that a group could
+// withdraw its jobs from together.
+var errNoGroup = &InvalidError{"the source of a Group", "a key of a keyed.Set", "a scheduler or a flow; start goroutines that call Acquire instead"}
