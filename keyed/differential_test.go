@@ -195,6 +195,13 @@ func (w *world) step() {
 		if err == nil {
 			w.held = append(w.held, pair{k, t, u, true})
 		}
+	case 17:
+		err := cutShort(func(ctx context.Context) error { return w.set.WaitN(ctx, k, weight, costs...) })
+		want := cutShort(func(ctx context.Context) error { return s.WaitN(ctx, weight, costs...) })
+		w.note("wait key %d weight %d %v: %v", k, weight, costs, want)
+		if !same(err, want) {
+			w.fail("wait: %v, want %v", err, want)
+		}
 	case 7:
 		at := w.clock.Now().Add(time.Duration(w.r.IntN(2)) * time.Millisecond)
 		t, err := acquire(at, func(ctx context.Context) (ticket.Ticket, error) { return w.set.AcquireN(ctx, k, weight, costs...) })
@@ -261,6 +268,21 @@ func acquire(at time.Time, do func(context.Context) (ticket.Ticket, error)) (t t
 	cancel()
 	<-done
 	return t, err
+}
+
+// cutShort calls do with a context without a deadline, which ends if do waits.
+func cutShort(do func(context.Context) error) (err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = do(ctx)
+	}()
+	synctest.Wait()
+	cancel()
+	<-done
+	return err
 }
 
 // deadline is a context with a deadline by another clock than the computer's.

@@ -21,6 +21,7 @@ type seat interface {
 	Leave() inside.Standing
 
 	Try(r inside.Request) *line.Place
+	Pass(r inside.Request) bool
 	AcquireNow(r inside.Request, long bool) (p *line.Place, err error)
 	Acquire(r inside.Request) (p *line.Place, granted bool, err error)
 	Arrive(p *line.Place, r inside.Request, enqueued bool) error

@@ -3,6 +3,7 @@ package keyed
 import (
 	"context"
 
+	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -10,9 +11,36 @@ import (
 func (s *Set[K]) Wait(ctx context.Context, k K) error { return s.WaitN(ctx, k, 1) }
 
 // WaitN waits until a ticket of the key with the given weight and costs is granted, and gives its permits back. It is
-// for work that is limited by rate alone, where there is nothing to hold.
+// for work that is limited by rate alone, where there is nothing to hold: it does what [Set.AcquireN] followed by Release does, in less time where permits are
+// free. It allocates nothing for a key that is there.
 func (s *Set[K]) WaitN(ctx context.Context, k K, weight int, costs ...ticket.Cost) error {
+	if len(costs) == 0 && ctx.Err() == nil {
+		if _, timed := ctx.Deadline(); !timed {
+			if b, hash := s.box(k); b.passNow(hash, k, weight) {
+				return nil
+			}
+		}
+	}
 	t, err := s.AcquireN(ctx, k, weight, costs...)
 	t.Release()
 	return err
+}
+
+// passNow grants a ticket and takes its permits back in one borrowing, if the key is there and the ticket need not
+// wait. Otherwise it has done nothing.
+func (b *box[K]) passNow(hash uint64, k K, weight int) (passed bool) {
+	st := b.borrow()
+	if st == nil {
+		return false
+	}
+	defer b.giveBack(st) // whatever the clock does
+	st.catchUp()
+	e := st.known(hash, k)
+	if e == nil {
+		return false
+	}
+	st.open(e)
+	passed = st.seat.Pass(inside.Request{Weight: weight, Deadline: inside.Never})
+	st.leave(e)
+	return passed
 }

@@ -105,6 +105,7 @@ func TestWithinRandom(t *testing.T) {
 		keys                = 6
 		perKey, burst       = 3, 2 // in a second, at once
 		perAll, burstForAll = 9, 5 // in two seconds
+		tick                = 100 * time.Millisecond
 	)
 	for seed := range uint64(*runs) {
 		synctest.Test(t, func(t *testing.T) {
@@ -146,9 +147,12 @@ func TestWithinRandom(t *testing.T) {
 					j.waiting[i].Cancel()
 					j.waiting = append(j.waiting[:i], j.waiting[i+1:]...)
 				case op == 7 && key >= 0:
-					j.set.PauseFor(key, time.Duration(r.IntN(300))*time.Millisecond)
+					j.set.PauseFor(key, time.Duration(r.IntN(5))*tick)
 				case op > 7:
-					j.clock.Add(time.Duration(r.IntN(600)) * time.Millisecond)
+					for range r.IntN(7) { // or it would not be known when a ticket was granted
+						j.clock.Add(tick)
+						j.note()
+					}
 				}
 				j.note()
 				room := j.used(-2, 2*time.Second) < perAll && count(j.held, -2) < burstForAll

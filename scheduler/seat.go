@@ -247,6 +247,17 @@ func (s *seat) grantTaken(d deposit, q *request) *line.Place {
 	return p
 }
 
+// Pass grants a ticket and takes its permits back, if it need not wait.
+func (s *seat) Pass(r inside.Request) bool {
+	q := s.request(r)
+	if !s.core.takes(&q) {
+		return false
+	}
+	p := s.grantNow(&q)
+	s.release(p, p.Number, nil)
+	return true
+}
+
 // Acquire grants a ticket, puts it in line, or returns why it is refused. It returns the place of the
 // ticket, or nil if the decision takes long.
 func (s *seat) Acquire(r inside.Request) (p *line.Place, granted bool, err error) {

@@ -54,8 +54,13 @@ func PlaceFor(l Listener) Place { return Place{listener: l} }
 // Ready returns the channel that delivers what [Place.Tell] was told. It is nil for a place made by
 // [PlaceFor].
 func (p *Place) Ready() <-chan error {
-	c, _ := p.listener.(channelListener)
-	return c
+	switch l := p.listener.(type) {
+	case channelListener:
+		return l
+	case *lazyPlace:
+		return l.channel()
+	}
+	return nil
 }
 
 // Tell says what became of the ticket: nil for granted, or the reason why it never will be. It never
