@@ -119,7 +119,7 @@ func BenchmarkMillionKeys(b *testing.B) {
 				b.ReportMetric((inUse()-before)/n, "B/key-after")
 				used := processorTimeSoFar()
 				time.Sleep(time.Second)
-				b.ReportMetric(float64((processorTimeSoFar()-used).Microseconds()), "µs/s-at-rest")
+				b.ReportMetric(float64((processorTimeSoFar() - used).Microseconds()), "µs/s-at-rest")
 				try("keep it alive")
 			}
 		})

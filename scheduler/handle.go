@@ -77,6 +77,10 @@ func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) 
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
 	if d, ok := ctx.Deadline(); ok {
 		r.deadline = h.shared.momentOf(d)
+	} else if weight == 1 && costs == nil {
+		if granted, _ := h.countNow(&t); granted {
+			return t, nil
+		}
 	}
 	p, how, err := h.acquireNow(&r, ctx.Done())
 	switch how {
@@ -170,6 +174,15 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 	if h.invalid != nil {
 		h.shared.refused.refuse(h.invalid)
 		return t, false
+	}
+	if weight == 1 && costs == nil {
+		switch granted, full := h.countNow(&t); {
+		case granted:
+			return t, true
+		case full:
+			h.shared.refused.refuse(ErrNoPermit)
+			return t, false
+		}
 	}
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
 	if p, answered, _ := h.tryNow(callTry, &r); answered {

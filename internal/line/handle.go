@@ -30,9 +30,14 @@ func (h *Handle) Grant(d Desk, p *Place) {
 	h.desk, h.place, h.number, h.weight = d, p, p.Number, p.Weight
 }
 
-// Wait makes the zero Handle that of the ticket at p, which [NewLazyPlace] made, and whose caller will learn
-// from [Handle.Ready] what becomes of it. The number and the weight are passed in because the place already belongs to the owner of
-// its line.
+// GrantAs is Grant for a ticket of weight 1 whose number the place does not have.
+func (h *Handle) GrantAs(d Desk, p *Place, n uint64) {
+	h.desk, h.place, h.number, h.weight = d, p, n, 1
+}
+
+// Wait makes the zero Handle that of the ticket at p, which [NewLazyPlace] made, and whose caller will learn from
+// [Handle.Ready] what becomes of it. The number and the weight are passed in because the place already belongs to
+// the owner of its line.
 func (h *Handle) Wait(d Desk, p *Place, n uint64, weight int) {
 	h.desk, h.place, h.number, h.weight = d, p, n, weight
 }
