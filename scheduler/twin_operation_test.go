@@ -173,7 +173,7 @@ func (w *twin) arrive(v verb, n newcomer) error {
 	}
 	err := w.subject.take(t, weight, costs, deadline, w.ends[t.id/3%2])
 	if v == verbTry && want != accepted {
-		want = noPermit // TryAcquire does not say why
+		want = w.refusalOfTry() // TryAcquire does not say why
 	}
 	if err := sameRefusal(err, want, wait); err != nil {
 		return err
