@@ -73,13 +73,17 @@ func (b *box[K]) sendAndWait(m *message[K]) (a answer[K], ok bool) {
 }
 
 // try grants a ticket of the key if it need not wait. It returns a nil place if it would have to.
+//
+// It reads the clock before it borrows the state, so that others have it sooner. If somebody has read it later and
+// was quicker, their reading counts. So it does if the clock has stepped back, which only matters to deadlines.
 func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
+	reading := b.Now()
 	st := b.borrow()
 	if st == nil {
 		return b.tryByMessage(hash, k, l, r)
 	}
 	defer b.giveBack(st)
-	st.catchUp()
+	st.setTime(max(reading, st.latest))
 	if e, err = st.entry(hash, k, l); err != nil {
 		return nil, nil, err
 	}
