@@ -1,38 +1,45 @@
-// Package flowguard is the overview of a library that decides when work may run; it holds no code.
+// Package flowguard is the overview of a library that decides when work may run. It holds no code.
 //
-// Flowguard holds any number of rate windows ("3 in any 2 seconds, and 15 in any minute") together
-// with a cap on work in progress ("never more than 2 at once"), and grants permits strictly in the
-// order in which they were asked for, or lets tenants take turns. It is for channel pipelines that must slow a stream down to
-// what the far side allows, for many goroutines that must take turns fairly, and for tests that
-// check hours of such behaviour in milliseconds.
+// Flowguard keeps any number of sliding rate limits ("3 in any 2 seconds, and 15 in any minute") and a
+// concurrency limit ("never more than 2 at once") in one decision. It grants permits in the order in
+// which they were asked for, or lets tenants take turns.
+//
+// It is for those who call an API with published limits or serve one, for pipelines of channels that
+// must slow down, and for many goroutines that must take turns fairly. Tests of such code play hours in
+// milliseconds.
 //
 // # Words
 //
-// The names, docs and errors of all packages use these words and no others for what they mean:
+// The names, docs and errors of all packages use these words, each for one thing:
 //
-//	ticket   a place in line; tickets are numbered 1, 2, 3, … in the order the owner receives them
-//	weight   how many permits one ticket asks for; 1 unless told
-//	grant    what the owner does to the ticket at the head when every limit has room
+//	ticket   a place in line; tickets are numbered 1, 2, 3, … in the order in which the owner receives them
+//	weight   how many permits a ticket asks for; 1 by default
+//	grant    what the owner does to the first ticket in line when every limit has room for it
 //	permit   what a granted ticket holds
-//	window   at most Permits granted in any interval of length Per; it slides and is exact
-//	burst    permits held at once, which MaxBurst caps; elsewhere a concurrency limit or bulkhead
+//	window   at most Permits granted in any interval of length Per; a sliding window log
+//	burst    permits held at once; MaxBurst caps it. Elsewhere a concurrency limit or a bulkhead
+//	unit     what a window counts other than permits, such as tokens
+//	cost     how much of a unit a ticket asks for
+//	settle   to say afterwards what a ticket's work really cost
 //	flow     one of several lines, named by a key, that take turns in proportion to their shares
-//	owner    the single goroutine that holds the state
+//	owner    whoever holds the state: a goroutine, or for one decision a caller to whom it lent the state
 //	turn     one pass of the owner's loop: receive, read the clock, advance, grant, arm the timer, reply
 //
 // # Where to start
 //
-// To limit calls, read [github.com/flowguard-go/flowguard/scheduler]: parse or write the limits, make
-// a Scheduler with New, and put Acquire and Release, Do or Wrap around each call; for many jobs make a
-// Group. To see the limits hold, run examples/quickstart, and to see tenants take turns,
-// examples/workers. To use limits from a shell, see cmd/flowguard.
+// Read [github.com/flowguard-go/flowguard/scheduler]. Parse or write the limits, make a Scheduler with New,
+// and put Acquire and Release, or Do, around each call. For HTTP that is one line: see
+// [github.com/flowguard-go/flowguard/flowhttp]. Run examples/quickstart to see limits hold.
 //
 // # Packages
 //
-//   - [github.com/flowguard-go/flowguard/scheduler] grants permits within windows and a burst.
-//   - [github.com/flowguard-go/flowguard/ticket] is what a caller holds: its number, whether it has
-//     been granted, and how to give it back.
+//   - [github.com/flowguard-go/flowguard/scheduler] grants permits.
+//   - [github.com/flowguard-go/flowguard/ticket] is what a caller holds.
 //   - [github.com/flowguard-go/flowguard/pipeline] puts a scheduler between channels.
-//   - [github.com/flowguard-go/flowguard/scheduler/schedulertest] helps to test code that uses a
-//     scheduler: it moves a mock clock from grant to grant and checks what was granted when.
+//   - [github.com/flowguard-go/flowguard/flowhttp] limits HTTP clients and servers.
+//   - [github.com/flowguard-go/flowguard/timeline] draws what a scheduler did.
+//   - [github.com/flowguard-go/flowguard/debug] is a live page of what it does now.
+//   - [github.com/flowguard-go/flowguard/scheduler/schedulertest] helps to test code that uses one.
+//
+// Modules beside the library: flowgrpc for gRPC, flowotel for metrics, and the command cmd/flowguard.
 package flowguard

@@ -49,12 +49,13 @@ func alone(b *testing.B, contenders ...contender) {
 	}
 }
 
-// together measures contenders with n callers that share b.N calls.
-func together(b *testing.B, n int, contenders ...contender) {
+// together measures contenders with n callers that share b.N calls, all with one context.
+func together(b *testing.B, ctx context.Context, n int, contenders ...contender) {
 	for _, c := range order(contenders...) {
 		b.Run(c.name, func(b *testing.B) {
-			op, ctx := c.op(b), b.Context()
+			op := c.op(b)
 			b.ReportAllocs()
+			used := processorTime()
 			b.ResetTimer()
 			var callers sync.WaitGroup
 			for i := range n {
@@ -69,8 +70,17 @@ func together(b *testing.B, n int, contenders ...contender) {
 				})
 			}
 			callers.Wait()
+			used.report(b)
 		})
 	}
+}
+
+// contexts are the two kinds that callers have. A wait with one that can end is a select in most peers, on
+// a channel that all callers share here, as the workers of one server do. A context of each caller's own
+// is in no case.
+func contexts(b *testing.B, f func(b *testing.B, ctx context.Context)) {
+	b.Run("Background", func(b *testing.B) { f(b, context.Background()) })
+	b.Run("shared context", func(b *testing.B) { f(b, b.Context()) })
 }
 
 // plenty permits in any second are more than a benchmark can take.

@@ -13,11 +13,15 @@ import (
 // it back, or a goroutine would go round without meeting anybody until its time slice ends.
 func BenchmarkHandOff(b *testing.B) {
 	b.Run("held over a yield", func(b *testing.B) {
-		together(b, 128, yielding("flowguard", flowguardPermits), yielding("semaphore", semaphorePermits),
-			yielding("channel", channelPermits))
+		contexts(b, func(b *testing.B, ctx context.Context) {
+			together(b, ctx, 128, yielding("flowguard", flowguardPermits), yielding("semaphore", semaphorePermits),
+				yielding("channel", channelPermits))
+		})
 	})
 	b.Run("given back at once", func(b *testing.B) {
-		together(b, 128, flowguard(scheduler.Limits{MaxBurst: 4}), xsemaphore(4), channel(4), failsafeBulkhead(4))
+		contexts(b, func(b *testing.B, ctx context.Context) {
+			together(b, ctx, 128, flowguard(scheduler.Limits{MaxBurst: 4}), xsemaphore(4), channel(4), failsafeBulkhead(4))
+		})
 	})
 }
 

@@ -27,23 +27,26 @@ type section struct {
 	bench string // the benchmarks are called so
 	time  string // for -test.benchtime
 	runs  int    // at most so many
+	procs string // for -test.cpu; "" means as many as there are
 }
 
+// Where callers meet, all contenders do the same number of calls: the testing package would try smaller
+// numbers first, in which most goroutines are done before they meet another.
 var sections = []section{
-	{"1. One caller, permits free", "Free", "100ms", 99},
-	{"2. Many callers, permits free", "Callers", "100ms", 99},
-	{"3. Contended hand-off", "HandOff", "1s", 99},
-	{"4. A pipeline's item", "Pipeline", "200ms", 99},
-	{"5. Jobs in line", "Line", once, 3},
-	{"6. Lateness", "Lateness", once, 6},
-	{"7. Growth", "Growth", "100ms", 99},
-	{"8. What is let through", "Quota", once, 1},
-	{"9. A request of a limited server", "Middleware", "100ms", 99},
+	{"1. One caller, permits free", "Free", "100ms", 99, ""},
+	{"2. Many callers, permits free", "Callers", "1000000x", 99, "1,2"},
+	{"3. Contended hand-off", "HandOff", "500000x", 99, "1,2"},
+	{"4. A pipeline's item", "Pipeline", "500000x", 99, "1,2"},
+	{"5. Jobs in line", "Line", once, 3, ""},
+	{"6. Lateness", "Lateness", once, 6, ""},
+	{"7. Growth", "Growth", "50ms", 99, ""},
+	{"8. What is let through", "Quota", once, 1, ""},
+	{"9. A request of a limited server", "Middleware", "100ms", 99, ""},
 }
 
 func main() {
 	log.SetFlags(0)
-	count := flag.Int("count", 6, "how many runs; fewer than 6 say little about spread")
+	count := flag.Int("count", 10, "how many runs; fewer than 6 say little about spread")
 	run := flag.String("run", "", "run only cases whose title matches this regular expression")
 	flag.Parse()
 	which, err := regexp.Compile(*run)
@@ -73,13 +76,16 @@ func compare(out, progress io.Writer, which *regexp.Regexp, count int) error {
 				continue
 			}
 			fmt.Fprintf(progress, "run %d of %d: %s\n", n+1, count, s.title)
-			results, err := output(binary, "-test.run=^$", "-test.bench=^Benchmark"+s.bench,
-				"-test.benchtime="+s.time, fmt.Sprintf("-reverse=%t", n%2 == 1))
+			args := []string{"-test.run=^$", "-test.bench=^Benchmark" + s.bench, "-test.benchtime=" + s.time, fmt.Sprintf("-reverse=%t", n%2 == 1)}
+			if s.procs != "" {
+				args = append(args, "-test.cpu="+s.procs)
+			}
+			results, err := output(binary, args...)
 			if err != nil {
 				return err
 			}
 			if tables[i] == nil {
-				tables[i] = newTable(s.title)
+				tables[i] = newTable(s.title, s.procs != "")
 			}
 			if err := tables[i].add(results); err != nil {
 				return err

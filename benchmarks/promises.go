@@ -8,7 +8,8 @@ var promises = map[string]string{
 	"rate.Wait in turn": "one decision: the first limiter is charged while the next makes wait; exact windows",
 	"semaphore and rate.Wait": "one decision: the slot is held while the limiter makes wait; exact windows; " +
 		"one line; giving back all that was charged when a wait is given up",
-	"rate.Wait loop":           bucket,
+	"rate.Wait range loop":     bucket + "; to end with its context while it receives or sends",
+	"rate.Wait select loop":    bucket,
 	"rate.Wait with burst 100": bucket,
 	"rate.Wait with burst 1":   "using up a window at once, or catching up after a pause",
 
@@ -16,7 +17,8 @@ var promises = map[string]string{
 	"channel":   "any rate; weights; refusing early; a documented order",
 
 	"ratelimit.Take":               evenly,
-	"ratelimit.Take loop":          evenly,
+	"ratelimit.Take range loop":    evenly + "; to end with its context while it receives or sends",
+	"ratelimit.Take select loop":   evenly,
 	"ratelimit.Take without slack": "using up a window at once; a wait that can be given up; trying; weights; a cap on what is in progress",
 
 	"failsafe limiter":        fixed,
@@ -24,7 +26,8 @@ var promises = map[string]string{
 	"failsafe smooth limiter": "using up a window at once; several windows; giving back what a cancelled wait reserved",
 	"failsafe bulkhead":       "any rate; weights; refusing early; a documented order",
 
-	"channels alone": "any limit",
+	"channels alone, range loop":  "any limit; to end with its context",
+	"channels alone, select loop": "any limit",
 
 	"no limit":         "any limit",
 	"failsafe handler": fixed + "; Retry-After; what is left; 503 for what is not the client's fault",

@@ -19,6 +19,7 @@ const ours = "flowguard"
 // of each run.
 type table struct {
 	title  string
+	procs  bool // measured with several numbers of processors
 	groups []*group
 }
 
@@ -29,7 +30,7 @@ type group struct {
 	values     map[[2]string][]float64 // by contender and unit
 }
 
-func newTable(title string) *table { return &table{title: title} }
+func newTable(title string, procs bool) *table { return &table{title: title, procs: procs} }
 
 // add adds the results of one run, as go test prints them.
 func (t *table) add(results []byte) error {
@@ -52,15 +53,20 @@ func (t *table) add(results []byte) error {
 
 func (t *table) addResult(r *benchfmt.Result) {
 	kind, parts := r.Name.Parts()
-	if last := len(parts) - 1; parts[last][0] == '-' {
-		parts = parts[:last] // GOMAXPROCS
+	procs := "1"
+	if last := len(parts) - 1; parts[last][0] == '-' { // GOMAXPROCS, unless it is 1
+		procs, parts = string(parts[last][1:]), parts[:last]
 	}
 	names := []string{string(kind)}
 	for _, part := range parts {
 		names = append(names, spaced(string(part[1:])))
 	}
 	last := len(names) - 1
-	g := t.group(strings.Join(names[:last], ": "))
+	name := strings.Join(names[:last], ": ")
+	if t.procs {
+		name += ", on " + procs
+	}
+	g := t.group(name)
 	who := names[last]
 	if !slices.Contains(g.contenders, who) {
 		g.contenders = append(g.contenders, who)
@@ -87,15 +93,18 @@ func (t *table) group(name string) *group {
 	return g
 }
 
+// busy is the unit of how many processors were at work.
+const busy = "processors"
+
 // beside are units that stand beside the time and have no row of their own.
-var beside = []string{"B/op", "allocs/op"}
+var beside = []string{"B/op", "allocs/op", busy}
 
 // String writes the table as Markdown.
 func (t *table) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n\n", t.title)
-	b.WriteString("| case | Flowguard | instead | its figure | ratio | spread | what it does not promise |\n")
-	b.WriteString("| --- | --: | --- | --: | --: | --: | --- |\n")
+	b.WriteString("| case | Flowguard | instead | its figure | ratio | spread | processors | what it does not promise |\n")
+	b.WriteString("| --- | --: | --- | --: | --: | --: | --: | --- |\n")
 	for _, g := range t.groups {
 		for _, unit := range g.units {
 			if !slices.Contains(beside, unit) {
@@ -119,7 +128,7 @@ func (g *group) write(b *strings.Builder, unit string) {
 		return
 	}
 	if len(g.contenders) == 1 {
-		fmt.Fprintf(b, "| %s | %s | | | | | |\n", name, g.figure(ours, unit))
+		fmt.Fprintf(b, "| %s | %s | | | | | | |\n", name, g.figure(ours, unit))
 	}
 	for _, peer := range g.contenders {
 		if peer != ours && len(g.of(peer, unit)) > 0 {
@@ -133,13 +142,20 @@ func (g *group) row(b *strings.Builder, name, who, peer, unit string) {
 	if cost(unit) {
 		r := median(g.ratios(who, peer, unit))
 		ratio, spread = fmt.Sprintf(" %.2f", r.Center), fmt.Sprintf(" %.2f–%.2f", r.Lo, r.Hi)
+		if r.Lo <= 1 && r.Hi >= 1 {
+			ratio = " even"
+		}
+	}
+	procs := ""
+	if mine, theirs := g.of(who, busy), g.of(peer, busy); unit == "sec/op" && len(mine) > 0 && len(theirs) > 0 {
+		procs = fmt.Sprintf(" %.1f, %.1f", median(mine).Center, median(theirs).Center)
 	}
 	label, missing := "at "+peer, ""
 	if who == ours {
 		label, missing = peer, " "+promises[peer]
 	}
-	fmt.Fprintf(b, "| %s | %s | %s | %s |%s |%s |%s |\n", name, g.figure(who, unit), label, g.figure(peer, unit),
-		ratio, spread, missing)
+	fmt.Fprintf(b, "| %s | %s | %s | %s |%s |%s |%s |%s |\n", name, g.figure(who, unit), label, g.figure(peer, unit),
+		ratio, spread, procs, missing)
 }
 
 // cost reports whether less is better, so that a ratio says something.

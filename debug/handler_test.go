@@ -312,11 +312,11 @@ func TestStream(t *testing.T) {
 		t.Fatal(event, data, err)
 	}
 	p.until(t, func(f FrameState) bool { return f.Open && f.Stats.Granted == 0 })
-	if _, err := s.Flow("web", 1).Acquire(t.Context()); err != nil {
+	if _, err := s.Flow("web", 3).Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	f := p.until(t, func(f FrameState) bool { return f.Seen.Granted == 1 })
-	if len(f.Seen.Flows) != 1 || f.Seen.Flows[0].Key != "web" || f.Seen.Flows[0].Share != 1 {
+	if len(f.Seen.Flows) != 1 || f.Seen.Flows[0].Key != "web" || f.Seen.Flows[0].Share != 1 || f.Seen.Flows[0].Configured != 3 {
 		t.Errorf("%+v", f.Seen)
 	}
 	s.Close()

@@ -40,6 +40,10 @@ type SeenFlow struct {
 	Oldest  float64 `json:"oldest_seconds"`
 	Granted uint64  `json:"granted"`
 	Share   float64 `json:"share"` // of the weight granted in the last minute, 0 to 1
+
+	// The share with which its latest ticket came; see [scheduler.Scheduler.Flow]. Left out if none came since
+	// somebody looks, and for flows that are counted together.
+	Configured int `json:"configured_share,omitempty"`
 }
 
 // tally counts what a watcher hears, for one scheduler.
@@ -66,6 +70,7 @@ type waiter struct {
 // flow is what is counted of one flow.
 type flow struct {
 	key     string
+	share   int // with which its latest ticket came; 0: not known
 	waiting int
 	line    []ticket.Number // in the order they came; some have left
 	granted uint64
@@ -96,6 +101,9 @@ func (t *tally) add(e scheduler.Event) {
 	switch e.Kind {
 	case scheduler.EventEnqueued:
 		f := t.flow(e.Flow)
+		if f.key == e.Flow {
+			f.share = e.Share
+		}
 		if len(t.waiting) >= maxWaiting {
 			t.unsure = e.At
 			break
@@ -190,7 +198,7 @@ func (t *tally) report(now time.Time, waiting int) (seen Seen, ended bool) {
 	recent := 0
 	for _, f := range t.flows {
 		recent += f.recent
-		shown := SeenFlow{Key: f.key, Waiting: f.waiting, Granted: f.granted, Share: float64(f.recent)}
+		shown := SeenFlow{Key: f.key, Waiting: f.waiting, Granted: f.granted, Share: float64(f.recent), Configured: f.share}
 		if len(f.line) > 0 {
 			shown.Oldest = max(now.Sub(t.waiting[f.line[0]].at), 0).Seconds()
 			seen.Oldest = max(seen.Oldest, shown.Oldest)

@@ -30,6 +30,7 @@ func TestTallyAgainstPlainCounts(t *testing.T) {
 		now := time.Unix(1000, 0)
 		tally, plain := newTally(now), plainTally{waiting: map[ticket.Number]scheduler.Event{}}
 		refused, gaveUp := uint64(0), uint64(0)
+		shares := map[string]int{}
 		for n := ticket.Number(1); n < 600; {
 			now = now.Add(time.Duration(random.IntN(50)) * time.Millisecond)
 			e := scheduler.Event{At: now, Weight: 1 + random.IntN(3), Flow: fmt.Sprint("flow ", random.IntN(5))}
@@ -39,8 +40,9 @@ func TestTallyAgainstPlainCounts(t *testing.T) {
 			}
 			switch k := random.IntN(10); {
 			case k < 4:
-				e.Kind, e.Number = scheduler.EventEnqueued, n
+				e.Kind, e.Number, e.Share = scheduler.EventEnqueued, n, 1+random.IntN(9)
 				n++
+				shares[e.Flow] = e.Share
 				plain.waiting[e.Number] = e
 			case k < 7 && len(plain.waiting) > 0:
 				e, e.Kind, e.At, e.Wait = some, scheduler.EventGranted, now, now.Sub(some.At)
@@ -83,6 +85,9 @@ func TestTallyAgainstPlainCounts(t *testing.T) {
 			for _, f := range seen.Flows {
 				if f.Waiting != waiting[f.Key] || f.Share != float64(weight[f.Key])/float64(max(all, 1)) {
 					t.Fatalf("seed %d: %+v, want %d waiting and %d of %d", seed, f, waiting[f.Key], weight[f.Key], all)
+				}
+				if f.Configured != shares[f.Key] && f.Configured != 0 || f.Waiting > 0 && f.Configured == 0 {
+					t.Fatalf("seed %d: share %d of %s, want %d", seed, f.Configured, f.Key, shares[f.Key])
 				}
 				delete(waiting, f.Key)
 			}

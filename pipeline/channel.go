@@ -12,6 +12,15 @@ func receive[T any](ctx context.Context, in <-chan T) (item T, ok bool) {
 	if ctx.Err() != nil { // select would choose at random
 		return item, false
 	}
+	if ctx.Done() == nil {
+		item, ok = <-in
+		return item, ok
+	}
+	select { // a look at one channel takes a third of the time of a select of two
+	case item, ok = <-in:
+		return item, ok
+	default:
+	}
 	select {
 	case item, ok = <-in:
 	case <-ctx.Done():
@@ -23,6 +32,15 @@ func receive[T any](ctx context.Context, in <-chan T) (item T, ok bool) {
 func send[T any](ctx context.Context, out chan<- T, item T) bool {
 	if ctx.Err() != nil {
 		return false
+	}
+	if ctx.Done() == nil {
+		out <- item
+		return true
+	}
+	select {
+	case out <- item:
+		return true
+	default:
 	}
 	select {
 	case out <- item:

@@ -62,15 +62,13 @@ func pass[T any](ctx context.Context, stage string, h *scheduler.Handle, in <-ch
 		if !ok {
 			return nil
 		}
-		t, err := h.AcquireN(waiting, weight(item), costs.price(item)...)
+		err := h.WaitN(waiting, weight(item), costs.price(item)...)
 		if ctx.Err() != nil {
-			t.Release()
 			return nil
 		}
 		if err != nil {
 			return refused(stage, err)
 		}
-		t.Release()
 		if !send(ctx, out, item) {
 			return nil
 		}

@@ -50,6 +50,7 @@ type Event struct {
 	Weight int           // of a ticket, charged, or left
 	Costs  []ticket.Cost // of a ticket, in the units that it named, in the order in which the limits named them first
 	Flow   string        // the key of the ticket's flow, "" if it names none
+	Share  int           // of a ticket that was enqueued: the share with which it came, which is its flow's from then on
 	Wait   time.Duration // how long the ticket waited for its grant
 	Err    error         // why it was refused, or what it was told when it was given up
 	Until  time.Time     // when a pause ends by itself, or an observation
@@ -110,6 +111,7 @@ func (e Event) LogValue() slog.Value {
 	}
 	add(e.Number > 0, slog.Uint64("ticket", uint64(e.Number)))
 	add(e.Flow != "", slog.String("flow", e.Flow))
+	add(e.Share > 1, slog.Int("share", e.Share))
 	add(e.Weight != 0 && e.Kind != EventObserved, slog.Int("weight", e.Weight))
 	add(e.Kind == EventObserved, slog.Int("left", e.Weight))
 	add(len(costs) > 0, slog.Group("costs", costs...))

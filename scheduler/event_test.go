@@ -24,6 +24,7 @@ func TestLogValue(t *testing.T) {
 		{scheduler.Event{Kind: scheduler.EventObserved, Window: scheduler.PerSecond(3), Until: at}, `kind=observed left=0 window=3/s until=2026-01-02T03:04:05.000Z`},
 		{scheduler.Event{Kind: scheduler.EventLimits, Limits: scheduler.MustParseLimits("3/s burst 2")}, `kind=limits limits="3/s burst 2"`},
 		{scheduler.Event{Kind: scheduler.EventCharged, Weight: 4, Window: scheduler.PerDay(5)}, `kind=charged weight=4 window=5/day`},
+		{scheduler.Event{Kind: scheduler.EventEnqueued, Number: 7, Weight: 1, Flow: "a", Share: 3}, `kind=enqueued ticket=7 flow=a share=3 weight=1`},
 		{scheduler.Event{Kind: scheduler.EventPaused}, `kind=paused`},
 		{scheduler.Event{Kind: scheduler.EventSettled, Number: 1, Weight: 1}, `kind=settled ticket=1 weight=1`},
 	} {

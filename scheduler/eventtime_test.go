@@ -82,7 +82,7 @@ func TestClockPanicsAtAnyReading(t *testing.T) {
 				c.left = reading + 1
 				defer func() {
 					c.left = 0
-					core := &p.state.core
+					core := p.state.core
 					if recover() != nil && (core.burst.held.Saturated() != 1 || core.line.Len() > 0) {
 						t.Errorf("%s, reading %d: %d in use, %d in line", name, reading, core.burst.held.Saturated(), core.line.Len())
 					}

@@ -93,7 +93,14 @@ func (st *state) noteAtOnce(p *line.Place, r *request) {
 //go:noinline
 func (st *state) note(what EventKind, p *line.Place, f *line.Flow, err error) {
 	if st.watched {
-		st.emit(Event{Kind: what, Number: ticket.Number(p.Number), Weight: p.Weight, Costs: st.core.costsOf(p), Flow: f.Name(), Err: err})
+		share := 0
+		if what == EventEnqueued {
+			share = 1
+			if f != nil {
+				share = f.Share
+			}
+		}
+		st.emit(Event{Kind: what, Number: ticket.Number(p.Number), Weight: p.Weight, Costs: st.core.costsOf(p), Flow: f.Name(), Share: share, Err: err})
 	}
 }
 

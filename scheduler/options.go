@@ -59,11 +59,10 @@ func WithClock(c Clock) Option {
 // [ErrQueueFull]. With 0 no ticket waits. Without this option the line may grow as long as memory
 // lasts.
 //
-// A full line still accepts a few tickets per [Scheduler.Flow], so that one flow cannot shut out the
-// others: a flow may join it while it has less than its part in it, n divided by the number of flows
-// that wait, until 2n tickets wait in all. Many flows together can fill it up to 2n, and then a new
-// flow is refused too: if clients can make up keys, bound the number of keys before you make flows of
-// them.
+// A full line still accepts a few tickets per [Scheduler.Flow], so one flow cannot shut out the others. The
+// part of a flow is n divided by the number of flows that wait. A flow with less than its part in line may
+// join until 2n tickets wait in all. Many flows together can fill the line up to 2n, and then a new flow is
+// refused too. So if clients can make up keys, bound the number of keys before you make flows of them.
 func WithMaxQueue(n int) Option {
 	return optionFunc(func(cfg *config) error {
 		if n < 0 {

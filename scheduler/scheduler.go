@@ -8,19 +8,17 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Scheduler grants permits within its limits, strictly in the order in which they were asked for; see
-// [Scheduler.Flow] for several lines that take turns.
-// Most callers want [Scheduler.Acquire] and then defer t.Release(), or [Scheduler.Do], which is
-// both.
+// Scheduler grants permits within its limits, in the order in which they were asked for. [Scheduler.Flow]
+// makes several lines that take turns. Most callers want [Scheduler.Acquire] and then defer t.Release(), or
+// [Scheduler.Do], which is both.
 //
 // Make one with [New]; the zero Scheduler panics. All methods may be called from any goroutine. End
-// it with [Scheduler.Close] or [Scheduler.Drain]. A scheduler that was forgotten ends, as by Close,
-// some time after neither it nor any of its tickets can be reached; tests in a synctest bubble must
-// close theirs.
+// it with [Scheduler.Close] or [Scheduler.Drain]. A scheduler that was forgotten ends as by Close, some time
+// after neither it nor any of its tickets can be reached. Tests in a synctest bubble must close theirs.
 //
-// Warning: in a [testing/synctest] bubble use only schedulers that were made in it. One that was made
-// outside lives on real time: a goroutine of the bubble that waits for it does not count as blocked
-// for good, so the bubble's time does not move, and its channels must not be used from inside.
+// Warning: in a [testing/synctest] bubble, use only schedulers that were made in it. One that was made
+// outside runs on real time. A goroutine of the bubble that waits for it is not durably blocked, so the
+// bubble's time does not move. Its channels must not be used from inside.
 type Scheduler struct {
 	handle  Handle
 	cleanup runtime.Cleanup
@@ -76,31 +74,31 @@ func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) {
 	return s.handle.acquire(ctx, 1, nil)
 }
 
-// AcquireN waits until a ticket of the given weight is granted, and returns it: do the work, then
-// call its Release. The permits of one ticket are granted together. A waiting ticket has not been
-// charged to any limit.
+// AcquireN waits until a ticket of the given weight is granted, and returns it. Do the work, then call its
+// Release. The permits of one ticket are granted together. A waiting ticket has not been charged to any
+// limit.
 //
-// The costs are what the ticket uses of other units, such as tokens.Of(900); see [Unit]. An estimate will
-// do: [ticket.Ticket.Settle] corrects it. All limits of all units are decided together. A ticket that waits
-// for one unit holds up those behind it, also those that do not name that unit. Amounts of one unit that is
-// named twice are summed.
+// The costs are what the ticket uses of other units, such as tokens.Of(900); see [Unit]. They may be estimates:
+// [ticket.Ticket.Settle] corrects them. All limits of all units are decided together. A ticket that waits for
+// one unit also holds up tickets behind it that do not name that unit. If a unit is named twice, its amounts
+// are summed.
 //
-// It returns at once, and has charged nothing,
-//   - with an error that wraps ctx.Err() if ctx is already done;
-//   - with a [*DeadlineError] if the deadline of ctx comes before the earliest instant at which the
-//     ticket could be granted; see [Scheduler.WaitTimeN] for what that is;
-//   - with a [*TooLargeError] if a limit can never hold the weight or a cost;
-//   - with an [*InvalidError] if the weight is below 1, a cost below 0, or a unit is one that the
-//     scheduler's limits have never named;
-//   - with a [*NoPermitError] if it would have to wait and the scheduler is [NonBlocking];
-//   - with a [*QueueFullError] if it would have to wait and the line is full;
-//   - with [ErrClosed] if the scheduler is closed or draining.
+// It refuses the ticket at once, and charges nothing, with these errors:
+//   - one that wraps ctx.Err(): ctx is already done;
+//   - a [*DeadlineError]: the deadline of ctx comes before the earliest instant at which the ticket could be
+//     granted, which [Scheduler.WaitTimeN] tells;
+//   - a [*TooLargeError]: a limit can never hold the weight or a cost;
+//   - an [*InvalidError]: the weight is below 1, a cost is below 0, or the scheduler's limits have never
+//     named a unit;
+//   - a [*NoPermitError]: the ticket would have to wait and the scheduler is [NonBlocking];
+//   - a [*QueueFullError]: the ticket would have to wait and the line is full;
+//   - [ErrClosed]: the scheduler is closed or draining.
 //
-// While it waits, the end of ctx withdraws the ticket and gives an error that wraps ctx.Err() and
-// the cause of ctx. If the grant and the end of ctx coincide, the grant is undone. Close gives
-// ErrClosed.
+// If ctx ends while the ticket waits, AcquireN withdraws it and returns an error that wraps ctx.Err() and the
+// cause of ctx. If the grant and the end of ctx coincide, the grant is undone. If the scheduler is closed
+// while the ticket waits, AcquireN returns ErrClosed.
 //
-// A waiting call costs no timer and no goroutine. Acquire and Release together allocate nothing, with and
+// A waiting call adds no timer and no goroutine. Acquire and Release together allocate nothing, with and
 // without costs.
 func (s *Scheduler) AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
 	return s.handle.AcquireN(ctx, weight, costs...)
@@ -110,10 +108,9 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int, costs ...ticket.Co
 func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.handle.try(1, nil) }
 
 // TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line:
-// trying never jumps the line. The costs are as in [Scheduler.AcquireN]. It returns false otherwise, and
-// also for a weight or a cost that can never be granted, for an unknown unit, for a flow with a bad share,
-// and after Close: then [Scheduler.WaitTimeN] is [Forever], and Enqueue returns the reason. It allocates
-// nothing.
+// trying never jumps the line. The costs are as in [Scheduler.AcquireN]. Otherwise it returns false. It also
+// returns false for what can never be granted: a weight or a cost above a limit, an unknown unit, a flow with
+// a bad share, a closed scheduler. [Scheduler.AcquireNow] says why. It allocates nothing.
 func (s *Scheduler) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
 	return s.handle.TryAcquireN(weight, costs...)
 }
@@ -141,16 +138,16 @@ func (s *Scheduler) Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, er
 // WaitTime returns how long a ticket of weight 1 taken now would wait. See [Scheduler.WaitTimeN].
 func (s *Scheduler) WaitTime() time.Duration { return s.handle.WaitTimeN(1) }
 
-// WaitTimeN returns how long a ticket of the given weight and costs taken now would wait: 0 when it would
-// be granted at once, and [Forever] when it never would, because of its weight or a cost, because of a
-// flow's bad share, or because the scheduler is closed or draining. Of a [Scheduler.Flow] it is what a ticket
-// would wait if no other ticket came.
+// WaitTimeN returns how long a ticket of the given weight and costs would wait if it were taken now. It returns
+// 0 if the ticket would be granted at once. It returns [Forever] if the ticket never would be: because of its
+// weight or a cost, because of a flow's bad share, or because the scheduler is closed or draining. For a
+// [Scheduler.Flow] it assumes that no other ticket comes.
 //
 // The answer is exact when windows that count from grant decide and no more than 256 tickets wait in
 // line. Otherwise it is a lower bound:
-//   - Where a permit must first be released, for the burst or for a window that counts from release,
-//     it takes the permits in use to be released now, and those granted later to be released at once.
-//     It may then be 0 though nothing is free. It takes costs to be what they were said to be.
+//   - If a permit must first be released, for the burst or for a window that counts from release, it assumes
+//     that the permits in use are released now, and those granted later at once. It may then be 0 although
+//     nothing is free. It assumes that costs are as they were said to be.
 //   - Behind more than 256 tickets it counts the permits ahead as if they were granted one by one.
 //     That is exact for tickets of weight 1 under one window. Costs in other units are counted only if
 //     no other flow waits.
@@ -201,9 +198,9 @@ func (s *Scheduler) Close() error {
 }
 
 // Drain ends the scheduler in good order: it takes no newcomers, serves the line, waits for all
-// permits to be released, and then closes. It returns nil when all that is done, and [ErrClosed] if
-// Close came first and a ticket still waited or held a permit. If ctx ends first it returns an error
-// that wraps ctx.Err(), and the draining goes on: wait for it with another Drain, or cut it short with
+// permits to be released, and then closes. It returns nil when that is done. It returns [ErrClosed] if
+// Close came first while a ticket still waited or held a permit. If ctx ends first, it returns an error
+// that wraps ctx.Err(), and the draining goes on. Wait for it with another Drain, or cut it short with
 // Close.
 func (s *Scheduler) Drain(ctx context.Context) error {
 	// Wait until it is applied, or the caller of Drain could still be granted a permit.

@@ -11,7 +11,7 @@ import (
 // Its methods are what only its holder may do. What they use of shared may be used anywhere.
 type state struct {
 	*shared
-	core core
+	core *core // of many keys: that of the key whose turn it is; see seat.go
 
 	contexts contextWatch
 	idle     []*line.Place // a few places that can serve again
@@ -27,7 +27,7 @@ type state struct {
 }
 
 func newState(sh *shared, l Limits, maxQueue int, nonBlocking bool) *state {
-	st := &state{shared: sh, armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
+	st := &state{shared: sh, core: new(core), armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
 	st.core.epoch = sh.epoch.Round(0)
 	st.core.init(l, maxQueue, nonBlocking)
 	return st
@@ -280,14 +280,14 @@ func (st *state) observe(w Window, left int, until moment, p *line.Place, n uint
 
 // close tells all who wait that there is nothing to wait for. From then on every ticket is refused.
 func (st *state) close() {
-	c := &st.core
+	c := st.core
 	c.draining, c.closed, c.unserved = true, true, c.unserved || c.line.Len() > 0
 	st.begin(&chore{why: func(*line.Place) error { return ErrClosed }})
 }
 
 // stats returns what Stats says.
 func (st *state) stats() Stats {
-	c := &st.core
+	c := st.core
 	s := Stats{
 		Waiting: c.line.Len(),
 		Flows:   c.line.Flows(),
@@ -295,7 +295,7 @@ func (st *state) stats() Stats {
 		Granted: c.granted,
 		Paused:  c.pause.paused(c.now),
 		Windows: st.windows(),
-		Totals:  c.totals.public(c.line.Issued(), c.granted, &st.refused),
+		Totals:  c.totals.public(c.enqueued(), c.granted, &st.refused),
 	}
 	if s.Paused && !c.pause.halted {
 		s.Resumes = st.timeOf(c.pause.until)
@@ -311,7 +311,7 @@ func (st *state) stats() Stats {
 
 // windows returns what Stats.Windows says.
 func (st *state) windows() []WindowStats {
-	c := &st.core
+	c := st.core
 	all := make([]WindowStats, len(c.windows))
 	for i := range c.windows {
 		w := &c.windows[i]

@@ -142,6 +142,11 @@ func (t *totals) grant(wait time.Duration) {
 	t.waited.add(wait)
 }
 
+// enqueued counts the tickets that were accepted. Numbers do not tell, where several cores share them.
+func (c *core) enqueued() uint64 {
+	return c.granted + c.totals.undone + c.totals.givenUp + uint64(c.line.Len())
+}
+
 // public returns the totals, given what else there is to know.
 func (t *totals) public(enqueued, granted uint64, early *earlyRefusals) Totals {
 	refused := t.refused

@@ -129,6 +129,10 @@ func (w *twin) expect(what EventKind, t *twinTicket) {
 	w.events = append(w.events, e)
 	switch what {
 	case EventEnqueued:
+		w.events[len(w.events)-1].share = 1
+		if t.flow != nil {
+			w.events[len(w.events)-1].share = t.flow.Share
+		}
 		w.totals.Enqueued++
 	case EventGranted:
 		w.waits = append(w.waits, e.wait)
@@ -148,6 +152,7 @@ type twinEvent struct {
 	kind   EventKind
 	number int
 	flow   string
+	share  int
 	costs  string
 	wait   moment
 }
@@ -162,7 +167,7 @@ func (w *twin) heard() error {
 		if e.Number == 0 {
 			e.Flow = "" // of a ticket that was refused
 		}
-		got = append(got, twinEvent{e.Kind, int(e.Number), e.Flow, fmt.Sprint(e.Costs), moment(e.Wait)})
+		got = append(got, twinEvent{e.Kind, int(e.Number), e.Flow, e.Share, fmt.Sprint(e.Costs), moment(e.Wait)})
 	}
 	want := w.events
 	w.events = w.events[:0]

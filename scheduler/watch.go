@@ -15,17 +15,17 @@ type Watcher struct {
 // maxRoom is how many events a Watcher can hold: some 22 MiB.
 const maxRoom = 131_072
 
-// Watch subscribes to all that happens from now on. The channel of events has room for the given
-// number, 1 to 131,072, and the scheduler never waits for a reader: while there is no room events are
-// lost, counted, and the next event that is received says how many there were. The room takes about 170
-// bytes for each event at once.
+// Watch subscribes to all that happens from now on. The channel of events has room for the given number, 1 to
+// 131,072. The scheduler never waits for a reader: if there is no room, an event is lost and counted, and
+// the next event that is received says how many were lost. The room takes about 170 bytes for each event,
+// at once.
 //
 // What is refused before it reaches the scheduler, such as an Acquire with a context that is done, is
-// no event. It returns an [*InvalidError], or [ErrClosed].
+// no event; Stats.Totals counts it. Watch returns an [*InvalidError], or [ErrClosed].
 //
-// It costs nothing unless somebody watches. With a watcher, each event costs about as much as sending it
-// over a channel, until Stop: one that is dropped without it goes on missing events for as long as the
-// scheduler lives.
+// It costs nothing unless somebody watches. With a watcher, each event costs about as much as sending it over a
+// channel. Call Stop in the end: a watcher that is dropped without it goes on missing events for as long as
+// the scheduler lives.
 func (s *Scheduler) Watch(room int) (*Watcher, error) {
 	if room < 1 || room > maxRoom {
 		return nil, &InvalidError{"the room of Watch", room, "from 1 to 131,072"}
@@ -41,7 +41,7 @@ func (s *Scheduler) Watch(room int) (*Watcher, error) {
 // scheduler has ended; what was sent before can still be received.
 func (w *Watcher) Events() <-chan Event { return w.feed.events }
 
-// Missed returns how many events were lost in all, those included that no later event has told of.
+// Missed returns how many events were lost in all. It includes those that no later event has told of.
 func (w *Watcher) Missed() uint64 { return w.feed.missed.Load() }
 
 // Stop ends the subscription. Stopping again, or after Close, does nothing.

@@ -87,10 +87,10 @@ func (t Ticket) Release() { (*line.Handle)(&t).Release() }
 // exceeded, and tickets behind wait for longer. Charges that no longer count, because their window has
 // passed, stay as they are.
 //
-// It returns an error, and changes nothing, if the ticket still waits, has ended or is the zero Ticket, if
-// an amount is below 0, or if the ticket did not name the unit. A cost that was dropped silently would let
-// later tickets exceed a limit. So name a unit with an amount of 0 if nothing is known beforehand. After
-// Close it does nothing and returns nil.
+// It returns an error, and changes nothing, in these cases: the ticket still waits, has ended or is the zero
+// Ticket; an amount is below 0; the ticket did not name the unit. If a cost were dropped silently, later
+// tickets could exceed a limit. If nothing is known beforehand, name the unit with an amount of 0. After Close,
+// Settle does nothing and returns nil.
 func (t Ticket) Settle(costs ...Cost) error {
 	list := line.NewCostList()
 	defer list.Recycle()
@@ -116,7 +116,7 @@ func (t Ticket) Cancel() { (*line.Handle)(&t).Cancel() }
 
 type contextKey struct{}
 
-// NewContext returns a context that carries the ticket, for work that is to find it with [FromContext].
+// NewContext returns a context that carries the ticket, so that work can find it with [FromContext].
 func NewContext(ctx context.Context, t Ticket) context.Context {
 	return context.WithValue(ctx, contextKey{}, t)
 }

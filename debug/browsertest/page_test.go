@@ -89,6 +89,10 @@ func TestPageMoves(t *testing.T) {
 	eval[int](b, `window.before = `+granted)
 	b.until(granted + ` > window.before + 3`)
 	b.until(card + `.querySelectorAll("tbody tr").length === 2`)
+	shares := `[...` + card + `.querySelectorAll("tbody tr")].map(row => row.cells[0].textContent + row.cells[1].textContent).sort().join()`
+	if got := eval[string](b, shares); got != "batch2,web1" {
+		t.Errorf("shares of the flows %q", got)
+	}
 	if got := b.text(`[data-scheduler="github"] .limits`); got != "10/s 400/min burst 3" {
 		t.Errorf("limits %q", got)
 	}

@@ -151,7 +151,7 @@ class Card {
 		while (body.rows.length > seen.flows.length) body.deleteRow(-1);
 		while (body.rows.length < seen.flows.length) {
 			const row = body.insertRow();
-			for (let i = 0; i < 5; i++) row.insertCell();
+			for (let i = 0; i < 6; i++) row.insertCell();
 			const swatch = document.createElement("span");
 			swatch.className = "swatch";
 			row.cells[0].append(swatch, document.createElement("span"));
@@ -163,17 +163,18 @@ class Card {
 			filled.className = "filled";
 			bar.append(filled);
 			share.append(part, bar);
-			row.cells[4].append(share);
+			row.cells[5].append(share);
 		}
 		seen.flows.forEach((flow, i) => {
 			const cells = body.rows[i].cells;
 			cells[0].firstChild.style.background = `var(${this.hue(flow.key)})`;
 			say(cells[0].lastChild, flow.key === "" ? "no flow" : flow.key);
-			say(cells[1], number(flow.waiting));
-			say(cells[2], flow.waiting > 0 ? about(flow.oldest_seconds) : "–");
-			say(cells[3], number(flow.granted));
-			say(cells[4].querySelector(".part"), `${Math.round(flow.share * 100)} %`);
-			const filled = cells[4].querySelector(".filled");
+			say(cells[1], flow.configured_share ? number(flow.configured_share) : "–");
+			say(cells[2], number(flow.waiting));
+			say(cells[3], flow.waiting > 0 ? about(flow.oldest_seconds) : "–");
+			say(cells[4], number(flow.granted));
+			say(cells[5].querySelector(".part"), `${Math.round(flow.share * 100)} %`);
+			const filled = cells[5].querySelector(".filled");
 			filled.style.transform = `scaleX(${flow.share})`;
 			filled.style.background = `var(${this.hue(flow.key)})`;
 		});

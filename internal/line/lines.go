@@ -189,6 +189,10 @@ func (l *Lines) Issue(p *Place, weight int) {
 // Issued returns how many tickets were given a number.
 func (l *Lines) Issued() uint64 { return l.issued }
 
+// Resume makes the next ticket's number n+1. Lines that share places must not give one number twice, or a
+// ticket that has ended could be taken for one at the same place in other lines.
+func (l *Lines) Resume(n uint64) { l.issued = n }
+
 // Push puts an idle place at the tail of its flow's line and gives it the next number. A ticket that names
 // units has its row in Costs already.
 func (l *Lines) Push(p *Place, weight int, f *Flow) {

@@ -1,0 +1,95 @@
+package keyed
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// box is what any goroutine may use of the keys that one owner has: the way to the owner and to its state, and
+// the clock.
+type box[K comparable] struct {
+	common
+	mailbox[K]
+	answers sync.Pool // of chan answer, empty
+
+	seed  maphash.Seed
+	count *atomic.Int64 // keys of the set
+	max   int64         // how many there may be
+
+	after sync.Mutex // of those who look at what remains
+}
+
+// admit counts one more key of the set, if there may be one more. Keys that could be forgotten by now make
+// room.
+func (b *box[K]) admit(st *state[K]) bool {
+	for range 2 {
+		if b.count.Add(1) <= b.max {
+			return true
+		}
+		b.count.Add(-1)
+		if st.agenda.first() > st.latest {
+			return false
+		}
+		st.work()
+	}
+	return false
+}
+
+// ask does what a message asks for and returns its answer: at once with the borrowed state if the verb is
+// brief and the state is there, else through the owner. It returns false if the owner has ended.
+func (b *box[K]) ask(m *message[K]) (a answer[K], ok bool) {
+	if m.verb.brief() {
+		if st := b.borrow(); st != nil {
+			defer b.giveBack(st) // whatever the clock does
+			st.catchUp()
+			st.apply(m, &a)
+			return a, true
+		}
+	}
+	return b.sendAndWait(m)
+}
+
+func (b *box[K]) sendAndWait(m *message[K]) (a answer[K], ok bool) {
+	to, _ := b.answers.Get().(chan answer[K])
+	if to == nil {
+		to = make(chan answer[K], 1)
+	}
+	m.answer = to
+	if !b.send(m) {
+		return a, false
+	}
+	a = <-to
+	b.answers.Put(to)
+	return a, true
+}
+
+// try grants a ticket of the key if it need not wait. It returns a nil place if it would have to.
+func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
+	st := b.borrow()
+	if st == nil {
+		return b.tryByMessage(hash, k, l, r)
+	}
+	defer b.giveBack(st)
+	st.catchUp()
+	if e, err = st.entry(hash, k, l); err != nil {
+		return nil, nil, err
+	}
+	st.open(e)
+	p = st.seat.Try(r)
+	st.leave(e)
+	return e, p, nil
+}
+
+//go:noinline
+func (b *box[K]) tryByMessage(hash uint64, k K, l *scheduler.Limits, r inside.Request) (*entry[K], *line.Place, error) {
+	a, ok := b.sendAndWait(&message[K]{verb: verbTry, hash: hash, key: k, limits: l, request: r})
+	if !ok {
+		return nil, nil, scheduler.ErrClosed
+	}
+	return a.entry, a.place, a.err
+}

@@ -1,0 +1,24 @@
+// Package keyed keeps limits for each of many keys: tenants, users, API keys, addresses, hosts. What a
+// scheduler of package scheduler does for one line of callers, a [Set] does for each key, with the same
+// guarantees: exact sliding windows, a cap on permits held at once, first in, first out, nothing charged
+// while waiting.
+//
+//	set, err := keyed.New(func(user string) scheduler.Limits {
+//		return scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(10)}, MaxBurst: 5}
+//	})
+//	…
+//	t, err := set.Acquire(ctx, "alice")
+//	if err != nil {
+//		return err
+//	}
+//	defer t.Release()
+//
+// A key need not be announced. It is there from the first call that names it until nobody could tell the
+// difference: no ticket waits, no permit is held, all windows are empty, and no pause or observation holds. That
+// instant is known, so there is no lifetime to configure, and a key is never forgotten to make room for
+// another.
+//
+// No key has a goroutine, a timer or a channel. Keys are spread over a few owners by their hashes. Each
+// owner is one goroutine that owns all that is known of its keys, and lends it to callers as that of a
+// scheduler does. A key that is idle takes about 300 bytes.
+package keyed

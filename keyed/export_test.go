@@ -1,0 +1,31 @@
+package keyed
+
+import "slices"
+
+// KeepState makes the owners lend nothing, so that every call is a message.
+func KeepState() Option {
+	return optionFunc(func(cfg *config) error {
+		cfg.keepsState = true
+		return nil
+	})
+}
+
+// Shards sets how many owners there are, a power of two.
+func Shards(n int) Option {
+	return optionFunc(func(cfg *config) error {
+		cfg.shards = n
+		return nil
+	})
+}
+
+// Knows reports whether the set remembers the key.
+func Knows[K comparable](s *Set[K], k K) (known bool) {
+	b, hash := s.box(k)
+	st := b.borrow()
+	if st == nil { // of a set that keeps its state
+		a, _ := b.sendAndWait(&message[K]{verb: verbKeys})
+		return slices.Contains(a.keys, k)
+	}
+	defer b.giveBack(st)
+	return st.known(hash, k) != nil
+}

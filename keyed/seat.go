@@ -1,0 +1,58 @@
+package keyed
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// seat decides about one key after the other, in the way and with the code of a scheduler. Open makes a key
+// the one that is worked on, and Leave ends that. Only the holder of the state may use it.
+type seat interface {
+	SetTime(reading int64)
+	NewCell(l scheduler.Limits) inside.Cell
+	Forget(c inside.Cell)
+	Open(c inside.Cell)
+	Leave() inside.Standing
+
+	Try(r inside.Request) *line.Place
+	Acquire(r inside.Request) (p *line.Place, granted bool, err error)
+	Arrive(p *line.Place, r inside.Request, enqueued bool) error
+	Withdraw(p *line.Place, why error)
+	Cancel(p *line.Place, n uint64)
+	Release(p *line.Place, n uint64)
+	NeedsTime(c inside.Cell) bool
+	ReleaseUntimed(c inside.Cell, p *line.Place, n uint64) inside.Standing
+	Settle(p *line.Place, n uint64, costs *line.CostList) error
+
+	Wait(r inside.Request) time.Duration
+	Stats() scheduler.Stats
+	Limits() scheduler.Limits
+	Configure(l scheduler.Limits) (later bool, err error)
+	Pause(until int64)
+	Resume()
+	Charge(w scheduler.Window, n int) error
+	Observe(w scheduler.Window, left int, until int64, p *line.Place, n uint64) error
+	Snapshot(epoch time.Time) scheduler.Snapshot
+	Restore(snap *scheduler.Snapshot, epoch time.Time)
+
+	Work() (more bool)
+	Ended() error
+	Drain()
+	Close()
+	Dismiss()
+}
+
+// common is what any goroutine may use of a seat.
+type common interface {
+	Now() int64
+	MomentOf(t time.Time) int64
+	MomentIn(d time.Duration) int64
+	Place() *line.Place
+	Recycle(p *line.Place)
+	GaveUp(ctx context.Context) error
+	DrainCut(ctx context.Context) error
+}

@@ -1,0 +1,247 @@
+package keyed
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/alarm"
+	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
+)
+
+// Set keeps limits for each of many keys. Most callers want [Set.Acquire] and then defer t.Release(), or
+// [Set.TryAcquire], or [Set.Do]. Each method that takes a key does for that key what the method of a
+// [scheduler.Scheduler] with the same name does, gives the same guarantees and returns the same errors, and
+// also a [*TooManyKeysError] where the key is new and there are too many.
+//
+// Make one with [New]; the zero Set panics. All methods may be called from any goroutine. End it with
+// [Set.Close] or [Set.Drain]. A set that was forgotten ends, as by Close, some time after it cannot be
+// reached, also if tickets are still held; tests in a synctest bubble must close theirs.
+//
+// The numbers of a key's tickets rise in the order in which they were received. They do not follow each other
+// without gaps, because keys share them.
+type Set[K comparable] struct {
+	limits   func(K) scheduler.Limits
+	clock    scheduler.Clock
+	boxes    []*box[K]
+	seed     maphash.Seed
+	count    *atomic.Int64
+	max      int
+	overflow *scheduler.Scheduler // nil: new keys beyond max are refused
+	cleanup  runtime.Cleanup
+}
+
+// New starts a set in which each key has the limits that the function returns for it. The function is asked when
+// the key is new, or was forgotten, in the goroutine of the call that names the key. It may be called at the
+// same time by several goroutines, and should return quickly. What it returns must not be changed then. Limits
+// that [scheduler.Limits.Validate] refuses are the error of the call that named the key. Keys with equal limits
+// share what follows from them.
+//
+// It returns a [*scheduler.InvalidError] for a nil function, and for options that cannot work.
+func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K], error) {
+	if limits == nil {
+		return nil, invalid("the limits of keyed.New", nil, "a function that returns the limits of a key")
+	}
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set[K]{limits: limits, clock: cfg.clock, seed: maphash.MakeSeed(), count: new(atomic.Int64), max: cfg.maxKeys}
+	if cfg.overflow != nil {
+		opts := []scheduler.Option{scheduler.WithClock(cfg.clock), scheduler.WithMaxQueue(cfg.maxQueue)}
+		if cfg.nonBlocking {
+			opts = append(opts, scheduler.NonBlocking())
+		}
+		if s.overflow, err = scheduler.New(*cfg.overflow, opts...); err != nil {
+			return nil, err
+		}
+	}
+	newSeat := inside.NewSeats(cfg.clock, cfg.maxQueue, cfg.nonBlocking).(func() (any, any))
+	for range cfg.shards {
+		work, shared := newSeat()
+		b := &box[K]{common: shared.(common), seed: s.seed, count: s.count, max: int64(cfg.maxKeys)}
+		b.mailbox.init(!cfg.keepsState)
+		s.boxes = append(s.boxes, b)
+		st := &state[K]{box: b, seat: work.(seat), armed: inside.Never}
+		o := &owner[K]{box: b}
+		read := func() time.Duration { return time.Duration(b.Now()) }
+		o.alarm = alarm.New(cfg.clock.AfterFunc, read, b.hint)
+		go o.run(st)
+	}
+	// Nothing that the owners hold leads to s.
+	s.cleanup = runtime.AddCleanup(s, func(boxes []*box[K]) {
+		for _, b := range boxes {
+			b.send(&message[K]{verb: verbClose})
+		}
+	}, s.boxes)
+	return s, nil
+}
+
+// box returns the box of the owner that has the key, and the key's hash.
+func (s *Set[K]) box(k K) (*box[K], uint64) {
+	hash := maphash.Comparable(s.seed, k)
+	return s.boxes[hash&uint64(len(s.boxes)-1)], hash
+}
+
+// limitsOf asks for the limits of a new key.
+func (s *Set[K]) limitsOf(k K) (*scheduler.Limits, error) {
+	l := s.limits(k)
+	if err := l.Validate(); err != nil {
+		return nil, fmt.Errorf("keyed: the limits of key %v: %w", k, err)
+	}
+	return &l, nil
+}
+
+// withLimits calls do without limits, and if the key turns out to be new again with them.
+func (s *Set[K]) withLimits(k K, do func(*scheduler.Limits) error) error {
+	var l *scheduler.Limits
+	for {
+		err := do(l)
+		if err != errUnknown {
+			if err == ErrTooManyKeys {
+				err = &TooManyKeysError{s.max}
+			}
+			return err
+		}
+		if l, err = s.limitsOf(k); err != nil {
+			return err
+		}
+	}
+}
+
+// Len returns how many keys the set remembers. Those that could be forgotten by now are. It asks each of the
+// owners.
+func (s *Set[K]) Len() (n int) {
+	for _, b := range s.boxes {
+		for more := true; more; {
+			a, ok := b.ask(&message[K]{verb: verbCount})
+			if !ok {
+				<-b.ended
+				a.count = b.remains.keys.length
+			}
+			more = a.more
+			if !more {
+				n += a.count
+			}
+		}
+	}
+	return n
+}
+
+// Clock returns the clock that the set reads.
+func (s *Set[K]) Clock() scheduler.Clock { return s.clock }
+
+// Close ends the set now: every waiting ticket of every key is told [scheduler.ErrClosed], and nothing is
+// granted any more. When Close returns, the goroutines and timers of the owners are gone. Closing again does
+// nothing. The error is always nil.
+func (s *Set[K]) Close() error {
+	for _, b := range s.boxes {
+		b.send(&message[K]{verb: verbClose})
+	}
+	if s.overflow != nil {
+		s.overflow.Close()
+	}
+	for _, b := range s.boxes {
+		<-b.ended
+	}
+	s.cleanup.Stop()
+	return nil
+}
+
+// Drain ends the set in good order: it takes no newcomers, serves all lines, waits for all permits to be
+// released, and then closes. It returns what [scheduler.Scheduler.Drain] would.
+func (s *Set[K]) Drain(ctx context.Context) error {
+	for _, b := range s.boxes {
+		b.ask(&message[K]{verb: verbDrain})
+	}
+	err := s.drainOverflow(ctx)
+	for _, b := range s.boxes {
+		select {
+		case <-b.ended:
+			if b.remains.unserved {
+				err = scheduler.ErrClosed
+			}
+		case <-ctx.Done():
+			return b.DrainCut(ctx)
+		}
+	}
+	if err == nil {
+		s.cleanup.Stop()
+	}
+	return err
+}
+
+func (s *Set[K]) drainOverflow(ctx context.Context) error {
+	if s.overflow == nil {
+		return nil
+	}
+	return s.overflow.Drain(ctx)
+}
+
+// Stats returns one consistent view of a key. When it returns, everything about the key that was sent before
+// has been applied, and every grant that was due has been made. Of a key that is not there it is what a new
+// scheduler with the key's limits would say, and the key is still not there then. What a key has counted in
+// Totals and Granted ends with it.
+func (s *Set[K]) Stats(k K) scheduler.Stats {
+	stats, _ := s.look(k)
+	return stats
+}
+
+// Limits returns a copy of the limits of a key as they are now.
+func (s *Set[K]) Limits(k K) scheduler.Limits {
+	_, limits := s.look(k)
+	return limits
+}
+
+// look returns the stats and the limits of a key.
+func (s *Set[K]) look(k K) (stats scheduler.Stats, limits scheduler.Limits) {
+	b, hash := s.box(k)
+	s.withLimits(k, func(l *scheduler.Limits) error {
+		a, ok := b.ask(&message[K]{verb: verbStats, hash: hash, key: k, limits: l})
+		if !ok {
+			<-b.ended
+			b.after.Lock()
+			defer b.after.Unlock()
+			b.remains.stats(hash, k, l, &a)
+		}
+		if a.err == nil {
+			stats, limits = *a.stats, *a.limits
+		}
+		return a.err
+	})
+	return stats, limits
+}
+
+// WaitTime returns how long a ticket of weight 1 of the key taken now would wait. See
+// [scheduler.Scheduler.WaitTimeN].
+func (s *Set[K]) WaitTime(k K) time.Duration { return s.WaitTimeN(k, 1) }
+
+// WaitTimeN is [scheduler.Scheduler.WaitTimeN] for a key. It is [scheduler.Forever] also where the key is new and
+// there are too many keys.
+func (s *Set[K]) WaitTimeN(k K, weight int, costs ...ticket.Cost) (d time.Duration) {
+	b, hash := s.box(k)
+	list := listOf(costs)
+	defer list.Recycle()
+	m := &message[K]{verb: verbWait, hash: hash, key: k, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
+	err := s.withLimits(k, func(l *scheduler.Limits) error {
+		m.limits = l
+		a, ok := b.ask(m)
+		if !ok {
+			return scheduler.ErrClosed
+		}
+		d = a.wait
+		return a.err
+	})
+	if s.overflows(err) {
+		return s.overflow.WaitTimeN(weight, costs...)
+	}
+	if err != nil {
+		return scheduler.Forever
+	}
+	return d
+}

@@ -1,0 +1,178 @@
+package keyed
+
+import (
+	"hash/maphash"
+
+	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// state is what an owner owns and lends: the keys that hash to it. Its methods are what only its holder may
+// do.
+type state[K comparable] struct {
+	box    *box[K]
+	seat   seat
+	keys   table[K]
+	agenda agenda[K]
+
+	latest int64 // the time, which stands still while the clock is behind
+	armed  int64 // what the owner's alarm is set to, or will be
+	busy   int   // keys for which a ticket waits or a permit is held
+
+	draining, closed bool
+	unserved         bool // closed while a key was busy
+}
+
+// perTurn is how many keys are looked at in a turn because their time has come. To forget one takes less than
+// a microsecond.
+const perTurn = 256
+
+// setTime moves the time on to what the clock shows.
+func (st *state[K]) setTime(reading int64) {
+	st.latest = max(st.latest, reading)
+	st.seat.SetTime(reading)
+}
+
+// catchUp brings the state to the present.
+func (st *state[K]) catchUp() { st.setTime(st.box.Now()) }
+
+// entry returns the entry of a key. Where there is none it makes one with the limits, or if l is nil returns
+// errUnknown.
+func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], error) {
+	if e := st.keys.find(hash, k); e != nil {
+		return e, nil
+	}
+	switch {
+	case st.draining:
+		return nil, scheduler.ErrClosed
+	case !st.box.admit(st):
+		return nil, ErrTooManyKeys
+	case l == nil:
+		st.box.count.Add(-1)
+		return nil, errUnknown
+	}
+	e := &entry[K]{box: st.box, key: k, cell: st.seat.NewCell(*l), index: -1}
+	st.keys.insert(hash, e)
+	return e, nil
+}
+
+// known returns the entry of a key, nil if there is none.
+func (st *state[K]) known(hash uint64, k K) *entry[K] { return st.keys.find(hash, k) }
+
+// open makes the key the one that the seat works on.
+func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell) }
+
+// leave ends the work on the key.
+func (st *state[K]) leave(e *entry[K]) { st.note(e, st.seat.Leave()) }
+
+// note notes how the seat has left a key.
+func (st *state[K]) note(e *entry[K], s inside.Standing) {
+	if e.busy != s.Busy {
+		e.busy = s.Busy
+		if s.Busy {
+			st.busy++
+		} else {
+			st.busy--
+		}
+	}
+	if s.Forget {
+		st.forget(e)
+		return
+	}
+	st.agenda.plan(e, s.At)
+}
+
+// forget ends a key.
+func (st *state[K]) forget(e *entry[K]) {
+	st.agenda.remove(e)
+	st.keys.remove(maphash.Comparable(st.box.seed, e.key), e.key)
+	st.seat.Forget(e.cell)
+	e.cell = nil
+	st.box.count.Add(-1)
+}
+
+// work looks at keys whose time has come, a turn's worth. It reports whether more is left to do.
+func (st *state[K]) work() (more bool) {
+	for range perTurn {
+		if st.agenda.first() > st.latest {
+			return false
+		}
+		e := st.agenda.item(0).entry
+		st.open(e)
+		s := st.seat.Leave()
+		if st.note(e, s); e.cell != nil {
+			st.agenda.postpone(e, s.At)
+		}
+	}
+	return st.agenda.first() <= st.latest
+}
+
+// finished reports whether all is over.
+func (st *state[K]) finished() bool { return st.closed || st.draining && st.busy == 0 }
+
+// wakeIsSooner reports whether a key is to be looked at before the alarm rings, and notes that the alarm is
+// to be set.
+func (st *state[K]) wakeIsSooner() bool {
+	at := st.agenda.first()
+	if at >= st.armed {
+		return false
+	}
+	st.armed = at
+	return true
+}
+
+// release gives back what a ticket holds.
+func (st *state[K]) release(e *entry[K], p *line.Place, n uint64) {
+	if e.cell == nil {
+		return
+	}
+	if !st.seat.NeedsTime(e.cell) {
+		st.note(e, st.seat.ReleaseUntimed(e.cell, p, n))
+		return
+	}
+	st.catchUp()
+	st.open(e)
+	st.seat.Release(p, n)
+	st.leave(e)
+}
+
+// close makes all who wait be told, at the end.
+func (st *state[K]) close() {
+	st.draining, st.closed, st.unserved = true, true, st.unserved || st.busy > 0
+	st.seat.Close()
+}
+
+// end tells all who wait.
+func (st *state[K]) end() {
+	st.draining, st.closed = true, true
+	st.seat.Close()
+	if st.busy == 0 {
+		return
+	}
+	for e := range st.keys.all() {
+		if e.busy {
+			st.open(e)
+			st.seat.Dismiss()
+			st.seat.Leave()
+		}
+	}
+}
+
+// stats answers with the stats and the limits of a key. A key that is not there is made for that, and forgotten.
+func (st *state[K]) stats(hash uint64, k K, l *scheduler.Limits, a *answer[K]) {
+	e := st.known(hash, k)
+	switch {
+	case e == nil && l == nil:
+		a.err = errUnknown
+		return
+	case e == nil:
+		e = &entry[K]{cell: st.seat.NewCell(*l)}
+		defer func() { st.seat.Forget(e.cell) }()
+	default:
+		defer st.leave(e)
+	}
+	st.open(e)
+	stats, limits := st.seat.Stats(), st.seat.Limits()
+	a.stats, a.limits = &stats, &limits
+}

@@ -1,0 +1,359 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/line"
+)
+
+// seat is where the cores of many keys take turns to be worked on. Package keyed has one for each owner
+// that it runs: it finds the key, calls Open with its cell, any of the operations, and then Leave. What a
+// state does for the one core of a scheduler, a seat does for the core of the key that is open, with the
+// same code.
+//
+// The exported methods are those that package keyed names. Only the holder of the seat may call them,
+// like those of a state.
+type seat struct {
+	state
+	maxQueue    int
+	nonBlocking bool
+
+	book   ruleBook
+	cell   *cell  // of the key that is open
+	read   moment // what the clock showed last
+	latest moment // the time, which stands still while the clock is behind
+	issued uint64 // tickets of all keys have different numbers, because they share places
+
+	warm     [8]*cell // their keys were open lately, and may sleep when others have been
+	warmNext int
+
+	unfinished map[*cell][]*chore
+
+	draining, closed bool
+}
+
+// seatShared is what any goroutine may use of a seat.
+type seatShared struct{ *shared }
+
+func init() {
+	inside.NewSeats = func(c any, maxQueue int, nonBlocking bool) any {
+		clock := c.(Clock)
+		epoch := clock.Now()
+		return func() (any, any) {
+			sh := &shared{clock: clock, epoch: epoch}
+			st := state{shared: sh, armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
+			return &seat{state: st, maxQueue: maxQueue, nonBlocking: nonBlocking}, seatShared{sh}
+		}
+	}
+}
+
+// Now reads the clock.
+func (s seatShared) Now() int64 { return int64(s.now()) }
+
+// MomentOf returns when the clock will show t.
+func (s seatShared) MomentOf(t time.Time) int64 { return int64(s.momentOf(t)) }
+
+// MomentIn returns what the clock will show in d.
+func (s seatShared) MomentIn(d time.Duration) int64 { return int64(s.momentIn(d)) }
+
+// Place returns an idle place.
+func (s seatShared) Place() *line.Place { return s.place() }
+
+// Recycle takes back a place that nobody uses any more.
+func (s seatShared) Recycle(p *line.Place) { s.places.Put(p) }
+
+// GaveUp returns the error for a caller whose context ended before a grant.
+func (s seatShared) GaveUp(ctx context.Context) error { return gaveUp(ctx) }
+
+// DrainCut returns the error for a Drain whose context ended before the drain did.
+func (s seatShared) DrainCut(ctx context.Context) error { return drainCut(ctx) }
+
+// SetTime moves the time on to what the clock shows.
+func (s *seat) SetTime(reading int64) {
+	s.read = moment(reading)
+	s.latest = max(s.latest, s.read)
+}
+
+// NewCell returns the cell of a new key with valid limits.
+func (s *seat) NewCell(l Limits) inside.Cell {
+	r := s.book.find(l)
+	r.cells++
+	return newCell(r)
+}
+
+// Forget ends a key. Its cell must not be used any more.
+func (s *seat) Forget(of inside.Cell) {
+	c := of.(*cell)
+	if l := c.live; l != nil {
+		c.live = nil
+		s.spare(c.rules, l)
+	}
+	s.book.leave(c.rules)
+}
+
+// spare keeps a core for another key with the rules.
+func (s *seat) spare(r *rules, l *liveCore) {
+	if l.foreign || l.underway.counting || len(r.spare) >= maxSpare {
+		return
+	}
+	l.pause, l.own, l.warm = pause{}, false, false
+	r.spare = append(r.spare, l)
+}
+
+// Open makes a key the one that is worked on, brings it to the present and makes the grants that are due.
+func (s *seat) Open(of inside.Cell) {
+	s.bring(of)
+	s.catchUp()
+}
+
+// bring makes a key the one that is worked on.
+func (s *seat) bring(of inside.Cell) {
+	c := of.(*cell)
+	if c.live == nil {
+		s.wake(c)
+	}
+	s.cell, s.core = c, &c.live.core
+	s.core.line.Resume(s.issued)
+	s.core.draining, s.core.closed = s.draining, s.closed
+	if len(s.unfinished) > 0 {
+		s.chores, s.looks = s.unfinished[c], perTurn
+	}
+}
+
+// catchUp brings the key to the present.
+func (s *seat) catchUp() {
+	s.state.advance(s.latest)
+	if s.read < s.latest {
+		s.state.advance(s.read) // the core knows how far the clock is behind
+	}
+	s.grant()
+}
+
+func (s *seat) wake(c *cell) {
+	r := c.rules
+	var l *liveCore
+	if last := len(r.spare) - 1; last >= 0 {
+		l, r.spare = r.spare[last], r.spare[:last]
+	} else {
+		l = new(liveCore)
+		l.epoch = s.epoch.Round(0)
+		l.init(r.limits, s.maxQueue, s.nonBlocking)
+	}
+	c.wake(l, s.latest)
+}
+
+// Leave ends the work on the key that is open, and says how it is left.
+func (s *seat) Leave() inside.Standing {
+	c, l := s.cell, s.cell.live
+	s.issued = l.line.Issued()
+	if len(s.chores) > 0 || len(s.unfinished) > 0 {
+		s.keepChores(c)
+	}
+	if !l.idle() {
+		at := never
+		if l.line.Len() > 0 {
+			at = l.wake()
+		}
+		return inside.Standing{At: int64(at), Busy: true}
+	}
+	at := l.forgettable()
+	if !l.warm {
+		s.cool(c)
+	}
+	return inside.Standing{At: int64(at), Forget: at <= l.now}
+}
+
+// keepChores notes what is left to do for the key.
+func (s *seat) keepChores(c *cell) {
+	if len(s.chores) == 0 {
+		delete(s.unfinished, c)
+		return
+	}
+	if s.unfinished == nil {
+		s.unfinished = make(map[*cell][]*chore)
+	}
+	s.unfinished[c], s.chores = s.chores, nil
+}
+
+// cool lets the key that was open longest ago sleep, so that this one may stay awake.
+func (s *seat) cool(c *cell) {
+	before := s.warm[s.warmNext]
+	s.warm[s.warmNext] = c
+	s.warmNext = (s.warmNext + 1) % len(s.warm)
+	c.live.warm = true
+	if before == nil || before.live == nil {
+		return
+	}
+	before.live.warm = false
+	if before.live.canSleep() {
+		s.spare(before.rules, before.sleep())
+	}
+}
+
+func (s *seat) request(r inside.Request) request {
+	return request{weight: r.Weight, deadline: moment(r.Deadline), costs: r.Costs}
+}
+
+// Try grants a ticket if it need not wait, and returns its place; else nil.
+func (s *seat) Try(r inside.Request) *line.Place {
+	q := s.request(r)
+	if s.core.takes(&q) {
+		return s.grantNow(&q)
+	}
+	v, err := s.core.decideToWait(callTry, &q)
+	s.admit(v, nil, &q, err)
+	return nil
+}
+
+// Acquire grants a ticket, puts it in line, or returns why it is refused. It returns the place of the
+// ticket, or nil if the decision takes long.
+func (s *seat) Acquire(r inside.Request) (p *line.Place, granted bool, err error) {
+	q := s.request(r)
+	if s.core.takes(&q) {
+		return s.grantNow(&q), true, nil
+	}
+	if s.core.takesLong(callAcquire, &q) {
+		return nil, false, nil
+	}
+	v, err := s.core.decideToWait(callAcquire, &q)
+	if v == verdictQueued {
+		p = s.place()
+	}
+	s.admit(v, p, &q, err)
+	return p, false, err
+}
+
+// Arrive decides about a ticket whose caller waits at the place: it is told, unless it is refused.
+func (s *seat) Arrive(p *line.Place, r inside.Request, enqueued bool) error {
+	q := s.request(r)
+	k := callAcquire
+	if enqueued {
+		k = callEnqueue
+	}
+	return s.arrive(k, p, &q)
+}
+
+// Withdraw ends a ticket whose caller was told nothing and never will be.
+func (s *seat) Withdraw(p *line.Place, why error) {
+	s.withdraw(p, nil, why)
+	s.grant()
+}
+
+// Cancel ends the ticket with the number in any state.
+func (s *seat) Cancel(p *line.Place, n uint64) {
+	s.cancel(p, n, nil)
+	s.grant()
+}
+
+// Release gives back what the ticket with the number holds.
+func (s *seat) Release(p *line.Place, n uint64) {
+	s.release(p, n, nil)
+	s.grant()
+}
+
+// NeedsTime reports whether it makes a difference at what time a permit of the key is given back.
+func (s *seat) NeedsTime(of inside.Cell) bool {
+	l := of.(*cell).live
+	return l == nil || l.line.Len() > 0 || l.countsReleases
+}
+
+// ReleaseUntimed is Open, Release and Leave where NeedsTime is false.
+func (s *seat) ReleaseUntimed(of inside.Cell, p *line.Place, n uint64) inside.Standing {
+	s.bring(of)
+	s.release(p, n, nil)
+	return s.Leave()
+}
+
+// Settle says what the work of the ticket with the number really cost.
+func (s *seat) Settle(p *line.Place, n uint64, costs *line.CostList) error {
+	err := s.settle(p, n, nil, costs)
+	s.grant()
+	return err
+}
+
+// Wait returns how long a ticket taken now would wait.
+func (s *seat) Wait(r inside.Request) time.Duration {
+	q := s.request(r)
+	return s.core.wait(&q)
+}
+
+// Stats returns the stats of the key.
+func (s *seat) Stats() Stats { return s.stats() }
+
+// Limits returns the limits of the key.
+func (s *seat) Limits() Limits { return s.core.limits.clone() }
+
+// Configure replaces the key's limits by others, which are valid. It reports whether that goes on in Work.
+func (s *seat) Configure(l Limits) (later bool, err error) {
+	columns := len(s.core.columns)
+	s.looks = perTurn
+	begun, err := s.configure(&l)
+	if err != nil {
+		return false, err
+	}
+	live := s.cell.live
+	live.own = !l.equal(s.cell.rules.limits)
+	live.foreign = live.foreign || len(s.core.columns) != columns
+	s.grant()
+	return begun != nil, nil
+}
+
+// Work does a part of what Configure left to do for the key. It reports whether more is left.
+func (s *seat) Work() (more bool) {
+	s.workOn()
+	s.grant()
+	return len(s.chores) > 0
+}
+
+// Ended returns what Settle says of a ticket that has ended.
+func (s *seat) Ended() error {
+	if s.closed {
+		return nil
+	}
+	return notHeld("one that has ended")
+}
+
+// Pause stops grants until the clock shows an instant, or if that is inside.Never, until Resume.
+func (s *seat) Pause(until int64) { s.setPause(moment(until)) }
+
+// Resume ends the key's pause.
+func (s *seat) Resume() {
+	s.resume()
+	s.grant()
+}
+
+// Charge notes that n permits of a window were used elsewhere.
+func (s *seat) Charge(w Window, n int) error { return s.spend(w, n) }
+
+// Observe notes what the far side said is left of a window until the clock shows an instant.
+func (s *seat) Observe(w Window, left int, until int64, p *line.Place, n uint64) error {
+	err := s.observe(w, left, moment(until), p, n)
+	s.grant()
+	return err
+}
+
+// Snapshot returns what the key remembers. Moment 0 was at the given time.
+func (s *seat) Snapshot(epoch time.Time) Snapshot { return s.core.snapshot(epoch) }
+
+// Restore charges what a snapshot remembers, in which nothing is damaged.
+func (s *seat) Restore(snap *Snapshot, epoch time.Time) {
+	s.core.restore(snap, epoch)
+	s.grant()
+}
+
+// Drain makes all keys refuse newcomers.
+func (s *seat) Drain() { s.draining = true }
+
+// Close makes all keys grant nothing any more.
+func (s *seat) Close() { s.draining, s.closed = true, true }
+
+// Dismiss tells all who wait for the key that the set is closed. It takes as long as they are many.
+func (s *seat) Dismiss() {
+	s.state.close()
+	for s.core.line.Len() > 0 {
+		s.looks = perTurn
+		s.workOn()
+	}
+}
