@@ -61,16 +61,16 @@ else
 end
 
 local function find()
-	for i, node in ipairs(m[7]) do
-		if node[1] == id then return node, i end
+	for _, n in ipairs(m[7]) do
+		if n[1] == id then return n end
 	end
 end
 
-local node, index
+local node, lapsed
 local now = raw
 if m then
 	now = math.max(raw, m[3])
-	node, index = find()
+	node = find()
 	local remembered = known == gen and acked > 0
 	if remembered and (node and node[2] < acked or not node and silent < m[10] + 5 * m[8]) then
 		renew() -- it has forgotten what it once knew
@@ -105,9 +105,10 @@ local nodes = m[7]
 for i = #nodes, 1, -1 do
 	local n = nodes[i]
 	if n[6] + lease <= now then
+		if n == node then lapsed = true end
 		if n[4] > 0 then
 			for _, w in ipairs(m[6]) do charge(w, n[6] + lease + 1, n[4]) end
-			n[11], n[4] = n[11] + n[4], 0
+			n[11], n[5], n[4] = n[11] + n[4], n[5] + n[4], 0 -- it may be in use
 		end
 		if now >= m[5] then n[5] = 0 end
 		if n[6] + m[10] + 10 * lease <= now then
@@ -126,6 +127,9 @@ if not node then
 	if past == '-' then
 		keep()
 		return {1, 0, 0, text(raw), gen}
+	elseif leased > 0 and now >= m[4] then
+		keep() -- as below
+		return {2, 0, 0, text(raw), gen}
 	end
 	local i = 0
 	for list in string.gmatch(past, '[^;]+') do
@@ -137,7 +141,8 @@ if not node then
 	node = {id, serial, used, 0, 0, now, highest, 0, 0, now, 0, 0, 0}
 	nodes[#nodes + 1] = node
 else
-	if serial < node[2] then
+	-- What was leased when the request was made has been charged meanwhile, and may count no longer.
+	if serial < node[2] or leased > 0 and lapsed then
 		keep()
 		return {2, 0, 0, text(raw), gen}
 	elseif serial == node[2] then

@@ -37,7 +37,7 @@ func (w *world) change(op, k int, s *scheduler.Scheduler) {
 		if w.r.IntN(2) == 0 {
 			err, want = w.set.Pause(k), s.Pause()
 			w.note("pause key %d: %v", k, want)
-			return
+			break
 		}
 		err, want = w.set.Resume(k), s.Resume()
 		w.note("resume key %d: %v", k, want)

@@ -41,7 +41,6 @@ type member struct {
 	held, inUse int
 	used        uint64
 	until       time.Time
-	resend      bool
 	asked       []scheduler.QuotaRequest
 	key         string
 }
@@ -291,7 +290,7 @@ func TestQuotaTryAsks(t *testing.T) {
 			t.Error("a try was granted before anything was leased")
 		}
 		synctest.Wait()
-		if q := s.Stats().Quota; q.Leased != 3 || q.Until.Sub(time.Now()) != 980*time.Millisecond || q.Err != nil {
+		if q := s.Stats().Quota; q.Leased != 3 || time.Until(q.Until) != 980*time.Millisecond || q.Err != nil {
 			t.Errorf("after a miss: %+v", q)
 		}
 		if _, ok := s.TryAcquireN(3); !ok {

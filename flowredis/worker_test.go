@@ -1,0 +1,5 @@
+package flowredis
+
+const workerEnv = "FLOWGUARD_WORKER"
+
+func runWorker() {}
