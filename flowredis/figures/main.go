@@ -60,9 +60,10 @@ func main() {
 		}
 		return
 	}
-	seconds := flag.Float64("seconds", 5, "how long each measurement takes")
+	seconds := flag.Float64("seconds", 7, "how long each measurement takes")
+	binding := flag.Bool("binding", false, "measure only at a binding limit")
 	flag.Parse()
-	if err := measure(time.Duration(*seconds * float64(time.Second))); err != nil {
+	if err := measure(time.Duration(*seconds*float64(time.Second)), *binding); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -173,10 +174,14 @@ type figures struct {
 	processor float64 // seconds of the server's for 1,000 permits
 }
 
-func measure(length time.Duration) error {
+func measure(length time.Duration, onlyBinding bool) error {
 	fmt.Printf("%d processes of %d goroutines, %v each\n\n", processes, goroutines, length)
 	fmt.Printf("%-28s %14s %14s %8s\n", "", "flowredis", "redis_rate", "ratio")
-	for _, delay := range []time.Duration{0, 20 * time.Millisecond} {
+	delays := []time.Duration{0, 20 * time.Millisecond}
+	if onlyBinding {
+		delays = nil
+	}
+	for _, delay := range delays {
 		name := "permits/s, loopback"
 		if delay > 0 {
 			name = fmt.Sprintf("permits/s, %v round trip", delay)
@@ -271,7 +276,8 @@ func run(o orders, roundTrip time.Duration) (f figures, err error) {
 		fmt.Fprintln(p.in)
 	}
 	var times []int64
-	least, most, total := -1, 0, 0
+	var each [][]int64
+	total := 0
 	for _, p := range all {
 		var r outcome
 		if err := json.NewDecoder(p.out).Decode(&r); err != nil {
@@ -279,19 +285,17 @@ func run(o orders, roundTrip time.Duration) (f figures, err error) {
 		}
 		p.cmd.Wait()
 		total += r.Granted
-		most = max(most, r.Granted)
-		if least < 0 || r.Granted < least {
-			least = r.Granted
-		}
 		if r.File != "" {
 			data, err := os.ReadFile(r.File)
 			if err != nil {
 				return f, err
 			}
 			os.Remove(r.File)
+			var own []int64
 			for ; len(data) >= 8; data = data[8:] {
-				times = append(times, int64(binary.NativeEndian.Uint64(data)))
+				own = append(own, int64(binary.NativeEndian.Uint64(data)))
 			}
+			each, times = append(each, own), append(times, own...)
 		}
 	}
 	after, err := server.Processor()
@@ -306,20 +310,25 @@ func run(o orders, roundTrip time.Duration) (f figures, err error) {
 		}
 		f.most = max(f.most, i-first+1)
 	}
-	if len(times) > 0 { // the first second fills empty windows
-		span, n := 0.0, 0
-		start := times[0] + int64(2100*time.Millisecond)
-		for _, at := range times {
-			if at > start {
-				n++
-				span = float64(at - start)
+	f.perSecond = float64(total) / o.Length.Seconds()
+	if len(times) > 0 {
+		// Whole seconds, after the first one, in which the window was empty.
+		begin := times[0] + int64(time.Second)
+		seconds := (times[len(times)-1] - begin) / int64(time.Second)
+		var counts []int
+		sum := 0
+		for _, own := range each {
+			n := 0
+			for _, at := range own {
+				if at > begin && at <= begin+seconds*int64(time.Second) {
+					n++
+				}
 			}
+			counts, sum = append(counts, n), sum+n
 		}
-		f.perSecond = float64(n) / (span / 1e9)
-	} else {
-		f.perSecond = float64(total) / o.Length.Seconds()
+		f.perSecond = float64(sum) / float64(seconds)
+		f.fair = float64(slices.Min(counts)) / float64(slices.Max(counts))
 	}
-	f.fair = float64(least) / float64(most)
 	f.processor = (after - before).Seconds() / float64(total) * 1000
 	return f, nil
 }

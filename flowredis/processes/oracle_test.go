@@ -3,6 +3,7 @@ package processes
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
 )
@@ -10,6 +11,7 @@ import (
 // findings is what the oracle found out about the grants of all nodes.
 type findings struct {
 	granted []int // permits, by node
+	later   []int // of those, what came when the nodes had been at it for two seconds
 	total   int
 	most    []int // in any interval of each window
 	held    int   // most at once
@@ -23,20 +25,21 @@ type change struct {
 	at      int64
 	granted int
 	held    int
+	node    int
 }
 
 // judge looks at all grants of all nodes. It knows nothing of leases: it counts.
 func judge(t *testing.T, l scheduler.Limits, nodes ...*node) (f findings) {
 	t.Helper()
 	var all []change
-	for _, n := range nodes {
+	for node, n := range nodes {
 		grants := map[uint64]int{}
 		sum := 0
 		for _, r := range n.records(t) {
 			switch scheduler.EventKind(r.kind) {
 			case scheduler.EventGranted:
 				grants[r.number] = len(all)
-				all = append(all, change{at: r.at, granted: int(r.weight), held: int(r.weight)})
+				all = append(all, change{at: r.at, granted: int(r.weight), held: int(r.weight), node: node})
 				sum += int(r.weight)
 			case scheduler.EventReleased, scheduler.EventUndone:
 				i := grants[r.number]
@@ -85,8 +88,14 @@ func judge(t *testing.T, l scheduler.Limits, nodes ...*node) (f findings) {
 		held += c.held
 		f.held = max(f.held, held)
 	}
+	f.later = make([]int, len(nodes))
 	if len(all) > 0 {
 		f.first, f.last = all[0].at, all[len(all)-1].at
+	}
+	for _, c := range all {
+		if c.at > f.first+int64(2*time.Second) {
+			f.later[c.node] += c.granted
+		}
 	}
 	return f
 }
@@ -101,16 +110,15 @@ func (f findings) exceeded(l scheduler.Limits) bool {
 	return l.MaxBurst > 0 && f.held > l.MaxBurst
 }
 
-// use returns what part of a window was used on average, after the first Per, in which the windows were empty.
+// use returns what part of a window was used in whole Pers after the first one, in which the windows were empty.
 func (f findings) use(w scheduler.Window) float64 {
-	span, sum := f.last-f.first-int64(w.Per), 0
+	begin := f.first + int64(w.Per)
+	periods := (f.last - begin) / int64(w.Per)
+	sum := 0
 	for _, c := range f.grants {
-		if c.at > f.first+int64(w.Per) {
+		if c.at > begin && c.at <= begin+periods*int64(w.Per) {
 			sum += c.granted
 		}
 	}
-	if span <= 0 {
-		return 0
-	}
-	return float64(sum) * float64(w.Per) / (float64(span) * float64(w.Permits))
+	return float64(sum) / float64(max(1, periods)) / float64(w.Permits)
 }
