@@ -152,7 +152,7 @@ func TestFailover(t *testing.T) {
 	host, port, _ := net.SplitHostPort(primary.Addr)
 	second := replica.Client()
 	defer second.Close()
-	if err := second.ReplicaOf(ctx, host, port).Err(); err != nil {
+	if err := second.SlaveOf(ctx, host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	var addr atomic.Pointer[string]
