@@ -34,7 +34,7 @@ const (
 	noTurns          breakage = "no turns"
 	burstUnshared    breakage = "burst unshared"
 	ageDoubled       breakage = "age doubled"
-	lateLog          breakage = "late log" // what is logged expires when it is logged, not when it was used: early by the age
+	lateLog          breakage = "late log" // what is reported is logged with the next report
 	noHistory        breakage = "no history"
 	leaseRevived     breakage = "ended lease revived"
 	slotsFreed       breakage = "slots freed after a stall"
@@ -65,6 +65,7 @@ type node struct {
 	asked                    int64 // when it last waited
 	owes                     int64 // charged when its lease ended, so not again when it is reported
 	lease, again             int64 // of the last answer
+	late                     entry // lateLog only
 }
 
 func newModel() *model { return &model{quotas: map[string]*memory{}} }
@@ -258,9 +259,12 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if due := max(0, delta-nd.owes); due > 0 {
 			at := now + 1 - age
 			if e.broken == lateLog {
-				at = now + 1 - age - 500_000
+				at, nd.late.at = nd.late.at, at
+				due, nd.late.n = nd.late.n, due
 			}
-			m.charge(at, due)
+			if due > 0 {
+				m.charge(at, due)
+			}
 		}
 		nd.tag -= max(0, nd.held-delta-c.leased)
 		least := int64(1<<53 - 1)
