@@ -64,7 +64,7 @@ func TestScriptIsTheModel(t *testing.T) {
 		cfg := config(lease, Recovery(random.IntN(3)), limits)
 		known := map[string]string{}
 		serial, acked, used := map[string]int64{}, map[string]int64{}, map[string]int64{}
-		for step := range 300 {
+		for step := range 400 {
 			id := fmt.Sprint("n", random.IntN(6))
 			if random.IntN(10) > 0 {
 				serial[id]++
