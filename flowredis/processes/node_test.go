@@ -199,6 +199,18 @@ func (o orders) begin(t *testing.T) *node {
 	return n
 }
 
+// waitUntilGranted waits until the node has been granted something.
+func (n *node) waitUntilGranted(t *testing.T) {
+	t.Helper()
+	for range 3000 {
+		if len(n.records(t, 1)) > 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("a node was granted nothing in 30 s")
+}
+
 // end lets the node end in good order.
 func (n *node) end(t *testing.T) {
 	if n.ended {
@@ -229,9 +241,14 @@ func (n *node) stop() {
 
 func (n *node) resume() { n.cmd.Process.Signal(syscall.SIGCONT) }
 
-// records returns what the node did.
-func (n *node) records(t *testing.T) (all []record) {
-	data, err := os.ReadFile(n.File)
+// records returns what the node did, up to so many records.
+func (n *node) records(t *testing.T, most int) (all []record) {
+	file, err := os.Open(n.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, int64(most)*recordSize))
 	if err != nil {
 		t.Fatal(err)
 	}

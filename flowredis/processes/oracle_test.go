@@ -3,21 +3,20 @@ package processes
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
 // findings is what the oracle found out about the grants of all nodes.
 type findings struct {
-	granted []int // permits, by node
-	later   []int // of those, what came when the nodes had been at it for two seconds
-	total   int
-	most    []int // in any interval of each window
-	held    int   // most at once
-	grants  []change
-	first   int64 // the first grant
-	last    int64
+	granted  []int // permits, by node
+	together []int // of those, what came while all were at it
+	total    int
+	most     []int // in any interval of each window
+	held     int   // most at once
+	grants   []change
+	first    int64 // the first grant
+	last     int64
 }
 
 // change is one change of what counts.
@@ -28,14 +27,14 @@ type change struct {
 	node    int
 }
 
-// judge looks at all grants of all nodes. It knows nothing of leases: it counts.
-func judge(t *testing.T, l scheduler.Limits, nodes ...*node) (f findings) {
+// judge looks at all grants of all nodes, which were all at it from begun to done. It knows nothing of leases: it counts.
+func judge(t *testing.T, l scheduler.Limits, begun, done int64, nodes ...*node) (f findings) {
 	t.Helper()
 	var all []change
 	for node, n := range nodes {
 		grants := map[uint64]int{}
 		sum := 0
-		for _, r := range n.records(t) {
+		for _, r := range n.records(t, maxRecords) {
 			switch scheduler.EventKind(r.kind) {
 			case scheduler.EventGranted:
 				grants[r.number] = len(all)
@@ -88,13 +87,13 @@ func judge(t *testing.T, l scheduler.Limits, nodes ...*node) (f findings) {
 		held += c.held
 		f.held = max(f.held, held)
 	}
-	f.later = make([]int, len(nodes))
+	f.together = make([]int, len(nodes))
 	if len(all) > 0 {
-		f.first, f.last = all[0].at, all[len(all)-1].at
+		f.first, f.last = all[0].at, min(done, all[len(all)-1].at)
 	}
 	for _, c := range all {
-		if c.at > f.first+int64(2*time.Second) {
-			f.later[c.node] += c.granted
+		if c.at > begun && c.at <= done {
+			f.together[c.node] += c.granted
 		}
 	}
 	return f
