@@ -147,6 +147,9 @@ func (m *memory) find(id string) *node {
 
 func (m *memory) live(n *node, now int64) bool { return n.seen+m.lease > now }
 
+// contends reports whether the node wanted more than there was, lately.
+func (m *memory) contends(n *node, now int64) bool { return now-n.asked < m.lease/2 }
+
 // call runs one exchange when the engine's clock shows raw.
 func (e *model) call(raw int64, key string, c *call) result {
 	renew := func() { e.gen = fmt.Sprintf("%d-%s", raw, c.nonce) }
@@ -311,27 +314,36 @@ func (e *model) call(raw int64, key string, c *call) result {
 	}
 	clump := (least + 15) / 16
 
-	others := func() (before, behind, count int64) {
+	contenders := int64(1)
+	for _, n := range m.nodes {
+		if n != nd && m.contends(n, now) {
+			contenders++
+		}
+	}
+	others := func() (before, behind, fair int64) {
+		fair = max(clump, max(0, free)/contenders)
+		if e.broken == noTurns {
+			return 0, 0, max(0, free)
+		}
 		mine := false
 		for _, n := range m.nodes {
 			switch {
 			case n == nd:
 				mine = true
-			case n.head > 0 && m.live(n, now) && e.broken != noTurns:
-				part := min(n.waiting, max(n.head, clump))
+			case m.contends(n, now):
+				part := max(n.head, min(n.waiting, fair+max(0, nd.tag-n.tag)))
 				if n.tag < nd.tag || n.tag == nd.tag && !mine {
 					before += part
 				} else {
 					behind += part
-					count++
 				}
 			}
 		}
-		return before, behind, count
+		return before, behind, fair
 	}
 
 	var grant, again int64
-	before, behind, count := others()
+	before, behind, fair := others()
 	left := free - before
 	if now < m.ready {
 		if c.head > 0 {
@@ -339,17 +351,16 @@ func (e *model) call(raw int64, key string, c *call) result {
 		}
 	} else {
 		if c.head > 0 && left >= c.head {
-			share := int64(math.Floor(float64(left) / float64(count+1)))
-			grant = min(c.waiting, left, max(c.head, clump, share))
+			grant = min(c.waiting+c.ahead, left, max(c.head, fair))
 		}
-		if c.head == 0 || grant == c.waiting {
-			if spare := left - grant - behind; spare > 0 {
-				grant += min(c.ahead, (spare+live-1)/live)
+		if c.head == 0 {
+			if spare := left - behind; spare > 0 {
+				grant = min(c.ahead, (spare+live-1)/live)
 			}
 		}
 		nd.held += grant
 		nd.tag += grant
-		nd.waiting = max(0, c.waiting-grant)
+		nd.waiting = c.waiting + c.ahead
 		nd.head = 0
 		if grant < c.waiting {
 			nd.head = c.head
