@@ -42,5 +42,6 @@
 //   - [github.com/flowguard-go/flowguard/debug] is a live page of what it does now.
 //   - [github.com/flowguard-go/flowguard/scheduler/schedulertest] helps to test code that uses one.
 //
-// Modules beside the library: flowgrpc for gRPC, flowotel for metrics, and the command cmd/flowguard.
+// Modules beside the library: flowgrpc for gRPC, flowredis for limits that several processes share, flowotel for
+// metrics, and the command cmd/flowguard.
 package flowguard
