@@ -48,6 +48,7 @@ type wire struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	cut    bool
+	dead   bool // cut for ever
 }
 
 var errCut = errors.New("cut off")
@@ -55,7 +56,13 @@ var errCut = errors.New("cut off")
 func (l *wire) setCut(cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut = cut
+	l.cut = cut || l.dead
+}
+
+func (l *wire) die() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut, l.dead = true, true
 }
 
 func (l *wire) isCut() bool {
@@ -294,7 +301,7 @@ func (c scenario) run(t *testing.T) (granted int, wrong string) {
 	add(c.kills, func() {
 		i := random.IntN(len(all))
 		m := all[i]
-		m.wire.setCut(true)
+		m.wire.die()
 		m.ended = time.Now()
 		m.stop()
 		dead = append(dead, m)
@@ -306,11 +313,7 @@ func (c scenario) run(t *testing.T) (granted int, wrong string) {
 		m := all[random.IntN(len(all))]
 		m.wire.setCut(true)
 		d := time.Duration(random.Int64N(int64(3 * c.lease)))
-		time.AfterFunc(d, func() {
-			if m.ended.IsZero() {
-				m.wire.setCut(false)
-			}
-		})
+		time.AfterFunc(d, func() { m.wire.setCut(false) })
 	})
 	if c.dumps {
 		add(2, func() {
@@ -366,7 +369,6 @@ func (c scenario) work(ctx context.Context, s *scheduler.Scheduler, r *rand.Rand
 	for ctx.Err() == nil {
 		n := 1 + r.IntN(c.weight)
 		var t ticket.Ticket
-		var err error
 		switch r.IntN(10) {
 		case 0:
 			var ok bool
@@ -375,13 +377,14 @@ func (c scenario) work(ctx context.Context, s *scheduler.Scheduler, r *rand.Rand
 			}
 		case 1:
 			short, stop := context.WithTimeout(ctx, time.Duration(r.IntN(300))*time.Millisecond)
+			var err error
 			t, err = s.AcquireN(short, n)
 			stop()
 			if err != nil {
 				time.Sleep(time.Duration(1+r.IntN(20)) * time.Millisecond)
 			}
 		default:
-			t, err = s.AcquireN(ctx, n)
+			t, _ = s.AcquireN(ctx, n)
 		}
 		if c.hold > 0 {
 			time.Sleep(time.Duration(r.Int64N(int64(c.hold))))

@@ -15,10 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(workerEnv) != "" {
-		runWorker()
-		return
-	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -1,5 +1,0 @@
-package flowredis
-
-const workerEnv = "FLOWGUARD_WORKER"
-
-func runWorker() {}
