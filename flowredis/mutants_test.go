@@ -123,11 +123,11 @@ func call0(id string, serial int64) call {
 func TestTurns(t *testing.T) {
 	least := map[breakage]float64{}
 	for _, broken := range []breakage{"", noTurns} {
-		synctest.Test(t, func(t *testing.T) { least[broken] = turns(t, broken, 100, []int{1, 4, 64, 200}, []int{1, 1, 1, 1}) })
-		t.Logf("%q: one worker up to 200: least/most %.3f", broken, least[broken])
+		synctest.Test(t, func(t *testing.T) { least[broken] = turns(t, broken, 100, []int{16, 32, 64, 200}, []int{1, 1, 1, 1}) })
+		t.Logf("%q: 16 to 200 workers: least/most %.3f", broken, least[broken])
 	}
-	if least[""] < 0.9 {
-		t.Errorf("least/most %.3f", least[""])
+	if least[""] < 0.85 || least[noTurns] > 0.5 {
+		t.Errorf("least/most %.3f with turns, %.3f without", least[""], least[noTurns])
 	}
 	for _, broken := range []breakage{"", noTurns} {
 		synctest.Test(t, func(t *testing.T) { least[broken] = turns(t, broken, 100, []int{32, 32, 32, 32}, []int{60, 1, 1, 1}) })
@@ -207,12 +207,15 @@ func TestLeaseEnds(t *testing.T) {
 			if n := nodes[0].s.Stats().Quota.Leased; n != 20 {
 				t.Fatalf("leased %d", n)
 			}
+			if _, ok := nodes[0].s.TryAcquireN(1); !ok { // so that not all is given back before it is known that the line is cut
+				t.Fatal("a lease cannot be used")
+			}
 			nodes[0].wire.setCut(true)
 			time.Sleep(1300 * time.Millisecond)
 			if _, err := nodes[1].s.AcquireN(t.Context(), 50); err != nil {
 				t.Fatal(err)
 			}
-			nodes[0].s.TryAcquireN(20)
+			nodes[0].s.TryAcquireN(1)
 			if _, wrong := c.judge(nodes); (wrong != "") != usable {
 				t.Errorf("leases usable for ever %v: %q", usable, wrong)
 			}
