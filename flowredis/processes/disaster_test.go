@@ -120,7 +120,7 @@ var (
 )
 
 var trials = []trial{
-	{name: "steady", limits: rate, nodes: busy, least: 0.93, fair: 0.85},
+	{name: "steady", limits: rate, nodes: busy, least: 0.93, fair: 0.8},
 	{name: "two windows", limits: rates, nodes: busy},
 	{name: "uneven demand", limits: rate, nodes: []orders{{Workers: 1, Rest: 20 * time.Millisecond}, {Workers: 2}, {Workers: 8}, {Workers: 32}}, least: 0.9},
 	{name: "heavy weights", limits: rate, nodes: []orders{{Workers: 4, Weight: 150}, {Workers: 8}, {Workers: 8, Weight: 5}, {Workers: 8}}, least: 0.7},
@@ -168,8 +168,8 @@ func TestDisasters(t *testing.T) {
 			for _, n := range s.nodes {
 				n.waitUntilGranted(t)
 			}
+			time.Sleep(*length * 4 / 10) // so that what the first had before the last came is made up for
 			begun := monotonic()
-			time.Sleep(*length * 4 / 10)
 			if tr.happen != nil {
 				tr.happen(t, s)
 			}
