@@ -71,7 +71,7 @@ func TestCrawl(t *testing.T) {
 			if got.mostOpen > inAll.MaxBurst {
 				t.Errorf("%d were open at once", got.mostOpen)
 			}
-			if least := (hosts*pagesPerHost/100 - 1) * int(time.Second); got.elapsed < time.Duration(least) || got.elapsed > 10*time.Second {
+			if least := (hosts*pagesPerHost/100 - 1) * time.Second; got.elapsed < least || got.elapsed > 10*time.Second {
 				t.Errorf("it took %v", got.elapsed)
 			}
 			if got.known == 0 || got.knownLater != 0 {
