@@ -40,8 +40,10 @@ func (a *agenda[K]) plan(e *entry[K], at int64) {
 		}
 		*a.item(a.length) = item[K]{at, e}
 		a.length++
+		e.planned = at
 		a.up(a.length - 1)
-	case at < a.item(int(e.index)).at:
+	case at < e.planned:
+		e.planned = at
 		a.item(int(e.index)).at = at
 		a.up(int(e.index))
 	}
@@ -54,6 +56,7 @@ func (a *agenda[K]) postpone(e *entry[K], at int64) {
 		return
 	}
 	i := int(e.index)
+	e.planned = at
 	a.item(i).at = at
 	a.down(a.up(i))
 }

@@ -20,5 +20,5 @@
 //
 // No key has a goroutine, a timer or a channel. Keys are spread over a few owners by their hashes. Each
 // owner is one goroutine that owns all that is known of its keys, and lends it to callers as that of a
-// scheduler does. A key that is idle takes about 300 bytes.
+// scheduler does. A key that is idle takes about 380 bytes.
 package keyed

@@ -14,6 +14,8 @@ type entry[K comparable] struct {
 	cell  inside.Cell // nil: forgotten
 	index int32       // in the agenda; -1: not there
 	busy  bool        // a ticket waits, or a permit is held
+
+	planned int64 // its instant in the agenda, here too because every call compares it
 }
 
 // Release implements [line.Desk].

@@ -345,3 +345,22 @@ func TestWithinSettle(t *testing.T) {
 		}
 	})
 }
+
+// What takes a permit and gives it back at once is charged to both too.
+func TestWithinWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJoint(t, "5/s", "2/s")
+		defer j.close()
+		for range 2 {
+			if err := j.set.Wait(context.Background(), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, all := j.set.Windows(1)[0].Used, j.all.Windows()[0].Used; got != 2 || all != 2 {
+			t.Errorf("used are %d and %d", got, all)
+		}
+		if _, ok := j.set.TryAcquire(1); ok {
+			t.Error("a third permit")
+		}
+	})
+}

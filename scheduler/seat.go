@@ -250,8 +250,8 @@ func (s *seat) grantTaken(d deposit, q *request) *line.Place {
 // Pass grants a ticket and takes its permits back, if it need not wait.
 func (s *seat) Pass(r inside.Request) bool {
 	q := s.request(r)
-	if !s.core.takes(&q) {
-		return false
+	if s.within != nil || !s.core.takes(&q) {
+		return false // the scheduler for all keys must be asked too
 	}
 	p := s.grantNow(&q)
 	s.release(p, p.Number, nil)
