@@ -36,6 +36,7 @@
 //   - [github.com/flowguard-go/flowguard/scheduler] grants permits.
 //   - [github.com/flowguard-go/flowguard/ticket] is what a caller holds.
 //   - [github.com/flowguard-go/flowguard/pipeline] puts a scheduler between channels.
+//   - [github.com/flowguard-go/flowguard/keyed] keeps limits for each of many keys.
 //   - [github.com/flowguard-go/flowguard/flowhttp] limits HTTP clients and servers.
 //   - [github.com/flowguard-go/flowguard/timeline] draws what a scheduler did.
 //   - [github.com/flowguard-go/flowguard/debug] is a live page of what it does now.

@@ -2,6 +2,7 @@ package flowhttp_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -285,4 +286,33 @@ func checkNeverEarly(t *testing.T, side *exact) {
 	if told == 0 && len(side.arrived) > 50 {
 		t.Error("nothing was checked")
 	}
+}
+
+// The first answer, too, is read with what was under way together with its call in mind, even if that has failed.
+func TestFirstAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, "100/min burst 2")
+		defer s.Close()
+		failed := make(chan struct{})
+		client := toFar(s, func(req *http.Request) (*http.Response, error) {
+			if req.Method == "POST" {
+				return nil, errReset
+			}
+			<-failed
+			return answer(200, "", `RateLimit: "a";r=5;t=60`), nil
+		})
+		go get(t, client)
+		synctest.Wait()
+		req := request(t, background)
+		req.Method = "POST"
+		if _, err := client.RoundTrip(req); !errors.Is(err, errReset) {
+			t.Error(err)
+		}
+		close(failed)
+		synctest.Wait()
+		if got := s.Stats().Windows[0].Remaining; got != 4 {
+			t.Errorf("%d remain, want 4: the failed call may not have been counted yet", got)
+		}
+	})
+	flowhttp.NewTransport((*scheduler.Scheduler)(nil)) // is refused when it is used
 }

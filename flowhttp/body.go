@@ -11,21 +11,27 @@ import (
 // body is the body of an answer that holds the permit of its call. It gives the permit back at the first of:
 // its end, an error while reading, Close, the end of the request's context. Close alone would not do: there
 // are clients that read a body to its end and never close it. With costs, only the last two count: the ticket
-// must still be held when the caller settles what it has read.
+// must still be held when the caller settles what it has read. With a usage the Transport does that.
 type body struct {
 	io.ReadCloser
+	permit
+	stop func() bool // no longer watches the context; nil if that never ends
+	over atomic.Bool
+}
+
+// permit is what a body holds.
+type permit struct {
 	ticket ticket.Ticket
-	costs  bool        // the caller may settle after the end
-	stop   func() bool // no longer watches the context; nil if that never ends
-	over   atomic.Bool
+	usage  *usage // settles the ticket; may be nil
+	costs  bool   // the caller may settle after the end
 }
 
 // withPermit returns the body with the permit. It keeps the body's optional methods: to copy without a
 // buffer, and to write to a protocol that was switched to.
-func withPermit(ctx context.Context, of io.ReadCloser, t ticket.Ticket, costs bool) io.ReadCloser {
+func withPermit(ctx context.Context, of io.ReadCloser, p permit) io.ReadCloser {
 	if w, ok := of.(io.Writer); ok {
 		d := &duplex{Writer: w}
-		d.hold(ctx, of, t, costs)
+		d.hold(ctx, of, p)
 		if c, ok := of.(closeWriter); ok {
 			return &halfClosable{d, c}
 		}
@@ -33,19 +39,19 @@ func withPermit(ctx context.Context, of io.ReadCloser, t ticket.Ticket, costs bo
 	}
 	if _, ok := of.(io.WriterTo); ok {
 		c := new(copyable)
-		c.hold(ctx, of, t, costs)
+		c.hold(ctx, of, p)
 		return c
 	}
 	b := new(body)
-	b.hold(ctx, of, t, costs)
+	b.hold(ctx, of, p)
 	return b
 }
 
 // hold makes the zero body that of an answer.
-func (b *body) hold(ctx context.Context, of io.ReadCloser, t ticket.Ticket, costs bool) {
-	b.ReadCloser, b.ticket, b.costs = of, t, costs
+func (b *body) hold(ctx context.Context, of io.ReadCloser, p permit) {
+	b.ReadCloser, b.permit = of, p
 	if ctx.Done() != nil {
-		b.stop = context.AfterFunc(ctx, t.Release)
+		b.stop = context.AfterFunc(ctx, p.ticket.Release)
 	}
 }
 
@@ -60,15 +66,21 @@ func (b *body) release() {
 	if b.over.Swap(true) {
 		return
 	}
-	if b.stop != nil {
-		b.stop()
+	defer b.ticket.Release() // whatever usage does
+	if b.stop != nil && !b.stop() {
+		return // the context has ended, and the permit is given back
 	}
-	b.ticket.Release()
+	if b.usage != nil {
+		b.usage.tell(b.ticket)
+	}
 }
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if b.usage != nil {
+		b.usage.note(p[:n])
+	}
 	if err != nil {
 		b.end()
 	}
@@ -83,7 +95,7 @@ func (b *body) Close() error {
 
 // copyTo copies what is left of the body, by its own WriteTo if it has one.
 func (b *body) copyTo(w io.Writer) (int64, error) {
-	to := &target{Writer: w}
+	to := &target{Writer: w, usage: b.usage}
 	n, err := io.Copy(to, b.ReadCloser)
 	if !to.failed { // else the body has not ended
 		b.end()
@@ -91,13 +103,17 @@ func (b *body) copyTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
-// target notes whether writing failed.
+// target notes what is written, and whether that failed.
 type target struct {
 	io.Writer
+	usage  *usage // of the body; may be nil
 	failed bool
 }
 
 func (t *target) Write(p []byte) (int, error) {
+	if t.usage != nil {
+		t.usage.note(p)
+	}
 	n, err := t.Writer.Write(p)
 	t.failed = t.failed || err != nil || n < len(p)
 	return n, err

@@ -15,8 +15,8 @@
 //
 //	retrying.HTTPClient.Transport = flowhttp.NewTransport(s)
 //
-// For an API that limits tokens besides calls, Transport.Cost says what a request may cost, and [Settle] what it
-// did cost. Close every body then.
+// For an API that limits tokens besides calls, Transport.Cost says what a request may cost. What it did cost is said by
+// [Settle], for which every body must be closed, or found in the answer by Transport.Settle.
 //
 // The guide docs/http.md has a table of what each status and header does.
 package flowhttp

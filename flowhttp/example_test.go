@@ -256,3 +256,45 @@ func ExampleAWS() {
 	exampleAdvice(flowhttp.AWS, 503)
 	// Output: refused: true pause: 1s
 }
+
+// A library that calls a model closes the body before its caller sees what the answer used. So the Transport settles.
+func ExampleTransport_settle() {
+	server := api(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"text":"hello","usage":{"total_tokens":120}}`)
+	})
+	defer server.Close()
+
+	const tokens scheduler.Unit = "tokens"
+	s, err := scheduler.New(scheduler.MustParseLimits("60/min 10000 tokens/min"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	transport := flowhttp.NewTransport(s)
+	transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(900)} } // at most
+	transport.Settle = func(resp *http.Response, body []byte) []ticket.Cost {
+		if resp.StatusCode == http.StatusTooManyRequests {
+			return []ticket.Cost{tokens.Of(0)}
+		}
+		var answer struct {
+			Usage *struct {
+				Total int `json:"total_tokens"`
+			} `json:"usage"`
+		}
+		if json.Unmarshal(body, &answer) != nil || answer.Usage == nil {
+			return nil // what Cost said counts
+		}
+		return []ticket.Cost{tokens.Of(answer.Usage.Total)}
+	}
+
+	client := &http.Client{Transport: transport} // give it to the library
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	fmt.Println(s.Stats().Windows[1])
+	// Output: 10000 tokens/min: 120 used, 9880 remaining
+}

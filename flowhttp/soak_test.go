@@ -16,9 +16,10 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/flowhttp"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
-var soak = flag.Duration("soak", 2*time.Second, "for how long, by the time of its bubble, TestSoak runs")
+var soak = flag.Duration("soak", time.Second, "for how long, by the time of its bubble, TestSoak runs")
 
 // 64 clients meet a server that answers with every mix of status, header, delay, reset connection and
 // garbage. By the server's own log the limits hold, and all permits come back.
@@ -27,24 +28,32 @@ func TestSoak(t *testing.T) {
 	defer log.SetOutput(os.Stderr)
 	for _, ramp := range []bool{false, true} {
 		for _, keepAlive := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) { soakOnce(t, ramp, keepAlive) })
+			for _, costs := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) { soakOnce(t, ramp, keepAlive, costs) })
+			}
 		}
 	}
 }
 
-func soakOnce(t *testing.T, ramp, keepAlive bool) {
+func soakOnce(t *testing.T, ramp, keepAlive, costs bool) {
 	const limit, per, burst = 40, 50 * time.Millisecond, 16
 	arrived := &arrivals{}
 	listener := newMemory()
 	server := &http.Server{Handler: http.HandlerFunc(arrived.serve)}
 	go server.Serve(listener)
 	defer server.Close()
-	s := start(t, fmt.Sprintf("%d/%v burst %d", limit, per, burst))
+	s := start(t, fmt.Sprintf("%d/%v 1000000 tokens/s burst %d", limit, per, burst))
 	defer s.Close()
 	base := &http.Transport{DialContext: listener.dial, DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: burst}
 	defer base.CloseIdleConnections()
 	transport := flowhttp.NewTransport(s)
 	transport.Base, transport.Ramp, transport.MaxPause = base, ramp, 20*time.Millisecond
+	if costs {
+		transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(rand.IntN(100))}[rand.IntN(2):] }
+		transport.Settle = func(_ *http.Response, body []byte) []ticket.Cost {
+			return []ticket.Cost{tokens.Of(len(body) - 1)}[rand.IntN(2):]
+		}
+	}
 	client := &http.Client{Transport: transport}
 	dialects := []flowhttp.Dialect{flowhttp.Standard, flowhttp.GitHub, flowhttp.OpenAI, flowhttp.Anthropic, flowhttp.AWS}
 	transport.Read = func(resp *http.Response, now time.Time) flowhttp.Advice {
@@ -69,7 +78,7 @@ func soakOnce(t *testing.T, ramp, keepAlive bool) {
 	}
 	arrived.mu.Lock()
 	defer arrived.mu.Unlock()
-	t.Logf("ramp %v, connections kept %v: %d calls arrived, %d of them were cut short", ramp, keepAlive, len(arrived.at), arrived.cut)
+	t.Logf("ramp %v, connections kept %v, costs %v: %d calls arrived, %d of them were cut short", ramp, keepAlive, costs, len(arrived.at), arrived.cut)
 	if keepAlive {
 		return // package net/http repeats requests whose connection turns out to be closed, under the same permit
 	}

@@ -24,7 +24,8 @@ import (
 // A request with costs (see Cost) keeps its permit until the body is closed or the request's context ends, also
 // when the body has been read to its end, reading has failed, or there is no body. What a call cost is known only
 // when its answer has been read, and a ticket cannot be settled once it is released. So whoever sets Cost must
-// close every body, or give each request a context that ends, such as by the Timeout of an [http.Client].
+// close every body, give each request a context that ends, such as by the Timeout of an [http.Client], or set Settle,
+// which settles and gives the permit back as soon as the answer has been read.
 //
 // Every attempt takes a permit, so a client that retries belongs above the Transport. So do redirects, which
 // an http.Client follows after it has closed the answer before. Only a request that Base itself repeats,
@@ -52,6 +53,20 @@ type Transport struct {
 	// or an empty list: nothing. [Settle] corrects it when the answer is known. A unit that the limits do not
 	// know is a *scheduler.InvalidError, and the request is not sent.
 	Cost func(*http.Request) []ticket.Cost
+
+	// Settle returns what a call really cost, as its answer says, in units that Cost named for it; nil or an empty
+	// list: the answer does not say, and what Cost said counts. It is for callers who cannot call [Settle], because a
+	// library reads and closes the body before they see the answer.
+	//
+	// It is called once for each answer to a request with costs, also for one that refuses the request, such as a 429. body is what
+	// was read when the body ended, reading failed or the body was closed; at most the last mebibyte of it. It is
+	// nil if there is no body. The body of resp must be left alone, and body must not be kept. The permit is given back right
+	// after it, without a Close. It is not called if the request's context ends first, if Release is AfterHeaders,
+	// or for a connection that switched protocols.
+	//
+	// What [ticket.Ticket.Settle] refuses is ignored, because the answer is worth more. If it panics, the permit is
+	// given back and the panic goes on up.
+	Settle func(resp *http.Response, body []byte) []ticket.Cost
 
 	// Release says when a permit is given back: AfterBody, the default, or AfterHeaders.
 	Release Release
@@ -88,7 +103,15 @@ const (
 // NewTransport returns a Transport for which all requests take permits from s: a scheduler, or one of its
 // flows. The fields can still be set before the first request. If s is a [*scheduler.Handle], set Advise too,
 // or what the far side says is not heeded.
+//
+// A scheduler begins to count what is under way, see [scheduler.Scheduler.Observe].
 func NewTransport(s scheduler.Source) *Transport {
+	if advised, ok := s.(*scheduler.Scheduler); ok && advised != nil {
+		for _, w := range advised.Limits().Windows {
+			advised.Observe(w, 0, 0)
+			break
+		}
+	}
 	return &Transport{Scheduler: func(*http.Request) scheduler.Source { return s }}
 }
 
@@ -236,13 +259,21 @@ func (c *call) ask(read Dialect, resp *http.Response, now time.Time) Advice {
 // handOver leaves it to the answer's body to give the permit back, if there is anything to wait for. It comes
 // after hear: from here on the end of the context may give the permit back at any time.
 func (c *call) handOver(req *http.Request, resp *http.Response) {
-	switch {
-	case c.ticket.Number() == 0, c.transport.Release == AfterHeaders, resp.Body == nil:
-		return
-	case !c.costs && !hasBody(req, resp): // with costs, headers may say what to settle
+	if c.ticket.Number() == 0 || c.transport.Release == AfterHeaders {
 		return
 	}
-	resp.Body = withPermit(req.Context(), resp.Body, c.ticket, c.costs)
+	var u *usage
+	if c.costs && c.transport.Settle != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		u = &usage{settle: c.transport.Settle, resp: resp}
+	}
+	switch {
+	case u != nil && (resp.Body == nil || !hasBody(req, resp)):
+		u.tell(c.ticket)
+		return
+	case resp.Body == nil, !c.costs && !hasBody(req, resp): // with costs, headers may say what to settle
+		return
+	}
+	resp.Body = withPermit(req.Context(), resp.Body, permit{c.ticket, u, c.costs && u == nil})
 	c.handed = true
 }
 

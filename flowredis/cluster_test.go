@@ -358,6 +358,7 @@ func (c scenario) run(t *testing.T) (granted int, wrong string) {
 		m.works.Wait()
 		m.s.Close()
 	}
+	time.Sleep(20 * time.Second) // what is under way arrives
 	return c.judge(append(all, dead...))
 }
 

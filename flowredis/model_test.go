@@ -34,8 +34,9 @@ const (
 	noTurns          breakage = "no turns"
 	burstUnshared    breakage = "burst unshared"
 	ageDoubled       breakage = "age doubled"
-	lateLog          breakage = "late log" // what is logged expires when it is logged, not when it was used: early by the age
+	lateLog          breakage = "late log" // what is reported is logged with the next report
 	noHistory        breakage = "no history"
+	leaseRevived     breakage = "ended lease revived"
 	slotsFreed       breakage = "slots freed after a stall"
 )
 
@@ -64,6 +65,7 @@ type node struct {
 	asked                    int64 // when it last waited
 	owes                     int64 // charged when its lease ended, so not again when it is reported
 	lease, again             int64 // of the last answer
+	late                     entry // lateLog only
 }
 
 func newModel() *model { return &model{quotas: map[string]*memory{}} }
@@ -145,6 +147,9 @@ func (m *memory) find(id string) *node {
 
 func (m *memory) live(n *node, now int64) bool { return n.seen+m.lease > now }
 
+// contends reports whether the node wanted more than there was, lately.
+func (m *memory) contends(n *node, now int64) bool { return now-n.asked < m.lease/2 }
+
 // call runs one exchange when the engine's clock shows raw.
 func (e *model) call(raw int64, key string, c *call) result {
 	renew := func() { e.gen = fmt.Sprintf("%d-%s", raw, c.nonce) }
@@ -156,6 +161,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 		m, stale = nil, true
 	}
 	var nd *node
+	lapsed := false
 	now := raw
 	if m != nil {
 		now = max(raw, m.last)
@@ -199,6 +205,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if m.live(n, now) {
 			continue
 		}
+		lapsed = lapsed || n == nd
 		if n.held > 0 {
 			if e.broken != deadNotCharged {
 				m.charge(n.seen+m.lease+1, n.held)
@@ -230,6 +237,9 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if c.past == "-" {
 			return result{code: codeResend, clock: raw, text: e.gen}
 		}
+		if c.leased > 0 && now >= m.ready {
+			return result{code: codeStale, clock: raw, text: e.gen} // as below
+		}
 		for i, list := range strings.FieldsFunc(c.past, func(r rune) bool { return r == ';' }) {
 			for _, one := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
 				a, n, _ := strings.Cut(one, ":")
@@ -241,7 +251,8 @@ func (e *model) call(raw int64, key string, c *call) result {
 		nd = &node{id: c.id, serial: c.serial, used: c.used, seen: now, tag: highest, asked: now}
 		m.nodes = append(m.nodes, nd)
 	} else {
-		if c.serial < nd.serial {
+		// What was leased when the request was made has been charged meanwhile, and may count no longer.
+		if c.serial < nd.serial || c.leased > 0 && lapsed && e.broken != leaseRevived {
 			return result{code: codeStale, clock: raw, text: e.gen}
 		}
 		if c.serial == nd.serial {
@@ -251,9 +262,12 @@ func (e *model) call(raw int64, key string, c *call) result {
 		if due := max(0, delta-nd.owes); due > 0 {
 			at := now + 1 - age
 			if e.broken == lateLog {
-				at = now + 1 - age - 500_000
+				at, nd.late.at = nd.late.at, at
+				due, nd.late.n = nd.late.n, due
 			}
-			m.charge(at, due)
+			if due > 0 {
+				m.charge(at, due)
+			}
 		}
 		nd.tag -= max(0, nd.held-delta-c.leased)
 		least := int64(1<<53 - 1)
@@ -300,27 +314,36 @@ func (e *model) call(raw int64, key string, c *call) result {
 	}
 	clump := (least + 15) / 16
 
-	others := func() (before, behind, count int64) {
+	contenders := int64(1)
+	for _, n := range m.nodes {
+		if n != nd && m.contends(n, now) {
+			contenders++
+		}
+	}
+	others := func() (before, behind, fair int64) {
+		fair = max(clump, max(0, free)/contenders)
+		if e.broken == noTurns {
+			return 0, 0, max(0, free)
+		}
 		mine := false
 		for _, n := range m.nodes {
 			switch {
 			case n == nd:
 				mine = true
-			case n.head > 0 && m.live(n, now) && e.broken != noTurns:
-				part := min(n.waiting, max(n.head, clump))
+			case m.contends(n, now):
+				part := max(n.head, min(n.waiting, fair+max(0, nd.tag-n.tag)))
 				if n.tag < nd.tag || n.tag == nd.tag && !mine {
 					before += part
 				} else {
 					behind += part
-					count++
 				}
 			}
 		}
-		return before, behind, count
+		return before, behind, fair
 	}
 
 	var grant, again int64
-	before, behind, count := others()
+	before, behind, fair := others()
 	left := free - before
 	if now < m.ready {
 		if c.head > 0 {
@@ -328,17 +351,16 @@ func (e *model) call(raw int64, key string, c *call) result {
 		}
 	} else {
 		if c.head > 0 && left >= c.head {
-			share := int64(math.Floor(float64(left) / float64(count+1)))
-			grant = min(c.waiting, left, max(c.head, clump, share))
+			grant = min(c.waiting+c.ahead, left, max(c.head, fair))
 		}
-		if c.head == 0 || grant == c.waiting {
-			if spare := left - grant - behind; spare > 0 {
-				grant += min(c.ahead, (spare+live-1)/live)
+		if c.head == 0 {
+			if spare := left - behind; spare > 0 {
+				grant = min(c.ahead, (spare+live-1)/live)
 			}
 		}
 		nd.held += grant
 		nd.tag += grant
-		nd.waiting = max(0, c.waiting-grant)
+		nd.waiting = c.waiting + c.ahead
 		nd.head = 0
 		if grant < c.waiting {
 			nd.head = c.head

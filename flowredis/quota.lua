@@ -61,16 +61,16 @@ else
 end
 
 local function find()
-	for i, node in ipairs(m[7]) do
-		if node[1] == id then return node, i end
+	for _, n in ipairs(m[7]) do
+		if n[1] == id then return n end
 	end
 end
 
-local node, index
+local node, lapsed
 local now = raw
 if m then
 	now = math.max(raw, m[3])
-	node, index = find()
+	node = find()
 	local remembered = known == gen and acked > 0
 	if remembered and (node and node[2] < acked or not node and silent < m[10] + 5 * m[8]) then
 		renew() -- it has forgotten what it once knew
@@ -105,6 +105,7 @@ local nodes = m[7]
 for i = #nodes, 1, -1 do
 	local n = nodes[i]
 	if n[6] + lease <= now then
+		if n == node then lapsed = true end
 		if n[4] > 0 then
 			for _, w in ipairs(m[6]) do charge(w, n[6] + lease + 1, n[4]) end
 			n[11], n[5], n[4] = n[11] + n[4], n[5] + n[4], 0 -- it may be in use
@@ -126,6 +127,9 @@ if not node then
 	if past == '-' then
 		keep()
 		return {1, 0, 0, text(raw), gen}
+	elseif leased > 0 and now >= m[4] then
+		keep() -- as below
+		return {2, 0, 0, text(raw), gen}
 	end
 	local i = 0
 	for list in string.gmatch(past, '[^;]+') do
@@ -137,7 +141,8 @@ if not node then
 	node = {id, serial, used, 0, 0, now, highest, 0, 0, now, 0, 0, 0}
 	nodes[#nodes + 1] = node
 else
-	if serial < node[2] then
+	-- What was leased when the request was made has been charged meanwhile, and may count no longer.
+	if serial < node[2] or leased > 0 and lapsed then
 		keep()
 		return {2, 0, 0, text(raw), gen}
 	elseif serial == node[2] then
@@ -184,40 +189,48 @@ if burst > 0 then
 end
 local clump = math.ceil(least / 16)
 
--- What those who come first are to have, and how many others wait.
+-- Who wanted more than there was, lately, contends. Each may have an equal part of what is free, and besides what
+-- the others are ahead of it; it is kept for those who have had less.
+local contenders, half = 1, math.floor(lease / 2)
+for _, n in ipairs(nodes) do
+	if n ~= node and now - n[10] < half then contenders = contenders + 1 end
+end
+
+-- What those who come first are to have, and the others.
 local function others()
-	local before, behind, count = 0, 0, 0
+	local before, behind = 0, 0
+	local fair = math.floor(math.max(0, free) / contenders)
 	local mine = false
 	for _, n in ipairs(nodes) do
 		if n == node then
 			mine = true
-		elseif n[8] > 0 and n[6] + lease > now then
-			local part = math.min(n[9], math.max(n[8], clump))
+		elseif now - n[10] < half then
+			local part = math.max(n[8], math.min(n[9], math.max(clump, fair) + math.max(0, node[7] - n[7])))
 			if n[7] < node[7] or n[7] == node[7] and not mine then
 				before = before + part
 			else
-				behind, count = behind + part, count + 1
+				behind = behind + part
 			end
 		end
 	end
-	return before, behind, count
+	return before, behind, math.max(clump, fair)
 end
 
 local grant, again = 0, 0
-local before, behind, count = others()
+local before, behind, fair = others()
 local left = free - before
 if now < m[4] then
 	if head > 0 then again = m[4] - now end
 else
 	if head > 0 and left >= head then
-		grant = math.min(waiting, left, math.max(head, clump, math.floor(left / (count + 1))))
+		grant = math.min(waiting + ahead, left, math.max(head, fair))
 	end
-	if head == 0 or grant == waiting then
-		local spare = left - grant - behind
-		if spare > 0 then grant = grant + math.min(ahead, math.ceil(spare / live)) end
+	if head == 0 then
+		local spare = left - behind
+		if spare > 0 then grant = math.min(ahead, math.ceil(spare / live)) end
 	end
 	node[4], node[7] = node[4] + grant, node[7] + grant
-	node[8], node[9] = (grant < waiting) and head or 0, math.max(0, waiting - grant)
+	node[8], node[9] = (grant < waiting) and head or 0, waiting + ahead
 	if head > 0 and grant < waiting then
 		-- When there may be more: enough for the head at least, a clump if that is soon.
 		before = others()

@@ -62,9 +62,9 @@ func TestScriptIsTheModel(t *testing.T) {
 		name := fmt.Sprint("q", quota)
 		engine, model := newRedisEngine(rdb, name), newModel()
 		cfg := config(lease, Recovery(random.IntN(3)), limits)
-		known := map[string]string{}
+		known, forgotten := map[string]string{}, map[string]bool{}
 		serial, acked, used := map[string]int64{}, map[string]int64{}, map[string]int64{}
-		for step := range 300 {
+		for step := range 400 {
 			id := fmt.Sprint("n", random.IntN(6))
 			if random.IntN(10) > 0 {
 				serial[id]++
@@ -79,7 +79,7 @@ func TestScriptIsTheModel(t *testing.T) {
 				c.head = int64(1 + random.IntN(5))
 				c.waiting = c.head + int64(random.IntN(50))
 			}
-			if known[id] == "" || random.IntN(20) == 0 {
+			if known[id] == "" || forgotten[id] && random.IntN(3) > 0 || random.IntN(20) == 0 {
 				c.past = ""
 				for range limits.Windows {
 					var p scheduler.QuotaPast
@@ -120,6 +120,7 @@ func TestScriptIsTheModel(t *testing.T) {
 			if got.lease > 0 {
 				leases++
 			}
+			forgotten[id] = got.code == codeResend
 			if got.code == codeOK {
 				known[id], acked[id] = got.text, c.serial
 			}

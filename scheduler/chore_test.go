@@ -611,7 +611,7 @@ func TestOrderOfTheEventsOfAChore(t *testing.T) {
 // asks for 1 permit, the others for 3. Their outcomes are in the order in which they came.
 func withWaiters(t *testing.T, n int, ctx func(t *testing.T) context.Context, then func(t *testing.T, s *Scheduler), check func(t *testing.T, weight int, held ticket.Ticket, err error)) {
 	t.Helper()
-	for _, opts := range [][]Option{nil, {KeepCore()}} {
+	for _, opts := range [][]Option{nil, {KeepCount()}, {KeepCore()}} {
 		synctest.Test(t, func(t *testing.T) {
 			s, err := New(Limits{MaxBurst: 5}, opts...)
 			if err != nil {

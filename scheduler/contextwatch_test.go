@@ -24,7 +24,7 @@ type sharing struct {
 
 func withSharing(t *testing.T, tell func(c *sharing)) {
 	t.Helper()
-	for _, opts := range [][]Option{nil, {KeepCore()}} {
+	for _, opts := range [][]Option{nil, {KeepCount()}, {KeepCore()}} {
 		synctest.Test(t, func(t *testing.T) {
 			s, err := New(Limits{MaxBurst: 1}, opts...)
 			if err != nil {

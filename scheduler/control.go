@@ -87,7 +87,12 @@ func (s *Scheduler) Charge(w Window, n int) error {
 // before holds again until its own end. A call that lasts long makes what is certain small, because all
 // permits granted since it began may not have been counted.
 //
-// WaitTime, deadlines, Stats, Watch and Snapshot know of it. With d of 0 or less it does nothing. It
+// The scheduler counts what is in use together from the first call of Observe on. That call takes all permits that
+// were given back before it as counted by the far side, though some may have been in use together with the
+// ticket. To have the first answer treated as carefully as later ones, call Observe once at the start with d of 0,
+// as flowhttp.NewTransport does. Counting makes each call a little slower.
+//
+// WaitTime, deadlines, Stats, Watch and Snapshot know of it. With d of 0 or less it says nothing about the window. It
 // returns an [*InvalidError] if the limits have no such window, left is below 0 or more than one ticket is
 // named, or [ErrClosed]. A ticket that is not held, or not of this scheduler, counts as none.
 func (s *Scheduler) Observe(w Window, left int, d time.Duration, of ...ticket.Ticket) error {

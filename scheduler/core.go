@@ -305,6 +305,9 @@ func (c *core) decideToWait(k call, r *request) (verdict, error) {
 		c.quota.miss(r.weight)
 	}
 	if k == callTry {
+		if c.draining {
+			return verdictRefused, ErrClosed
+		}
 		return verdictRefused, ErrNoPermit
 	}
 	if err := c.admits(r); err != nil {

@@ -9,5 +9,13 @@ func KeepCore() Option {
 	})
 }
 
+// KeepCount makes callers borrow the state where they would only count. All tests must pass either way.
+func KeepCount() Option {
+	return optionFunc(func(cfg *config) error {
+		cfg.keepsCount = true
+		return nil
+	})
+}
+
 // RaceEnabled says that the race detector is on, and that long tests should be short.
 const RaceEnabled = raceEnabled

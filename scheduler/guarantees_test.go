@@ -47,7 +47,7 @@ type story struct {
 // record at the end.
 func bubble(t *testing.T, text string, tell func(s *story), opts ...scheduler.Option) {
 	t.Helper()
-	for _, opts := range [][]scheduler.Option{opts, append(opts, scheduler.KeepCore())} {
+	for _, opts := range [][]scheduler.Option{opts, append(slices.Clip(opts), scheduler.KeepCount()), append(slices.Clip(opts), scheduler.KeepCore())} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &story{T: t, began: time.Now()}
 			s.Scheduler = start(t, limits(t, text), append(opts, &s.rec)...)

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/line"
@@ -76,6 +77,10 @@ func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) 
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
 	if d, ok := ctx.Deadline(); ok {
 		r.deadline = h.shared.momentOf(d)
+	} else if weight == 1 && costs == nil {
+		if granted, _ := h.countNow(&t); granted {
+			return t, nil
+		}
 	}
 	p, how, err := h.acquireNow(&r, ctx.Done())
 	switch how {
@@ -170,6 +175,15 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 		h.shared.refused.refuse(h.invalid)
 		return t, false
 	}
+	if weight == 1 && costs == nil {
+		switch granted, full := h.countNow(&t); {
+		case granted:
+			return t, true
+		case full:
+			h.shared.refused.refuse(ErrNoPermit)
+			return t, false
+		}
+	}
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
 	if p, answered, _ := h.tryNow(callTry, &r); answered {
 		if p == nil {
@@ -190,7 +204,7 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 // AcquireNow is [Scheduler.AcquireNow].
 func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	if h.other != nil {
-		return h.other.AcquireNow(weight, costs...)
+		return h.other.AcquireNow(weight, slices.Clone(costs)...) // or they would escape, and allocate in every call
 	}
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
@@ -214,14 +228,14 @@ func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, 
 // Enqueue is [Scheduler.Enqueue].
 func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	if h.other != nil {
-		return h.other.Enqueue(weight, costs...)
+		return h.other.Enqueue(weight, slices.Clone(costs)...)
 	}
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
 	}
 	list := listOf(costs)
 	defer list.Recycle()
-	p := line.NewPlace()
+	p := line.NewLazyPlace()
 	a, ok := h.ask(&message{verb: verbEnqueue, place: p, request: request{weight: weight, deadline: never, costs: list}})
 	switch {
 	case !ok:
@@ -239,7 +253,7 @@ func (h *Handle) WaitTime() time.Duration { return h.WaitTimeN(1) }
 // WaitTimeN is [Scheduler.WaitTimeN].
 func (h *Handle) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
 	if h.other != nil {
-		return h.other.WaitTimeN(weight, costs...)
+		return h.other.WaitTimeN(weight, slices.Clone(costs)...)
 	}
 	if h.invalid != nil {
 		return Forever

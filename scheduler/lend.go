@@ -21,11 +21,14 @@ type lending struct {
 	slot atomic.Pointer[state] // the state while it is lent out and not in use
 	home chan *state           // to the owner, who waits for it; has a slot free
 	out  atomic.Bool           // the owner does not want it back
+
+	counter // for callers who do not need all of it
 }
 
 // lend puts the state where borrowers find it.
 func (l *lending) lend(st *state) {
 	l.out.Store(true)
+	l.counter.open(st)
 	l.slot.Store(st)
 }
 
@@ -33,10 +36,12 @@ func (l *lending) lend(st *state) {
 // kept from running or the clock is slow to read.
 func (l *lending) callIn() *state {
 	l.out.Store(false)
-	if st := l.slot.Swap(nil); st != nil {
-		return st
+	st := l.slot.Swap(nil)
+	if st == nil {
+		st = <-l.home
 	}
-	return <-l.home
+	l.counter.close(st)
+	return st
 }
 
 // A borrower who does not find the state looks again after a pause, and after a longer one each time. Every
@@ -55,12 +60,22 @@ const (
 
 // borrow returns the state, or nil if the owner has it or wants it.
 func (l *lending) borrow() *state {
-	if l.slot.Load() != nil {
-		if st := l.slot.Swap(nil); st != nil {
-			return st
-		}
+	st := l.look()
+	if st == nil {
+		st = l.lookAgain()
 	}
-	return l.lookAgain()
+	if st != nil {
+		l.counter.close(st)
+	}
+	return st
+}
+
+// look takes the state if it is in the slot.
+func (l *lending) look() *state {
+	if l.slot.Load() == nil {
+		return nil
+	}
+	return l.slot.Swap(nil)
 }
 
 // lookAgain is borrow where the first look did not find the state.
@@ -75,10 +90,8 @@ func (l *lending) lookAgain() *state {
 			for range look * pauseUnit { // nothing: runtime has no pause that others may call
 			}
 		}
-		if l.slot.Load() != nil {
-			if st := l.slot.Swap(nil); st != nil {
-				return st
-			}
+		if st := l.look(); st != nil {
+			return st
 		}
 	}
 	return nil
@@ -94,6 +107,7 @@ func (b *mailbox) giveBack(st *state) {
 	if st.core.quota != nil {
 		st.stirQuota()
 	}
+	b.counter.open(st)
 	b.slot.Store(st)
 	if !b.out.Load() {
 		b.bringHome()

@@ -55,7 +55,7 @@ func TestWithdrawingWhatWasRefused(t *testing.T) {
 // A release that went to the owner is applied when Release returns: what follows, by any goroutine
 // and either way, finds the permit free.
 func TestReleaseIsAppliedWhenItReturns(t *testing.T) {
-	for _, opts := range [][]Option{nil, {KeepCore()}} {
+	for _, opts := range [][]Option{nil, {KeepCount()}, {KeepCore()}} {
 		s, err := New(Limits{MaxBurst: 1}, opts...)
 		if err != nil {
 			t.Fatal(err)

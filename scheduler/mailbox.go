@@ -17,12 +17,12 @@ type mailbox struct {
 	lending
 }
 
-func newMailbox(lends bool) *mailbox {
+func newMailbox(lends, counts bool) *mailbox {
 	return &mailbox{
 		in:      make(chan message, mailboxSize),
 		tick:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
-		lending: lending{lends: lends, home: make(chan *state, 1)},
+		lending: lending{lends: lends, home: make(chan *state, 1), counter: counter{counts: counts}},
 	}
 }
 

@@ -134,6 +134,27 @@ func TestObserveForNoTime(t *testing.T) {
 	})
 }
 
+// The first observation takes what was given back before it as counted. An earlier one, for no time, makes the
+// scheduler count from then on.
+func TestFirstObservation(t *testing.T) {
+	for _, begin := range []bool{false, true} {
+		control(t, "100/h", func(s *story) {
+			if begin {
+				s.observe(hundred, 0, 0)
+			}
+			call := s.acquire()
+			s.acquire().Release() // the far side may count it only after it has answered call
+			s.observe(hundred, 5, time.Minute)
+			call.Release()
+			if begin {
+				s.wantRemaining(4)
+			} else {
+				s.wantRemaining(5)
+			}
+		})
+	}
+}
+
 func TestObserveForEver(t *testing.T) {
 	control(t, "100/h", func(s *story) {
 		s.observe(hundred, 1, scheduler.Forever)

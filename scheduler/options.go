@@ -23,6 +23,7 @@ type config struct {
 	quotaKey    string
 	away        Away
 	keepsState  bool // the owner lends nothing; for tests, which must pass either way
+	keepsCount  bool // callers count nothing; for the same
 }
 
 func newConfig(opts []Option) (config, error) {

@@ -8,7 +8,7 @@ type parts struct {
 }
 
 func newParts(l Limits, c Clock) *parts {
-	h := &Handle{shared: newShared(c, &l), box: newMailbox(true)}
+	h := &Handle{shared: newShared(c, &l), box: newMailbox(true, true)}
 	return &parts{h, newState(h.shared, l, unlimited, false), newOwner(h.shared, h.box)}
 }
 

@@ -47,7 +47,7 @@ type QuotaRequest struct {
 	Leased int           // permits leased and not used; what the scheduler held besides, it gives back
 	InUse  int           // permits granted and not released
 
-	Head    int // what the first ticket in line asks for if it waits for the quota, else 0; less than that is of no use to it
+	Head    int // what the first ticket in line asks for if it waits for the quota, or what a try lacked; less is of no use; 0: neither
 	Waiting int // what all tickets in line ask for, that one included
 	Ahead   int // what the scheduler wants besides, for tickets to come
 

@@ -221,9 +221,14 @@ func (q *quota) request(now moment) QuotaRequest {
 	c := q.core
 	head := q.head(now)
 	recent := q.used - q.told
-	q.plan(now, recent)
+	if q.err == nil {
+		q.plan(now, recent)
+	}
 	switch {
-	case now >= q.until, head > 0, recent == 0, c.closed:
+	case now >= q.until, head > 0, c.closed:
+		q.stock = 0
+	case q.err != nil: // let it last for as long as it may
+	case recent == 0:
 		q.stock = 0
 	default:
 		q.stock = min(q.stock, max(q.want, 1))
@@ -237,11 +242,15 @@ func (q *quota) request(now moment) QuotaRequest {
 		Leased:  q.stock,
 		InUse:   c.burst.held.Saturated(),
 		Head:    head,
-		Ahead:   max(q.want, q.missed) - min(q.stock, max(q.want, q.missed)),
+		Ahead:   q.want - min(q.stock, q.want),
 		Closing: c.closed,
 	}
-	if head > 0 {
+	switch {
+	case head > 0:
 		r.Waiting = q.waiting.Saturated()
+	case q.missed > q.stock:
+		r.Head = q.missed - q.stock
+		r.Waiting = r.Head
 	}
 	if q.resend {
 		r.Past = make([]QuotaPast, len(c.windows))

@@ -40,7 +40,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
-	sh, box := newShared(cfg.clock, &limits), newMailbox(!cfg.keepsState)
+	sh, box := newShared(cfg.clock, &limits), newMailbox(!cfg.keepsState, !cfg.keepsCount)
 	s := &Scheduler{handle: Handle{shared: sh, box: box}}
 	s.handle.root = s
 	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. (Where an

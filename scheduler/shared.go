@@ -19,8 +19,9 @@ type shared struct {
 
 	refused earlyRefusals
 
-	answers sync.Pool // of chan answer, empty
-	places  sync.Pool // of idle *line.Place with Reused set
+	answers       sync.Pool // of chan answer, empty
+	places        sync.Pool // of idle *line.Place with Reused set
+	countedPlaces sync.Pool // of *countedPlace whose tickets have ended
 }
 
 func newShared(c Clock, l *Limits) *shared {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -63,7 +64,7 @@ type timed struct {
 // onClock runs a test with lending and without.
 func onClock(t *testing.T, text string, do func(s *timed), opts ...scheduler.Option) {
 	t.Helper()
-	for _, opts := range [][]scheduler.Option{opts, append(opts, scheduler.KeepCore())} {
+	for _, opts := range [][]scheduler.Option{opts, append(slices.Clip(opts), scheduler.KeepCount()), append(slices.Clip(opts), scheduler.KeepCore())} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &timed{T: t, clock: newSetClock()}
 			s.Scheduler = start(t, limits(t, text), append(opts, scheduler.WithClock(s.clock))...)
@@ -605,7 +606,7 @@ func TestClockThatLeaps(t *testing.T) {
 		"back and forward":        {{}, began.AddDate(300, 0, 0)},
 	} {
 		for _, waiting := range []string{"nobody", "before", "after", "paused", "watched"} {
-			for _, opts := range [][]scheduler.Option{nil, {scheduler.KeepCore()}} {
+			for _, opts := range [][]scheduler.Option{nil, {scheduler.KeepCount()}, {scheduler.KeepCore()}} {
 				t.Run(fmt.Sprint(name, " waiting ", waiting, " lending ", opts == nil), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						c := &leapClock{Mock: clock.NewMock()}

@@ -48,7 +48,7 @@ type Refusals struct {
 	Invalid   uint64 `json:"invalid,omitzero"`           // a weight, a cost or a share that cannot be
 	TooLarge  uint64 `json:"too_large,omitzero"`         // above what a limit can ever hold
 	QueueFull uint64 `json:"queue_full,omitzero"`        // the line was full
-	NoPermit  uint64 `json:"no_permit,omitzero"`         // a try, or a call of a NonBlocking scheduler, for which there was no permit; a try gives no other reason
+	NoPermit  uint64 `json:"no_permit,omitzero"`         // a try, or a call of a NonBlocking scheduler, for which there was no permit; a try gives no other reason but closed
 	Closed    uint64 `json:"closed,omitzero"`            // the scheduler was closed or draining
 }
 

@@ -18,7 +18,7 @@ import (
 // unwatched runs a story that no watcher hears of, with lending and without.
 func unwatched(t *testing.T, text string, tell func(t *testing.T, s *scheduler.Scheduler), opts ...scheduler.Option) {
 	t.Helper()
-	for _, opts := range [][]scheduler.Option{opts, append(slices.Clip(opts), scheduler.KeepCore())} {
+	for _, opts := range [][]scheduler.Option{opts, append(slices.Clip(opts), scheduler.KeepCount()), append(slices.Clip(opts), scheduler.KeepCore())} {
 		synctest.Test(t, func(t *testing.T) {
 			s := start(t, limits(t, text), opts...)
 			defer s.Close()

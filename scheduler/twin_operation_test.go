@@ -158,6 +158,9 @@ func (w *twin) arrive(v verb, n newcomer) error {
 		deadline = w.oracle.earliest(asks, flow) + n.deadline
 	}
 	t := &twinTicket{id: len(w.tickets), verb: v, place: line.NewPlace(), flow: &flow, since: w.oracle.now}
+	if v == verbEnqueue {
+		t.place = line.NewLazyPlace()
+	}
 	name := map[verb]string{verbAcquire: "acquire", verbTry: "try", verbNow: "acquire now", verbEnqueue: "enqueue"}[v]
 	w.logf("%d: %s of %d and %v as ticket %d of %v, deadline %d", w.oracle.now, name, weight, costs, t.id, flow, deadline)
 	want, wait := w.oracle.arrive(v.call(), t.id, weight, costs, deadline, flow)
@@ -170,7 +173,7 @@ func (w *twin) arrive(v verb, n newcomer) error {
 	}
 	err := w.subject.take(t, weight, costs, deadline, w.ends[t.id/3%2])
 	if v == verbTry && want != accepted {
-		want = noPermit // TryAcquire does not say why
+		want = w.refusalOfTry() // TryAcquire does not say why
 	}
 	if err := sameRefusal(err, want, wait); err != nil {
 		return err

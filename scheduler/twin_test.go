@@ -307,11 +307,19 @@ func seconds(nanoseconds *big.Int) float64 {
 	return f / 1e9
 }
 
-// refused notes that a ticket was refused; a try says nothing else than that there was no permit.
+// refusalOfTry returns why a try is refused: whatever the ticket, there is no permit, or the scheduler takes no more.
+func (w *twin) refusalOfTry() refusal {
+	if w.oracle.draining {
+		return closed
+	}
+	return noPermit
+}
+
+// refused notes that a ticket was refused.
 func (w *twin) refused(v verb, why refusal) {
 	r := &w.totals.Refused
 	if v == verbTry {
-		why = noPermit
+		why = w.refusalOfTry()
 	}
 	*map[refusal]*uint64{invalid: &r.Invalid, tooLarge: &r.TooLarge, closed: &r.Closed, noPermit: &r.NoPermit, queueFull: &r.QueueFull, tooLate: &r.Deadline}[why]++
 }

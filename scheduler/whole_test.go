@@ -25,21 +25,19 @@ func TestWholeAgainstOracle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where the mock's sleeps cost nothing
 		for run := range runs {
 			r := rand.New(rand.NewPCG(seed, uint64(run)))
-			if err := whole(r, tinyLimits[run%len(tinyLimits)], run%2 == 0); err != nil {
+			if err := whole(r, tinyLimits[run%len(tinyLimits)], run%3); err != nil {
 				t.Fatalf("run %d: %v", run, err)
 			}
 		}
 	})
 }
 
-func whole(r *rand.Rand, l Limits, lend bool) error {
+func whole(r *rand.Rand, l Limits, way int) error {
 	mock := clock.NewMock()
 	mock.Set(twinEpoch)
 	epoch := mock.Now()
 	opts := []Option{WithClock(mock)}
-	if !lend {
-		opts = append(opts, KeepCore())
-	}
+	opts = append(opts, [][]Option{nil, {KeepCount()}, {KeepCore()}}[way]...)
 	s, err := New(l, opts...)
 	if err != nil {
 		return err
@@ -157,7 +155,7 @@ func whole(r *rand.Rand, l Limits, lend bool) error {
 		}
 		want.Totals = got.Totals // the twin compares them
 		if !reflect.DeepEqual(got, want) {
-			return fmt.Errorf("lending %v, limits %v, after %s at %d:\n got %+v\nwant %+v", lend, l, what, o.now, got, want)
+			return fmt.Errorf("way %d, limits %v, after %s at %d:\n got %+v\nwant %+v", way, l, what, o.now, got, want)
 		}
 	}
 	return nil

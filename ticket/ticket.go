@@ -55,9 +55,9 @@ func (t Ticket) Weight() int { return (*line.Handle)(&t).Weight() }
 //		t.Cancel()
 //	}
 //
-// For a ticket from Enqueue every call returns the same channel. A ticket that Acquire or TryAcquire
-// returned has been granted already: each call makes a channel that holds a nil. For the zero Ticket
-// each call makes a channel that holds an error.
+// For a ticket from Enqueue every call returns the same channel, which the first one makes. A ticket that
+// Acquire or TryAcquire returned has been granted already: each call makes a channel that holds a nil. For the
+// zero Ticket each call makes a channel that holds an error.
 func (t Ticket) Ready() <-chan error { return (*line.Handle)(&t).Ready() }
 
 // Release gives the permits of a granted ticket back, so that they no longer count as in use. It

@@ -41,7 +41,7 @@ func (d *desk) Settle(_ *line.Place, n uint64, costs *line.CostList) error {
 func TestTicketIsItsHandle(t *testing.T) {
 	var lines line.Lines
 	var d desk
-	a, b := line.NewPlace(), line.NewPlace()
+	a, b := line.NewLazyPlace(), line.NewPlace()
 	lines.Push(a, 2, nil)
 	lines.Push(b, 3, nil)
 	var first ticket.Ticket
@@ -71,7 +71,7 @@ func (idleDesk) Cancel(*line.Place, uint64)                       {}
 func (idleDesk) Settle(*line.Place, uint64, *line.CostList) error { return nil }
 
 func TestTicketAllocatesNothing(t *testing.T) {
-	p := line.NewPlace()
+	p := line.NewLazyPlace()
 	p.Number = 1
 	if n := testing.AllocsPerRun(100, func() {
 		granted := granted(idleDesk{}, p)

@@ -10,7 +10,6 @@ import "errors"
 type Handle struct {
 	desk   Desk
 	place  *Place
-	ready  <-chan error // nil: granted before the caller got the handle
 	number uint64
 	weight int
 }
@@ -31,11 +30,16 @@ func (h *Handle) Grant(d Desk, p *Place) {
 	h.desk, h.place, h.number, h.weight = d, p, p.Number, p.Weight
 }
 
-// Wait makes the zero Handle that of the ticket at p, whose caller will learn from [Handle.Ready] what
-// becomes of it. The number and the weight are passed in because the place already belongs to the owner of
-// its line.
+// GrantAs is Grant for a ticket of weight 1 whose number the place does not have.
+func (h *Handle) GrantAs(d Desk, p *Place, n uint64) {
+	h.desk, h.place, h.number, h.weight = d, p, n, 1
+}
+
+// Wait makes the zero Handle that of the ticket at p, which [NewLazyPlace] made, and whose caller will learn from
+// [Handle.Ready] what becomes of it. The number and the weight are passed in because the place already belongs to
+// the owner of its line.
 func (h *Handle) Wait(d Desk, p *Place, n uint64, weight int) {
-	h.desk, h.place, h.ready, h.number, h.weight = d, p, p.Ready(), n, weight
+	h.desk, h.place, h.number, h.weight = d, p, n, weight
 }
 
 // Desk returns where the ticket is given back, nil for the zero Handle.
@@ -55,14 +59,16 @@ var errNoTicket = errors.New("ticket: the zero Ticket is never granted; look at 
 // Ready returns a channel that delivers exactly one value: nil when the ticket is granted, or the
 // reason why it never will be.
 func (h *Handle) Ready() <-chan error {
-	if h.ready != nil {
-		return h.ready
+	if h.place != nil {
+		if waits, ok := h.place.listener.(*lazyPlace); ok {
+			return waits.channel()
+		}
 	}
 	known := make(chan error, 1)
 	if h.place == nil {
 		known <- errNoTicket
 	} else {
-		known <- nil
+		known <- nil // it was granted before the caller got the handle
 	}
 	return known
 }

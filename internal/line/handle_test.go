@@ -27,7 +27,7 @@ func (d *desk) write(verb string, p *line.Place, n uint64) {
 func TestWaiting(t *testing.T) {
 	var lines line.Lines
 	var d desk
-	p := line.NewPlace()
+	p := line.NewLazyPlace()
 	lines.Push(p, 3, nil)
 	var h line.Handle
 	h.Wait(&d, p, p.Number, p.Weight)

@@ -51,11 +51,19 @@ func NewPlace() *Place { return &Place{listener: make(channelListener, 1)} }
 // PlaceFor returns an idle place with a listener of its own, for types that embed a place.
 func PlaceFor(l Listener) Place { return Place{listener: l} }
 
+// Listener returns what is told what becomes of the ticket. It stays the same, so any goroutine may ask.
+func (p *Place) Listener() Listener { return p.listener }
+
 // Ready returns the channel that delivers what [Place.Tell] was told. It is nil for a place made by
 // [PlaceFor].
 func (p *Place) Ready() <-chan error {
-	c, _ := p.listener.(channelListener)
-	return c
+	switch l := p.listener.(type) {
+	case channelListener:
+		return l
+	case *lazyPlace:
+		return l.channel()
+	}
+	return nil
 }
 
 // Tell says what became of the ticket: nil for granted, or the reason why it never will be. It never

@@ -21,8 +21,16 @@ func TestNewPlaceIsIdle(t *testing.T) {
 	}
 }
 
+// kinds are the places with a channel.
+var kinds = map[string]func() *line.Place{"made with the place": line.NewPlace, "made when asked for": line.NewLazyPlace}
+
 func TestTakeBack(t *testing.T) {
-	p := line.NewPlace()
+	for name, newPlace := range kinds {
+		t.Run(name, func(t *testing.T) { takeBack(t, newPlace()) })
+	}
+}
+
+func takeBack(t *testing.T, p *line.Place) {
 	if p.TakeBack() {
 		t.Error("took back what was not told")
 	}
@@ -39,7 +47,12 @@ func TestTakeBack(t *testing.T) {
 
 // Telling does not block, whether or not the caller receives.
 func TestTell(t *testing.T) {
-	p := line.NewPlace()
+	for name, newPlace := range kinds {
+		t.Run(name, func(t *testing.T) { tell(t, newPlace()) })
+	}
+}
+
+func tell(t *testing.T, p *line.Place) {
 	p.Tell(nil)
 	if !p.TakeBack() {
 		t.Fatal("nothing to take back")
