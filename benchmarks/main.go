@@ -42,6 +42,8 @@ var sections = []section{
 	{"7. Growth", "Growth", "50ms", 99, ""},
 	{"8. What is let through", "Quota", once, 1, ""},
 	{"9. A request of a limited server", "Middleware", "100ms", 99, ""},
+	{"10. A limit for each of many keys", "Keys", "100000x", 99, ""},
+	{"11. A million keys that end", "MillionKeys", once, 2, ""},
 }
 
 func main() {

@@ -61,7 +61,9 @@ func (o *owner[K]) lendIfIdle(st *state[K]) bool {
 func (o *owner[K]) receive(workLeft bool) (batch []message[K]) {
 	clear(o.batch)
 	o.batch = o.batch[:0]
-	if !workLeft {
+	if workLeft {
+		runtime.Gosched() // callers wait for processors too, of which there may be fewer than owners
+	} else {
 		select {
 		case m := <-o.in:
 			o.batch = append(o.batch, m)
