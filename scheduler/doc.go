@@ -102,5 +102,5 @@
 // with the number of windows. WaitTime, and an Acquire with a deadline that must wait, look at up to 256
 // tickets one by one, and in a longer line at the flows. Long work, such as the dismissal of many tickets
 // after SetLimits, is done in slices, and other callers are served in between. A waiting job of a [Group]
-// takes about 100 bytes, a ticket of Enqueue 200, and a goroutine in Acquire the 2,500 of its stack.
+// takes about 100 bytes, a ticket of Enqueue 80, and a goroutine in Acquire the 2,500 of its stack.
 package scheduler
