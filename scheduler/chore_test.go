@@ -319,7 +319,7 @@ func TestNothingIsGrantedAfterClose(t *testing.T) {
 				t.Fatalf("ticket %d was told %v", p.Number, err)
 			}
 		}
-		for i, want := range []error{ErrClosed, ErrNoPermit} {
+		for i, want := range []error{ErrClosed, ErrClosed} {
 			if err, _ := told(newcomers[i]); err != want {
 				t.Errorf("newcomer %d was told %v", i, err)
 			}

@@ -375,13 +375,13 @@ func TestEndStory(t *testing.T) {
 		0s acquire 1  -> 2 waits
 		0s drain
 		0s acquire 1  -> closed
-		0s try 1      -> no permit is free now
+		0s try 1      -> closed
 		0s wait 1     -> forever
 		0s look       -> finished false, served false, timeless true
 		0s release 1  -> 2 granted
 		0s look       -> finished false, served false, timeless true
 		0s release 2
-		0s try 1      -> no permit is free now
+		0s try 1      -> closed
 		0s look       -> finished true, served true, timeless true
 	`)
 	tell(t, "burst 1", `
