@@ -9,7 +9,7 @@ import (
 )
 
 // part returns the height of n if the whole is so high.
-func part(n, whole, height int) int {
+func part[N int | time.Duration](n, whole N, height int) int {
 	if n <= 0 || whole <= 0 {
 		return 0
 	}

@@ -273,13 +273,13 @@ func (p *picture) drawWaits(step time.Duration) {
 			continue
 		}
 		slices.Sort(w)
-		median := p.y + tall - part(int(w[len(w)/2]), int(longest), tall-6*unit)
+		median := p.y + tall - part(w[len(w)/2], longest, tall-6*unit)
 		if !drawn {
 			area.move(x, p.y+tall)
 			line.move(x, median)
 		}
 		drawn = true
-		area.toY(p.y + tall - part(int(w[len(w)-1]), int(longest), tall-6*unit))
+		area.toY(p.y + tall - part(w[len(w)-1], longest, tall-6*unit))
 		area.toX(end)
 		line.toY(median)
 		line.toX(end)
@@ -291,7 +291,9 @@ func (p *picture) drawWaits(step time.Duration) {
 	c := &p.body
 	c.path(area.String(), `opacity="0.28" `+c.fill("muted"))
 	c.path(line.String(), `stroke-width="1.6" `+c.stroke("ink"))
-	p.number(int(longest), int(longest), tall, about(longest))
+	if longest > 0 {
+		p.number(1, 1, tall, about(longest)) // at the top
+	}
 	p.y += tall + rowGap
 }
 
