@@ -33,6 +33,11 @@ var promises = map[string]string{
 	"failsafe handler": fixed + "; Retry-After; what is left; 503 for what is not the client's fault",
 	"httprate": "an exact window: what it counts is interpolated between fixed periods; several windows or a cap on what is in " +
 		"progress; a wait; order",
+
+	"flowguard WaitN":     "nothing less: it takes and gives back in one step what the row beside it holds in between",
+	"rate.Allow in a map": bucket + "; forgetting a key; a bound on their number",
+	"go-limiter":          keyedFixed,
+	"ulule limiter":       keyedFixed,
 }
 
 const (
@@ -42,4 +47,6 @@ const (
 		"up; trying; weights; a cap on what is in progress"
 	fixed = "an exact window: periods are fixed, so twice the permits fit around the edge of two; several windows; " +
 		"giving back what a cancelled wait reserved"
+	keyedFixed = "an exact window: periods are fixed, so twice the permits fit around the edge of two; several windows or a " +
+		"cap on what is in progress; a wait; order"
 )
