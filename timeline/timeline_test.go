@@ -306,6 +306,25 @@ func TestDescription(t *testing.T) {
 	}
 }
 
+// A picture shows when the source of a shared quota was out of reach.
+func TestQuotaOutOfReach(t *testing.T) {
+	s := &story{}
+	s.ticket("web", 1, 0, 100, 5000)
+	s.tell(scheduler.Event{Kind: scheduler.EventQuotaLost, At: at(1000), Err: io.EOF})
+	s.tell(scheduler.Event{Kind: scheduler.EventQuotaBack, At: at(2000)})
+	s.tell(scheduler.Event{Kind: scheduler.EventQuotaLost, At: at(4000), Err: io.EOF})
+	s.ticket("web", 1, 4100, 4200, 5500)
+	svg := draw(t, timeline.New(scheduler.MustParseLimits("3/2s"), s.events))
+	for _, want := range []string{
+		"The quota was out of reach for 2.5s.", ">quota out of reach 1s<", ">quota out of reach<",
+		"<title>quota out of reach from 1s to 2s</title>", "<title>quota out of reach from 4s</title>",
+	} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("nothing says %q", want)
+		}
+	}
+}
+
 // Two pictures in one page do not get into each other's way: their ids differ.
 func TestIDsDiffer(t *testing.T) {
 	limits, events := everything()
