@@ -50,8 +50,8 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 		st.box.count.Add(-1)
 		return nil, errUnknown
 	}
-	e := &entry[K]{box: st.box, key: k, cell: st.seat.NewCell(*l), index: -1}
-	st.keys.insert(hash, e)
+	e := &entry[K]{key: k, hash: hash, box: st.box, cell: st.seat.NewCell(*l), index: -1}
+	st.keys.insert(e)
 	return e, nil
 }
 
@@ -84,7 +84,7 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 // forget ends a key.
 func (st *state[K]) forget(e *entry[K]) {
 	st.agenda.remove(e)
-	st.keys.remove(st.box.hash(e.key), e.key)
+	st.keys.remove(e)
 	st.seat.Forget(e.cell)
 	e.cell = nil
 	st.box.count.Add(-1)
