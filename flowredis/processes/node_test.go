@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -48,7 +49,19 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	runMoreAtOnce()
 	goleak.VerifyTestMain(m)
+}
+
+// runMoreAtOnce lets eight tests run at a time unless -parallel says otherwise. They mostly wait, so on two processors
+// two at a time would take three times as long. And what they assert must hold on a busy machine too.
+func runMoreAtOnce() {
+	flag.Parse()
+	told := false
+	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
+	if !told {
+		flag.Set("test.parallel", "8")
+	}
 }
 
 // record is one event in the file of a node. The file is mapped into memory, so a node that is killed has written
