@@ -155,10 +155,8 @@ var trials = []trial{
 }
 
 // Whatever happens to processes and server, no interval of any window, and no instant, has more than the limit.
-//
-// Nothing else is exact here: how much of the limits is used and how equal the parts are depends on when the
-// machine lets a process run. Both are only logged. The simulated clusters of package flowredis assert them, and
-// figures measures them.
+// How much of the quota is used, and in which parts, depends here on what the machine gives each process: it is only logged.
+// TestTurns of package flowredis asks for it in simulated time.
 func TestDisasters(t *testing.T) {
 	for _, tr := range trials {
 		t.Run(tr.name, func(t *testing.T) {

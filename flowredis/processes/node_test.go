@@ -49,19 +49,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	runMoreAtOnce()
-	goleak.VerifyTestMain(m)
-}
-
-// runMoreAtOnce lets eight tests run at a time unless -parallel says otherwise. They mostly wait, so on two processors
-// two at a time would take three times as long. And what they assert must hold on a busy machine too.
-func runMoreAtOnce() {
 	flag.Parse()
-	told := false
-	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
-	if !told {
-		flag.Set("test.parallel", "8")
+	if err := flag.Set("test.parallel", "8"); err != nil { // the trials wait more than they work
+		panic(err)
 	}
+	goleak.VerifyTestMain(m)
 }
 
 // record is one event in the file of a node. The file is mapped into memory, so a node that is killed has written
