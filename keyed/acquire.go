@@ -62,7 +62,7 @@ func (s *Set[K]) Enqueue(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket
 	defer list.Recycle()
 	b, hash := s.box(k)
 	p := line.NewLazyPlace()
-	m := &message[K]{verb: verbEnqueue, hash: hash, key: k, place: p, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
+	m := &message[K]{verb: verbEnqueue, hash: hash, key: k, place: &p.Place, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
 	err = s.withLimits(k, func(l *scheduler.Limits) error {
 		m.limits = l
 		a, ok := b.ask(m)

@@ -224,7 +224,7 @@ func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err
 	list := line.ListOf(costs)
 	defer list.Recycle()
 	p := line.NewLazyPlace()
-	a, ok := h.ask(&message{verb: verbEnqueue, place: p, request: request{weight: weight, deadline: never, costs: list}})
+	a, ok := h.ask(&message{verb: verbEnqueue, place: &p.Place, request: request{weight: weight, deadline: never, costs: list}})
 	switch {
 	case !ok:
 		return t, h.shared.refused.refuse(ErrClosed)

@@ -136,7 +136,7 @@ func (s *subject) take(t *twinTicket, weight int, costs []ticket.Cost, deadline 
 		case verbAcquire:
 			p, how, refusal := h.acquireNow(&r, done)
 			if err = refusal; p != nil {
-				t.place = p
+				t.place, t.ready = p, p.Ready
 			}
 			if how == outcomeWatched {
 				t.with = s.sharedContext()
@@ -251,7 +251,7 @@ func (t *twinTicket) stateOf() line.State {
 // answer returns what the ticket was told.
 func (t *twinTicket) answer() error {
 	select {
-	case err := <-t.place.Ready():
+	case err := <-t.ready():
 		return err
 	default:
 		return errors.New("nothing")
