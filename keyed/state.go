@@ -90,18 +90,31 @@ func (st *state[K]) forget(e *entry[K]) {
 	st.box.count.Add(-1)
 }
 
-// work looks at keys of which there is news, and at a turn's worth of those whose time has come. It reports whether more is left to do.
+// work looks at a turn's worth of keys: first those of which there is news, then those whose time has come. It reports
+// whether more may be left to do.
 func (st *state[K]) work() (more bool) {
-	for _, key := range st.seat.News() {
+	left := st.hear(perTurn)
+	return left == 0 || st.lookAtDue(left)
+}
+
+// hear looks at n keys, or all, of which there is news, and returns how many fewer than n there were.
+func (st *state[K]) hear(n int) (left int) {
+	for ; n > 0; n-- {
+		key := st.seat.News()
+		if key == nil {
+			return n
+		}
 		if e := key.(*entry[K]); e.cell != nil {
 			st.open(e)
 			st.leave(e)
 		}
 	}
-	for range perTurn {
-		if st.agenda.first() > st.latest {
-			return false
-		}
+	return 0
+}
+
+// lookAtDue looks at n keys, or all, whose time has come. It reports whether there are more.
+func (st *state[K]) lookAtDue(n int) (more bool) {
+	for ; n > 0 && st.agenda.first() <= st.latest; n-- {
 		e := st.agenda.item(0).entry
 		st.open(e)
 		s := st.seat.Leave()

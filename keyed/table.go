@@ -106,14 +106,24 @@ func (p *part[K]) close(i int) {
 	p.slots[i] = slot[K]{}
 }
 
-// all yields the entries.
+// all yields the entries, which must stay meanwhile.
 func (t *table[K]) all() iter.Seq[*entry[K]] {
 	return func(yield func(*entry[K]) bool) {
 		for i := range t.parts {
-			for _, s := range t.parts[i].slots {
-				if s.entry != nil && !yield(s.entry) {
+			for e := range t.parts[i].all() {
+				if !yield(e) {
 					return
 				}
+			}
+		}
+	}
+}
+
+func (p *part[K]) all() iter.Seq[*entry[K]] {
+	return func(yield func(*entry[K]) bool) {
+		for _, s := range p.slots {
+			if s.entry != nil && !yield(s.entry) {
+				return
 			}
 		}
 	}
