@@ -202,7 +202,7 @@ func TestProgressOfAQuota(t *testing.T) {
 		"few at once": {func(r *run, l *lender) {
 			r.AtOnce = 1
 			r.tally.Begun, r.tally.Done, r.tally.tries, r.tally.took = 1, 1, 1, 10*time.Second
-		}, "  5% [#.........] 1/20  12/min  ETA at least 3m10s  waiting for input"},
+		}, "  5% [..........] 1/20  12/min  ETA at least 3m10s  waiting for input"},
 		"away": {func(r *run, l *lender) {
 			l.say(errAway)
 			r.server.granted = true
