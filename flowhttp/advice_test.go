@@ -172,7 +172,11 @@ func (e *exact) tell(n int) {
 // get lost. Yet no request is sent against what its sender had been told, and what is left is not charged
 // twice.
 func TestObservedCounts(t *testing.T) {
-	for seed := range uint64(400) {
+	runs := 400
+	if testing.Short() {
+		runs = 80
+	}
+	for seed := range uint64(runs) {
 		synctest.Test(t, func(t *testing.T) { observeCounts(t, seed) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

@@ -119,18 +119,26 @@ func call0(id string, serial int64) call {
 	return call{id: id, serial: serial, nonce: "n", past: ""}
 }
 
-// Nodes that wait get equal parts, however many tickets they have in line and however heavy those are.
+// Nodes that wait get equal parts, however many tickets they have in line and however heavy those are, and leave
+// nothing of the quota unused.
 func TestTurns(t *testing.T) {
-	least := map[breakage]float64{}
-	for _, broken := range []breakage{"", noTurns} {
-		synctest.Test(t, func(t *testing.T) { least[broken] = turns(t, broken, 100, []int{16, 32, 64, 200}, []int{1, 1, 1, 1}) })
-		t.Logf("%q: 16 to 200 workers: least/most %.3f", broken, least[broken])
+	least, use := map[breakage]float64{}, 0.0
+	for _, broken := range []breakage{noTurns, ""} {
+		synctest.Test(t, func(t *testing.T) {
+			least[broken], use = turns(t, broken, 100, []int{16, 32, 64, 200}, []int{1, 1, 1, 1})
+		})
+		t.Logf("%q: 16 to 200 workers: least/most %.3f, used %.3f", broken, least[broken], use)
 	}
 	if least[""] < 0.85 || least[noTurns] > 0.5 {
 		t.Errorf("least/most %.3f with turns, %.3f without", least[""], least[noTurns])
 	}
+	if use < 0.98 {
+		t.Errorf("used %.3f of the quota", use)
+	}
 	for _, broken := range []breakage{"", noTurns} {
-		synctest.Test(t, func(t *testing.T) { least[broken] = turns(t, broken, 100, []int{32, 32, 32, 32}, []int{60, 1, 1, 1}) })
+		synctest.Test(t, func(t *testing.T) {
+			least[broken], _ = turns(t, broken, 100, []int{32, 32, 32, 32}, []int{60, 1, 1, 1})
+		})
 		t.Logf("%q: one is heavy: least/most %.3f", broken, least[broken])
 	}
 	if least[""] < 0.85 || least[noTurns] > 0.75 {
@@ -138,12 +146,13 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// turns returns the least that a node was granted in 10 s by the most.
-func turns(t *testing.T, broken breakage, permits int, workers, weights []int) float64 {
+// turns returns the least that a node was granted in 10 s by the most, and which part of the quota was used.
+func turns(t *testing.T, broken breakage, permits int, workers, weights []int) (fairness, use float64) {
 	w := &world{model: newModel(), network: troubles{delay: 500 * time.Microsecond}}
 	w.model.broken = broken
 	limits := scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(permits)}}
-	ctx, stop := context.WithTimeout(context.Background(), 11*time.Second)
+	const collecting = time.Second // a new quota waits for one lease, in case that somebody has used it
+	ctx, stop := context.WithTimeout(context.Background(), collecting+10*time.Second)
 	defer stop()
 	var all []*scheduler.Scheduler
 	var working sync.WaitGroup
@@ -167,14 +176,14 @@ func turns(t *testing.T, broken breakage, permits int, workers, weights []int) f
 		}
 	}
 	working.Wait()
-	least, most := math.Inf(1), 0.0
+	least, most, sum := math.Inf(1), 0.0, 0.0
 	for i, s := range all {
 		n := float64(s.Stats().Granted) * float64(weights[i])
-		least, most = min(least, n), max(most, n)
+		least, most, sum = min(least, n), max(most, n), sum+n
 		s.Close()
 	}
 	time.Sleep(10 * time.Second)
-	return least / most
+	return least / most, sum / float64(10*permits)
 }
 
 // A node that is cut off does not use what was leased to it after its lease has ended, when others may.

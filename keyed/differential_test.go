@@ -298,6 +298,9 @@ func TestDifferential(t *testing.T) {
 	for _, lends := range []bool{true, false} {
 		t.Run(fmt.Sprintf("lends=%v", lends), func(t *testing.T) {
 			first, n := uint64(1), *runs
+			if raceEnabled {
+				n = min(n, 15) // it takes ten times as long
+			}
 			if *seed != 0 {
 				first, n = *seed, 1
 			}

@@ -38,7 +38,11 @@ func TestExtremes(t *testing.T) {
 	weights := []int{1, 2, math.MaxInt32, math.MaxInt / 2, math.MaxInt - 1, math.MaxInt, math.MaxInt/2 + 1}
 	pers := []time.Duration{maxPer / 50, maxPer / 7, maxPer, maxPer - 1}
 	durs := []time.Duration{1, -1, 0, time.Hour, math.MaxInt64, math.MinInt64, maxPer, 1 << 62}
-	for round := range 500 {
+	rounds := 500
+	if raceEnabled {
+		rounds = 100
+	}
+	for round := range rounds {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, uint64(round)))
 			pick := func() int { return weights[r.IntN(len(weights))] }

@@ -88,6 +88,9 @@ func TestHistory(t *testing.T) {
 // Beyond 65,536 permits instants are rounded up: a permit comes back at most Per/65,536 late and
 // never early. An exact history beside it is the measure.
 func TestLargeWindowRounding(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine does all of it")
+	}
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		w := Per(200_000, []time.Duration{day, time.Hour, time.Second, 100 * time.Microsecond}[seed])
@@ -328,7 +331,7 @@ func TestHistoryBesideSlice(t *testing.T) {
 		{70_000, exactEntries * 4, 4, 60_000}, // a window that is coarse by itself
 	} {
 		t.Run(fmt.Sprintf("%d in %d by %d", c.permits, c.per, c.quantum), func(t *testing.T) {
-			if testing.Short() && c.ops > 50_000 {
+			if testing.Short() && c.ops > 20_000 {
 				t.Skip("it needs many operations until all has happened")
 			}
 			seed := rand.Uint64()
@@ -521,6 +524,9 @@ func TestMostEntries(t *testing.T) {
 
 // A window of 65,536 permits stays exact when charges are taken back and others take their place.
 func TestExactAfterRemovals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine does all of it")
+	}
 	h := newHistory(Per(exactEntries, day))
 	held := make([]moment, 0, exactEntries)
 	for now := range moment(3 * exactEntries) {

@@ -2,9 +2,9 @@ package scheduler
 
 import (
 	"math"
-	"math/bits"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/spacing"
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
@@ -91,15 +91,7 @@ func (w *window) setApart() {
 
 // space returns for how long n permits keep the next grant away.
 func (w *window) space(n int) time.Duration {
-	if n >= w.Permits {
-		return w.Per
-	}
-	high, low := bits.Mul64(uint64(n), uint64(w.Per))
-	space, rest := bits.Div64(high, low, uint64(w.Permits))
-	if rest > 0 {
-		space++
-	}
-	return time.Duration(space)
+	return spacing.Of(int64(n), int64(w.Permits), w.Per)
 }
 
 func (w *window) grant(now moment, n int) {

@@ -25,7 +25,8 @@
 // is no error and is not red. A ticket that names no cost in a unit does not show in its windows. The tooltip of a
 // ticket has its costs, and at what they were settled.
 //
-// Pauses are hatched bands, and SetLimits is a dashed line with the new limits beside it. Fill above the
+// Pauses are hatched bands. A grey band says that the source of a shared quota was out of reach. SetLimits is a dashed
+// line with the new limits beside it. Fill above the
 // limit is red where a grant broke the limit. No scheduler does that: it shows that the limits given to
 // [New] are not those that the scheduler had.
 //

@@ -10,8 +10,8 @@ import (
 type facts struct {
 	span                                             time.Duration
 	tickets, granted, gaveUp, undone, waits, refused int
-	paused                                           int
-	pausedFor                                        time.Duration
+	paused, away                                     int
+	pausedFor, awayFor                               time.Duration
 	reasons                                          [reasons]int
 	waited                                           []time.Duration // in order
 	missed                                           uint64
@@ -48,13 +48,20 @@ func factsOf(r *run, v view) facts {
 			f.reasons[e.reason]++
 		}
 	}
-	for _, s := range r.pauses {
+	f.paused, f.pausedFor = r.within(v, r.pauses)
+	f.away, f.awayFor = r.within(v, r.away)
+	return f
+}
+
+// within returns how many of the stretches are in the view, and how long those lasted there.
+func (r *run) within(v view, all []stretch) (n int, sum time.Duration) {
+	for _, s := range all {
 		if from, to := max(s.from, v.from), min(s.to, v.to, max(r.last, v.from)); s.from <= v.to && s.to >= v.from {
-			f.paused++
-			f.pausedFor += time.Duration(max(to-from, 0))
+			n++
+			sum += time.Duration(max(to-from, 0))
 		}
 	}
-	return f
+	return n, sum
 }
 
 // String says in a sentence or three how it went.
@@ -87,6 +94,9 @@ func (f facts) String() string {
 	}
 	if f.paused > 0 {
 		b.WriteString(" Paused for " + about(f.pausedFor) + ".")
+	}
+	if f.away > 0 {
+		b.WriteString(" The quota was out of reach for " + about(f.awayFor) + ".")
 	}
 	if f.full {
 		b.WriteString(" These are the first; more came.")

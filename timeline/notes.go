@@ -21,8 +21,12 @@ const (
 	noteMark noteKind = iota // first, because it gets the first place
 	noteLimits
 	notePause
+	noteAway
 	noteRestore
 )
+
+// outOfReach says that the source of a quota cannot be reached. Leases go on until they end.
+const outOfReach = "quota out of reach"
 
 // maxLanes is how many lines the texts of notes may take.
 const maxLanes = 4
@@ -48,14 +52,20 @@ func (p *picture) collectNotes() (lanes int) {
 				tip: fmt.Sprintf("at %s the limits became %s", about(time.Duration(g.from)), text)})
 		}
 	}
-	for _, s := range p.run.pauses {
-		tip := fmt.Sprintf("paused from %s", about(time.Duration(s.from)))
-		text := "paused"
+	lasts := func(s stretch, what string, kind noteKind) {
+		tip := fmt.Sprintf("%s from %s", what, about(time.Duration(s.from)))
+		text := what
 		if s.to != forever {
 			tip += " to " + about(time.Duration(s.to))
 			text += " " + about(time.Duration(s.to-s.from))
 		}
-		add(note{from: s.from, to: s.to, text: text, tip: tip, kind: notePause})
+		add(note{from: s.from, to: s.to, text: text, tip: tip, kind: kind})
+	}
+	for _, s := range p.run.pauses {
+		lasts(s, "paused", notePause)
+	}
+	for _, s := range p.run.away {
+		lasts(s, outOfReach, noteAway)
 	}
 	for _, at := range p.run.restored {
 		add(note{from: at, to: at, text: "restored", kind: noteRestore, tip: "a snapshot was restored; what it charged is not in the picture"})
@@ -117,6 +127,9 @@ func (p *picture) drawNotes(top, plotTop, bottom int) {
 		case notePause:
 			color = "muted"
 			c.rect(x, lineTop, max(w, unit), bottom-lineTop, pauseAttrs)
+		case noteAway:
+			color = "muted"
+			c.rect(x, lineTop, max(w, unit), bottom-lineTop, awayAttrs+c.fill("muted"))
 		case noteRestore:
 			color = "muted"
 			c.path("M"+px(x)+" "+px(lineTop)+"V"+px(bottom), `stroke-width="1.2" stroke-dasharray="1 3" `+c.stroke("limit"))

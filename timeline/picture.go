@@ -209,6 +209,11 @@ func (p *picture) drawLegend() {
 			c.rect(x, y-9*unit, 18*unit, 10*unit, pauseAttrs)
 		})
 	}
+	if p.facts.away > 0 {
+		entry(outOfReach, 18*unit, func(x, y int) {
+			c.rect(x, y-9*unit, 18*unit, 10*unit, awayAttrs+c.fill("muted"))
+		})
+	}
 	if len(p.run.observed) > 0 {
 		entry("what the far side says is left", 18*unit, func(x, y int) {
 			c.path("M"+px(x)+" "+px(y-8*unit)+"v4h18", `stroke-width="1.4" stroke-dasharray="3 2" `+c.stroke("mark"))
@@ -223,6 +228,7 @@ func (p *picture) drawLegend() {
 const (
 	waitOpacity = `opacity="0.4" `
 	pauseAttrs  = `fill="url(#PAUSE)" opacity="0.45"`
+	awayAttrs   = `opacity="0.16" `
 )
 
 func cross(x, y, r int) string {

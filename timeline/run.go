@@ -106,7 +106,7 @@ type regime struct {
 	limits scheduler.Limits
 }
 
-// stretch is a pause.
+// stretch is a pause, or how long a quota was out of reach.
 type stretch struct{ from, to instant }
 
 // usage is what was used of a window elsewhere, or what the far side said of it.
@@ -139,6 +139,7 @@ type run struct {
 	byKey       map[string]int32
 	regimes     []regime
 	pauses      []stretch
+	away        []stretch // the source of the quota
 	refused     []refusal
 	charged     []usage // also what windows remember from before
 	observed    []usage
@@ -192,6 +193,9 @@ func (r *run) inherit(began time.Time, first, snap scheduler.Snapshot, stats sch
 		r.pauses = append(r.pauses, stretch{0, forever})
 	default:
 		r.pauses = append(r.pauses, stretch{0, r.at(stats.Resumes)})
+	}
+	if stats.Quota.Err != nil {
+		r.away = append(r.away, stretch{0, forever})
 	}
 }
 
@@ -259,6 +263,14 @@ func (r *run) add(e scheduler.Event) {
 		r.observed = append(r.observed, usage{at: at, until: r.at(e.Until), seq: r.seq, window: e.Window, n: e.Weight})
 	case scheduler.EventRestored:
 		r.restored = append(r.restored, at)
+	case scheduler.EventQuotaLost:
+		if n := len(r.away); n == 0 || r.away[n-1].to < at {
+			r.away = append(r.away, stretch{at, forever})
+		}
+	case scheduler.EventQuotaBack:
+		if n := len(r.away); n > 0 && r.away[n-1].to > at {
+			r.away[n-1].to = at
+		}
 	}
 }
 

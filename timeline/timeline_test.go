@@ -306,6 +306,25 @@ func TestDescription(t *testing.T) {
 	}
 }
 
+// A picture shows when the source of a shared quota was out of reach.
+func TestQuotaOutOfReach(t *testing.T) {
+	s := &story{}
+	s.ticket("web", 1, 0, 100, 5000)
+	s.tell(scheduler.Event{Kind: scheduler.EventQuotaLost, At: at(1000), Err: io.EOF})
+	s.tell(scheduler.Event{Kind: scheduler.EventQuotaBack, At: at(2000)})
+	s.tell(scheduler.Event{Kind: scheduler.EventQuotaLost, At: at(4000), Err: io.EOF})
+	s.ticket("web", 1, 4100, 4200, 5500)
+	svg := draw(t, timeline.New(scheduler.MustParseLimits("3/2s"), s.events))
+	for _, want := range []string{
+		"The quota was out of reach for 2.5s.", ">quota out of reach 1s<", ">quota out of reach<",
+		"<title>quota out of reach from 1s to 2s</title>", "<title>quota out of reach from 4s</title>",
+	} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("nothing says %q", want)
+		}
+	}
+}
+
 // Two pictures in one page do not get into each other's way: their ids differ.
 func TestIDsDiffer(t *testing.T) {
 	limits, events := everything()
@@ -364,13 +383,16 @@ func TestManyOfEverything(t *testing.T) {
 // Runs of a real scheduler break no limit in the picture, and the same runs against tighter limits break
 // them where Check says so.
 func TestBrokenAgreesWithCheck(t *testing.T) {
-	broken := 0 // limits of tokens
+	broken, runs := 0, 120 // broken: limits of tokens
+	if testing.Short() {
+		runs = 30
+	}
 	defer func() {
-		if broken < 10 {
+		if broken < runs/12 {
 			t.Errorf("limits of tokens were broken %d times only", broken)
 		}
 	}()
-	for seed := range uint64(120) {
+	for seed := range uint64(runs) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		limits := scheduler.MustParseLimits(fmt.Sprintf("%d/2s %d/s from release %d tokens/2s %d tokens/s from release burst %d",
 			4+random.IntN(9), 4+random.IntN(9), 6+random.IntN(5), 6+random.IntN(5), 3+random.IntN(6)))

@@ -13,11 +13,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// With each seed the requests are on their way for other times.
-const (
-	seeds     = 20
-	manySeeds = 50 // a crawl is some 10 ms of work
-)
+// seeds returns so many seeds, or with -short a tenth of them. With each the requests are on their way for other times.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
 
 // crawlInBubble is the program's crawl, in simulated time and over a network in memory.
 func crawlInBubble(t *testing.T, name string, seed uint64) (got tally) {
@@ -44,7 +46,7 @@ func crawlInBubble(t *testing.T, name string, seed uint64) (got tally) {
 }
 
 func TestWithoutLimitManyAreRefused(t *testing.T) {
-	for seed := range uint64(seeds) {
+	for seed := range seeds(20) {
 		if got := crawlInBubble(t, "none", seed); got.refused < pages {
 			t.Errorf("seed %d: %d times 429, want at least one for each of %d pages", seed, got.refused, pages)
 		}
@@ -54,7 +56,7 @@ func TestWithoutLimitManyAreRefused(t *testing.T) {
 // This is what counting from grant leaves to chance, and so it shows that the jitter here would break
 // the promise of the test below if it could be broken.
 func TestFromGrantFewAreRefused(t *testing.T) {
-	for seed := range uint64(seeds) {
+	for seed := range seeds(20) {
 		if got := crawlInBubble(t, "grant", seed); got.refused < 1 || got.refused > pages/10 {
 			t.Errorf("seed %d: %d times 429, want a few", seed, got.refused)
 		}
@@ -62,7 +64,7 @@ func TestFromGrantFewAreRefused(t *testing.T) {
 }
 
 func TestFromReleaseNoneIsRefused(t *testing.T) {
-	for seed := range uint64(manySeeds) {
+	for seed := range seeds(50) {
 		got := crawlInBubble(t, "release", seed)
 		if got.refused > 0 {
 			t.Errorf("seed %d: %d times 429, want none", seed, got.refused)

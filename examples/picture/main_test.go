@@ -35,6 +35,9 @@ func TestPicturesAreNotStale(t *testing.T) {
 
 // The programs of the guide compile, and those that end run.
 func TestGuide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles and runs programs")
+	}
 	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "pictures.md"))
 	if err != nil {
 		t.Fatal(err)

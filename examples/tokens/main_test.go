@@ -15,9 +15,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// With each seed other calls come, their ways differ, and answers are of other lengths. A run is a fifth of a
-// second of work.
-const seeds = 5
+// seeds returns how many seeds are tried. With each other calls come, their ways differ, and answers are of other
+// lengths. A run is a fifth of a second of work.
+func seeds() uint64 {
+	if testing.Short() {
+		return 1
+	}
+	return 5
+}
 
 // runInBubble is the program's run, in simulated time and over a network in memory.
 func runInBubble(t *testing.T, w way, seed uint64) (got tally) {
@@ -35,7 +40,7 @@ func runInBubble(t *testing.T, w way, seed uint64) (got tally) {
 }
 
 func TestWays(t *testing.T) {
-	for seed := range uint64(seeds) {
+	for seed := range seeds() {
 		got := make(map[string]tally)
 		for _, w := range ways() {
 			got[w.name] = runInBubble(t, w, seed)
@@ -65,7 +70,7 @@ func TestWays(t *testing.T) {
 // Where the server never corrects what it reserved, the client must not either.
 func TestServerThatKeepsWhatItReserved(t *testing.T) {
 	w := way{name: "the server keeps", open: newTogether, estimate: atMost, serverKeeps: true}
-	for seed := range uint64(seeds) {
+	for seed := range seeds() {
 		if got := runInBubble(t, w, seed); got.refused > 0 {
 			t.Errorf("seed %d: %d times 429, want none", seed, got.refused)
 		}
@@ -90,11 +95,11 @@ func TestOthersAreRefused(t *testing.T) {
 		{name: "settled though the server keeps what it reserved", open: newTogether, estimate: atMost, settles: true, serverKeeps: true},
 	} {
 		refused := 0
-		for seed := range uint64(seeds) {
+		for seed := range seeds() {
 			refused += runInBubble(t, w, seed).refused
 		}
-		if refused < seeds {
-			t.Errorf("%s: %d times 429 in %d runs, want one in each at least", w.name, refused, seeds)
+		if refused < int(seeds()) {
+			t.Errorf("%s: %d times 429 in %d runs, want one in each at least", w.name, refused, seeds())
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -40,8 +39,6 @@ type trial struct {
 	on     flowredis.Recovery
 	args   []string                 // of the server
 	happen func(*testing.T, *stage) // in the middle
-	least  float64                  // of the first window is used
-	fair   float64                  // min/max between nodes; 0: not looked at
 	breaks bool                     // a limit must be seen to be exceeded
 }
 
@@ -120,10 +117,10 @@ var (
 )
 
 var trials = []trial{
-	{name: "steady", limits: rate, nodes: busy, least: 0.93, fair: 0.8},
+	{name: "steady", limits: rate, nodes: busy},
 	{name: "two windows", limits: rates, nodes: busy},
-	{name: "uneven demand", limits: rate, nodes: []orders{{Workers: 1, Rest: 20 * time.Millisecond}, {Workers: 2}, {Workers: 8}, {Workers: 32}}, least: 0.9},
-	{name: "heavy weights", limits: rate, nodes: []orders{{Workers: 4, Weight: 150}, {Workers: 8}, {Workers: 8, Weight: 5}, {Workers: 8}}, least: 0.7},
+	{name: "uneven demand", limits: rate, nodes: []orders{{Workers: 1, Rest: 20 * time.Millisecond}, {Workers: 2}, {Workers: 8}, {Workers: 32}}},
+	{name: "heavy weights", limits: rate, nodes: []orders{{Workers: 4, Weight: 150}, {Workers: 8}, {Workers: 8, Weight: 5}, {Workers: 8}}},
 	{name: "unspent stock", limits: rate, nodes: []orders{{Workers: 8, Tries: true, Rest: 40 * time.Millisecond, Weight: 20}, {Workers: 4, Tries: true, Rest: 300 * time.Millisecond, Weight: 100},
 		{Workers: 2, Rest: 300 * time.Millisecond, Weight: 30}, {Workers: 8, Rest: 10 * time.Millisecond}}},
 	{name: "kill -9 of a node", limits: rate, nodes: busy, happen: killNode},
@@ -132,7 +129,7 @@ var trials = []trial{
 	{name: "restarted empty", limits: rates, nodes: busy, happen: restartEmpty},
 	{name: "restarted from an old dump", limits: rates, nodes: busy, happen: restartFromOldDump},
 	{name: "server stopped 3 s", limits: rates, nodes: busy, happen: stopServer},
-	{name: "burst", limits: burst, nodes: holds, least: 0.3},
+	{name: "burst", limits: burst, nodes: holds},
 	{name: "burst, a node killed", limits: burst, nodes: holds, happen: killNode},
 	{name: "burst, a node stopped 3 s", limits: burst, nodes: holds, happen: stopNode},
 	{name: "burst, flushed", limits: burst, nodes: holds, happen: flush},
@@ -156,7 +153,9 @@ var trials = []trial{
 	}},
 }
 
-// Whatever happens to processes and server, no interval of any window, and no instant, has more than the limit.
+// Whatever happens to processes and server, no interval of any window, and no instant, has more than the limit. How much
+// of the quota is used, and in which parts, depends here on what the machine gives each process: it is only logged.
+// TestTurns of package flowredis asks for it in simulated time.
 func TestDisasters(t *testing.T) {
 	for _, tr := range trials {
 		t.Run(tr.name, func(t *testing.T) {
@@ -179,7 +178,8 @@ func TestDisasters(t *testing.T) {
 				n.end(t)
 			}
 			f := judge(t, tr.limits, begun, done, s.nodes...)
-			t.Logf("granted %v, most in a window %v, most held %d, use %.3f", f.granted, f.most, f.held, f.use(tr.limits.Windows[0]))
+			t.Logf("granted %v, %v while all were at it, most in a window %v, most held %d, use %.3f",
+				f.granted, f.together, f.most, f.held, f.use(tr.limits.Windows[0]))
 			switch {
 			case tr.breaks:
 				if !f.exceeded(tr.limits) {
@@ -188,16 +188,10 @@ func TestDisasters(t *testing.T) {
 			case f.exceeded(tr.limits):
 				t.Errorf("a limit of %v was exceeded", tr.limits)
 			}
-			if use := f.use(tr.limits.Windows[0]); use < tr.least {
-				t.Errorf("used %.3f of the first window, want %.2f", use, tr.least)
-			}
 			for i, n := range f.granted {
 				if n == 0 {
 					t.Errorf("node %d was granted nothing", i)
 				}
-			}
-			if least, most := slices.Min(f.together), slices.Max(f.together); float64(least) < tr.fair*float64(most) {
-				t.Errorf("granted %v while all were at it, want the least to be %.2f of the most", f.together, tr.fair)
 			}
 		})
 	}

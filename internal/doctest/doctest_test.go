@@ -181,12 +181,18 @@ not Go
 `
 
 func TestGoodBlocks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles and runs programs")
+	}
 	if problems, blocks := check(t, good); problems != "" || blocks != 4 {
 		t.Errorf("%d blocks, want 4, with the problems %s", blocks, problems)
 	}
 }
 
 func TestBadBlocks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles programs")
+	}
 	for name, tt := range map[string]struct{ text, want string }{
 		"it does not compile": {`
 ~~~go

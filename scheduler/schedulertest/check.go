@@ -5,10 +5,10 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
-	"math/bits"
 	"slices"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/spacing"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -157,7 +157,7 @@ func rulesOf(l scheduler.Limits) []rule {
 			r.slack = w.Per / 65_536
 		}
 		if w.Evenly {
-			r.space = func(n int) time.Duration { return spaceOf(w, n) }
+			r.space = func(n int) time.Duration { return spacing.Of(int64(n), int64(w.Permits), w.Per) }
 		}
 		switch w.From {
 		case scheduler.FromRelease:
@@ -187,19 +187,6 @@ func amountIn(costs []ticket.Cost, unit scheduler.Unit) (sum int) {
 		}
 	}
 	return sum
-}
-
-// spaceOf returns for how long n permits of an evenly spaced window keep the next grant away.
-func spaceOf(w scheduler.Window, n int) time.Duration {
-	if n >= w.Permits {
-		return w.Per
-	}
-	high, low := bits.Mul64(uint64(n), uint64(w.Per))
-	space, rest := bits.Div64(high, low, uint64(w.Permits))
-	if rest > 0 {
-		space++
-	}
-	return time.Duration(space)
 }
 
 // check goes through the grants in order with the charges that count, and moves free, the instants

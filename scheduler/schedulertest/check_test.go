@@ -127,7 +127,11 @@ func TestCheckIsBrief(t *testing.T) {
 
 // Records of the real thing hold; the same records against tighter limits do not.
 func TestCheckOnRandomRecords(t *testing.T) {
-	for seed := range uint64(200) {
+	runs := 200
+	if testing.Short() {
+		runs = 40
+	}
+	for seed := range uint64(runs) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		mock := clock.NewMock()
 		limits := scheduler.Limits{Windows: []scheduler.Window{

@@ -1,9 +1,9 @@
 package audit
 
 import (
-	"math/bits"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/spacing"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -97,19 +97,10 @@ func (s *spaced) add(c Call, n int64) (Count, bool) {
 	return count, broken
 }
 
-// spaceOf returns for how long a call of n keeps the next one away: n·Per/Permits, rounded up, and Per at most.
+// spaceOf returns for how long a call of n keeps the next one away, by the clock of the log.
 func (s *spaced) spaceOf(n int64) int64 {
-	per := s.length + s.tolerance
-	space := per
-	if n < s.permits {
-		high, low := bits.Mul64(uint64(n), uint64(per))
-		quotient, rest := bits.Div64(high, low, uint64(s.permits))
-		space = int64(quotient)
-		if rest > 0 {
-			space++
-		}
-	}
-	return max(0, space-s.tolerance)
+	per := time.Duration(s.length + s.tolerance)
+	return max(0, int64(spacing.Of(n, s.permits, per))-s.tolerance)
 }
 
 // periods counts what each period from one reset to the next has.

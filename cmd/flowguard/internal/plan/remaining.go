@@ -2,9 +2,9 @@ package plan
 
 import (
 	"math"
-	"math/bits"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/spacing"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -45,7 +45,7 @@ func Remaining(r Rest) time.Duration {
 		default:
 			limits = append(limits, r.windowCycle(w, snap, n))
 			if w.Evenly {
-				limits = append(limits, r.spacing(w, snap, n))
+				limits = append(limits, r.apart(w, snap, n))
 			}
 		}
 	}
@@ -175,37 +175,25 @@ func (r Rest) burstCycle(n int) *cycle {
 	return c
 }
 
-// spacing is what keeps jobs apart in a window that is spaced evenly.
-type spacing struct {
+// apart is what keeps jobs apart in a window that is spaced evenly.
+type apart struct {
 	first time.Duration // the first job may begin
 	space time.Duration // after each job
 }
 
-func (r Rest) spacing(w scheduler.Window, snap scheduler.WindowSnapshot, each int) *spacing {
-	s := &spacing{space: spaceOf(w, each)}
+func (r Rest) apart(w scheduler.Window, snap scheduler.WindowSnapshot, each int) *apart {
+	space := func(n int) time.Duration { return spacing.Of(int64(n), int64(w.Permits), w.Per) }
+	s := &apart{space: space(each)}
 	if n := len(snap.Spent); n > 0 {
 		last := snap.Spent[n-1]
-		s.first = last.At.Add(spaceOf(w, last.Permits)).Sub(r.Now)
+		s.first = last.At.Add(space(last.Permits)).Sub(r.Now)
 	}
 	return s
 }
 
-// spaceOf returns for how long n permits keep the next ones away: n·Per/Permits, rounded up, and Per at most.
-func spaceOf(w scheduler.Window, n int) time.Duration {
-	if n >= w.Permits {
-		return w.Per
-	}
-	high, low := bits.Mul64(uint64(n), uint64(w.Per))
-	space, rest := bits.Div64(high, low, uint64(w.Permits))
-	if rest > 0 {
-		space++
-	}
-	return time.Duration(space)
-}
+func (s *apart) round() round { return round{1, s.space} }
 
-func (s *spacing) round() round { return round{1, s.space} }
-
-func (s *spacing) begin(begins []time.Duration, k int) time.Duration {
+func (s *apart) begin(begins []time.Duration, k int) time.Duration {
 	if k == 1 {
 		return s.first
 	}
