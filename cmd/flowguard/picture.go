@@ -15,7 +15,7 @@ import (
 	"github.com/flowguard-go/flowguard/timeline"
 )
 
-// mostDrawn is how many tickets a picture has. They take some 20 MB, however many lines there are; a few
+// mostDrawn is how many tickets a picture has. With the drawing they take some 120 MB, however many lines there are; a few
 // thousand of them fill a picture.
 const mostDrawn = 200_000
 
