@@ -158,8 +158,10 @@ func (w *twin) arrive(v verb, n newcomer) error {
 		deadline = w.oracle.earliest(asks, flow) + n.deadline
 	}
 	t := &twinTicket{id: len(w.tickets), verb: v, place: line.NewPlace(), flow: &flow, since: w.oracle.now}
+	t.ready = t.place.Ready
 	if v == verbEnqueue {
-		t.place = line.NewLazyPlace()
+		lazy := line.NewLazyPlace()
+		t.place, t.ready = &lazy.Place, lazy.Ready
 	}
 	name := map[verb]string{verbAcquire: "acquire", verbTry: "try", verbNow: "acquire now", verbEnqueue: "enqueue"}[v]
 	w.logf("%d: %s of %d and %v as ticket %d of %v, deadline %d", w.oracle.now, name, weight, costs, t.id, flow, deadline)
@@ -228,7 +230,7 @@ func (o opReceive) do(w *twin) error {
 	}
 	if t.state == line.Holding && !t.told {
 		w.logf("receive %d", t.id)
-		if err := <-t.place.Ready(); err != nil {
+		if err := <-t.ready(); err != nil {
 			return fmt.Errorf("granted ticket %d was told %v", t.id, err)
 		}
 		t.told = true
@@ -248,7 +250,7 @@ func (o opRelease) do(w *twin) error {
 		w.expect(EventReleased, t)
 		t.state = line.Idle
 		if !t.told {
-			<-t.place.Ready()
+			<-t.ready()
 		}
 	}
 	if err := w.subject.end(verbRelease, t); err != nil {

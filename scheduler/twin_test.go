@@ -41,6 +41,7 @@ type twinTicket struct {
 	id      int
 	verb    verb
 	place   *line.Place
+	ready   func() <-chan error
 	number  uint64
 	flow    *line.Flow
 	with    *sharedContext // that it belongs to

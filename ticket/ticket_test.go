@@ -42,7 +42,7 @@ func TestTicketIsItsHandle(t *testing.T) {
 	var lines line.Lines
 	var d desk
 	a, b := line.NewLazyPlace(), line.NewPlace()
-	lines.Push(a, 2, nil)
+	lines.Push(&a.Place, 2, nil)
 	lines.Push(b, 3, nil)
 	var first ticket.Ticket
 	(*line.Handle)(&first).Wait(&d, a, a.Number, a.Weight)
@@ -74,7 +74,7 @@ func TestTicketAllocatesNothing(t *testing.T) {
 	p := line.NewLazyPlace()
 	p.Number = 1
 	if n := testing.AllocsPerRun(100, func() {
-		granted := granted(idleDesk{}, p)
+		granted := granted(idleDesk{}, &p.Place)
 		granted.Release()
 		granted.Cancel()
 	}); n != 0 {

@@ -35,11 +35,10 @@ func (h *Handle) GrantAs(d Desk, p *Place, n uint64) {
 	h.desk, h.place, h.number, h.weight = d, p, n, 1
 }
 
-// Wait makes the zero Handle that of the ticket at p, which [NewLazyPlace] made, and whose caller will learn from
-// [Handle.Ready] what becomes of it. The number and the weight are passed in because the place already belongs to
-// the owner of its line.
-func (h *Handle) Wait(d Desk, p *Place, n uint64, weight int) {
-	h.desk, h.place, h.number, h.weight = d, p, n, weight
+// Wait makes the zero Handle that of the ticket at p, whose caller will learn from [Handle.Ready] what becomes of
+// it. The number and the weight are passed in because the place already belongs to the owner of its line.
+func (h *Handle) Wait(d Desk, p *LazyPlace, n uint64, weight int) {
+	h.desk, h.place, h.number, h.weight = d, &p.Place, n, weight
 }
 
 // Desk returns where the ticket is given back, nil for the zero Handle.
@@ -60,8 +59,8 @@ var errNoTicket = errors.New("ticket: the zero Ticket is never granted; look at 
 // reason why it never will be.
 func (h *Handle) Ready() <-chan error {
 	if h.place != nil {
-		if waits, ok := h.place.listener.(*lazyPlace); ok {
-			return waits.channel()
+		if waits, ok := h.place.listener.(*LazyPlace); ok {
+			return waits.Ready()
 		}
 	}
 	known := make(chan error, 1)

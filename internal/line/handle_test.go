@@ -28,15 +28,15 @@ func TestWaiting(t *testing.T) {
 	var lines line.Lines
 	var d desk
 	p := line.NewLazyPlace()
-	lines.Push(p, 3, nil)
+	lines.Push(&p.Place, 3, nil)
 	var h line.Handle
 	h.Wait(&d, p, p.Number, p.Weight)
 	if h.Number() != 1 || h.Weight() != 3 || h.Ready() != p.Ready() {
 		t.Errorf("%+v", h)
 	}
 	h.Cancel()
-	lines.Remove(p, nil)
-	lines.Push(p, 1, nil)
+	lines.Remove(&p.Place, nil)
+	lines.Push(&p.Place, 1, nil)
 	h.Release()
 	if h.Number() != 1 || h.Weight() != 3 {
 		t.Errorf("%+v", h)

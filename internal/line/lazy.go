@@ -2,12 +2,12 @@ package line
 
 import "sync/atomic"
 
-// lazyPlace is a place whose channel is made when somebody asks for it. Most tickets in a long line are asked
+// LazyPlace is a place whose channel is made when somebody asks for it. Most tickets in a long line are asked
 // one after the other, so a channel for each would take more memory than all else that is kept of them.
 //
 // The owner of the line tells, and any goroutine may ask at the same time. What was told before somebody
 // asked is kept in signal instead of the channel.
-type lazyPlace struct {
+type LazyPlace struct {
 	Place
 	signal atomic.Pointer[signal] // nil: nothing was told, and nobody has asked
 }
@@ -20,16 +20,15 @@ type signal struct {
 
 var granted signal // told nil; most tickets are
 
-// NewLazyPlace returns an idle place whose listener is a channel, [Place.Ready], that is made when it is first
-// asked for.
-func NewLazyPlace() *Place {
-	p := new(lazyPlace)
+// NewLazyPlace returns an idle place.
+func NewLazyPlace() *LazyPlace {
+	p := new(LazyPlace)
 	p.listener = p
-	return &p.Place
+	return p
 }
 
 // Told implements [Listener].
-func (p *lazyPlace) Told(err error) {
+func (p *LazyPlace) Told(err error) {
 	news := &granted
 	if err != nil {
 		news = &signal{told: err}
@@ -40,7 +39,7 @@ func (p *lazyPlace) Told(err error) {
 }
 
 // TakeBack implements [Listener].
-func (p *lazyPlace) TakeBack() bool {
+func (p *LazyPlace) TakeBack() bool {
 	s := p.signal.Load()
 	if s == nil || s.ready == nil && p.signal.CompareAndSwap(s, nil) {
 		return s != nil
@@ -48,8 +47,8 @@ func (p *lazyPlace) TakeBack() bool {
 	return p.signal.Load().ready.TakeBack()
 }
 
-// channel returns the channel that delivers what was told or will be.
-func (p *lazyPlace) channel() channelListener {
+// Ready returns the channel that delivers what was told or will be. Any goroutine may call it.
+func (p *LazyPlace) Ready() <-chan error {
 	for {
 		s := p.signal.Load()
 		if s != nil && s.ready != nil {

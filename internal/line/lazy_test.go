@@ -17,7 +17,7 @@ func TestLazyPlaceTakesLittle(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("for 64 bits")
 	}
-	places := make([]*line.Place, 10_000)
+	places := make([]*line.LazyPlace, 10_000)
 	r := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
 		for i := range b.N {

@@ -54,16 +54,11 @@ func PlaceFor(l Listener) Place { return Place{listener: l} }
 // Listener returns what is told what becomes of the ticket. It stays the same, so any goroutine may ask.
 func (p *Place) Listener() Listener { return p.listener }
 
-// Ready returns the channel that delivers what [Place.Tell] was told. It is nil for a place made by
-// [PlaceFor].
+// Ready returns the channel that delivers what [Place.Tell] was told. It is nil for a place that
+// [NewPlace] did not make.
 func (p *Place) Ready() <-chan error {
-	switch l := p.listener.(type) {
-	case channelListener:
-		return l
-	case *lazyPlace:
-		return l.channel()
-	}
-	return nil
+	c, _ := p.listener.(channelListener)
+	return c
 }
 
 // Tell says what became of the ticket: nil for granted, or the reason why it never will be. It never

@@ -21,8 +21,17 @@ func TestNewPlaceIsIdle(t *testing.T) {
 	}
 }
 
-// kinds are the places with a channel.
-var kinds = map[string]func() *line.Place{"made with the place": line.NewPlace, "made when asked for": line.NewLazyPlace}
+// place is one with a channel.
+type place interface {
+	Tell(error)
+	TakeBack() bool
+	Ready() <-chan error
+}
+
+var kinds = map[string]func() place{
+	"made with the place": func() place { return line.NewPlace() },
+	"made when asked for": func() place { return line.NewLazyPlace() },
+}
 
 func TestTakeBack(t *testing.T) {
 	for name, newPlace := range kinds {
@@ -30,7 +39,7 @@ func TestTakeBack(t *testing.T) {
 	}
 }
 
-func takeBack(t *testing.T, p *line.Place) {
+func takeBack(t *testing.T, p place) {
 	if p.TakeBack() {
 		t.Error("took back what was not told")
 	}
@@ -52,7 +61,7 @@ func TestTell(t *testing.T) {
 	}
 }
 
-func tell(t *testing.T, p *line.Place) {
+func tell(t *testing.T, p place) {
 	p.Tell(nil)
 	if !p.TakeBack() {
 		t.Fatal("nothing to take back")
