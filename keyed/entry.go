@@ -6,7 +6,7 @@ import (
 )
 
 // entry is what is kept of a key. It belongs to the holder of the state, but for box and key, which never
-// change. A ticket holds a pointer to it as the desk where it is given back. When the key is forgotten the
+// change. It is the desk where its tickets are given back. When the key is forgotten the
 // ticket has ended, and the entry is gone for good: a key that comes again has another.
 type entry[K comparable] struct {
 	box   *box[K]
@@ -14,6 +14,8 @@ type entry[K comparable] struct {
 	cell  inside.Cell // nil: forgotten
 	index int32       // in the agenda; -1: not there
 	busy  bool        // a ticket waits, or a permit is held
+
+	desk line.Desk // itself
 
 	planned int64 // its instant in the agenda, here too because every call compares it
 }

@@ -121,7 +121,7 @@ func (h *Handle) countNow(t *ticket.Ticket) (granted, full bool) {
 		p.place = line.PlaceFor(p)
 	}
 	p.number.Store(number)
-	(*line.Handle)(t).GrantAs((*countedDesk)(h), &p.place, number)
+	(*line.Handle)(t).GrantAs(&h.countedDesk, &p.place, number)
 	return true, false
 }
 
