@@ -17,6 +17,8 @@
 //	flowguard.scheduler.in_use          permits granted and not yet given back                      {permit}
 //	flowguard.scheduler.burst.limit     the cap on permits in use; nothing where there is none      {permit}
 //	flowguard.scheduler.paused          1 while a pause lasts, else 0
+//	flowguard.scheduler.quota.leased    permits of a shared quota that need no asking of its source {permit}
+//	flowguard.scheduler.quota.away      1 while that source cannot be reached, else 0
 //	flowguard.scheduler.window.used     permits, or what the window counts, that count now          {permit}
 //	flowguard.scheduler.window.limit    the most that may count                                     {permit}
 //	flowguard.scheduler.enqueued        tickets that were accepted                                  {ticket}

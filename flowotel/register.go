@@ -3,6 +3,7 @@ package flowotel
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -80,7 +81,7 @@ func (r *registration) Unregister() error {
 type instruments struct {
 	all []metric.Observable
 
-	waiting, inUse, burst, paused, used, limit, enqueued, granted, undone, released, givenUp, refused, flow metric.Int64Observable
+	waiting, inUse, burst, paused, leased, away, used, limit, enqueued, granted, undone, released, givenUp, refused, flow metric.Int64Observable
 
 	held metric.Float64Observable
 }
@@ -106,9 +107,14 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 	i.burst = level("burst.limit", "{permit}", "The cap on permits in use.")
 	i.used = level("window.used", "{permit}", "Permits, or what the window counts, that count now.")
 	i.limit = level("window.limit", "{permit}", "The most that may count in the window.")
-	paused, err := meter.Int64ObservableGauge(prefix+"paused", metric.WithDescription("1 while a pause lasts, else 0."))
-	i.paused = paused
-	add(paused, err)
+	whether := func(name, description string) metric.Int64Observable {
+		o, err := meter.Int64ObservableGauge(prefix+name, metric.WithDescription(description))
+		add(o, err)
+		return o
+	}
+	i.paused = whether("paused", "1 while a pause lasts, else 0.")
+	i.leased = level("quota.leased", "{permit}", "Permits of a shared quota that may be granted without asking its source.")
+	i.away = whether("quota.away", "1 while the source of a shared quota cannot be reached, else 0.")
 	i.enqueued = counter("enqueued", "{ticket}", "Tickets that were accepted.")
 	i.granted = counter("granted", "{ticket}", "Tickets that were granted.")
 	i.undone = counter("undone", "{ticket}", "Grants that were taken back because the caller had gone.")
@@ -130,6 +136,8 @@ type observer struct {
 	s     *scheduler.Scheduler
 	name  attribute.KeyValue
 	flows *flows
+
+	shares atomic.Bool // whether it has been seen to share a quota; other schedulers have no such series
 }
 
 // observe is called at each collection.
@@ -139,13 +147,16 @@ func (o *observer) observe(_ context.Context, to metric.Observer) error {
 	all := func(attrs ...attribute.KeyValue) metric.ObserveOption {
 		return metric.WithAttributes(append(attrs, o.name)...)
 	}
-	paused := int64(0)
-	if stats.Paused {
-		paused = 1
-	}
 	to.ObserveInt64(o.waiting, int64(stats.Waiting), all())
 	to.ObserveInt64(o.inUse, int64(stats.InUse), all())
-	to.ObserveInt64(o.paused, paused, all())
+	to.ObserveInt64(o.paused, oneIf(stats.Paused), all())
+	if !stats.Quota.Until.IsZero() || stats.Quota.Err != nil {
+		o.shares.Store(true)
+	}
+	if o.shares.Load() {
+		to.ObserveInt64(o.leased, int64(stats.Quota.Leased), all())
+		to.ObserveInt64(o.away, oneIf(stats.Quota.Err != nil), all())
+	}
 	if burst := o.s.Handle().MaxBurst(); burst > 0 {
 		to.ObserveInt64(o.burst, int64(burst), all())
 	}
@@ -184,4 +195,11 @@ func (o *observer) observe(_ context.Context, to metric.Observer) error {
 		to.ObserveInt64(o.flow, int64(n), all(attrFlow.String(key)))
 	}
 	return nil
+}
+
+func oneIf(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

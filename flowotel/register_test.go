@@ -196,6 +196,46 @@ func TestWhatIsObserved(t *testing.T) {
 	})
 }
 
+// source leases ten permits for an hour, or cannot be reached.
+type source struct{ away atomic.Bool }
+
+func (s *source) Exchange(context.Context, scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+	if s.away.Load() {
+		return scheduler.QuotaReply{}, io.EOF
+	}
+	return scheduler.QuotaReply{Leased: 10, For: time.Hour, Beat: time.Second}, nil
+}
+
+// A scheduler that shares a quota has two series more.
+func TestQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		src := new(source)
+		s, err := scheduler.New(scheduler.MustParseLimits("100/min"), scheduler.WithQuota(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		defer b.register("a", s)()
+		if got, _ := b.read("a"); len(got) == 0 || got["quota.leased"] != 0 {
+			t.Errorf("before the first exchange: %v", got)
+		}
+		if _, err := s.Acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := b.read("a")
+		want(t, got, map[string]float64{"quota.leased": 9, "quota.away": 0})
+		src.away.Store(true)
+		time.Sleep(2 * time.Second)
+		got, _ = b.read("a")
+		want(t, got, map[string]float64{"quota.away": 1})
+		src.away.Store(false)
+		time.Sleep(10 * time.Second)
+		got, _ = b.read("a")
+		want(t, got, map[string]float64{"quota.away": 0})
+	})
+}
+
 // Nothing is lost, however many tickets there are and whoever does not read.
 func TestAllIsCounted(t *testing.T) {
 	b := newBench(t)

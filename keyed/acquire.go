@@ -17,7 +17,7 @@ func (s *Set[K]) Acquire(ctx context.Context, k K) (ticket.Ticket, error) {
 // AcquireN waits until a ticket of the key with the given weight and costs is granted. It does for the key what
 // [scheduler.Scheduler.AcquireN] does for a scheduler. A call of a key that is there allocates nothing.
 func (s *Set[K]) AcquireN(ctx context.Context, k K, weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	return s.acquire(ctx, k, weight, list)
 }
@@ -28,7 +28,7 @@ func (s *Set[K]) TryAcquire(k K) (ticket.Ticket, bool) { return s.try(k, 1, nil)
 // TryAcquireN takes permits of the key if they are free now and no ticket of the key waits in line, as
 // [scheduler.Scheduler.TryAcquireN] does. It returns false also where the key is new and there are too many.
 func (s *Set[K]) TryAcquireN(k K, weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	return s.try(k, weight, list)
 }
@@ -37,7 +37,7 @@ func (s *Set[K]) TryAcquireN(k K, weight int, costs ...ticket.Cost) (ticket.Tick
 // [scheduler.Scheduler.AcquireNow] does.
 func (s *Set[K]) AcquireNow(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	b, hash := s.box(k)
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	r := inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}
 	var e *entry[K]
@@ -58,7 +58,7 @@ func (s *Set[K]) AcquireNow(k K, weight int, costs ...ticket.Cost) (t ticket.Tic
 // Enqueue takes a place in the line of the key and returns at once, as [scheduler.Scheduler.Enqueue] does. Keep
 // the set for as long as you wait.
 func (s *Set[K]) Enqueue(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	b, hash := s.box(k)
 	p := line.NewLazyPlace()
@@ -102,26 +102,6 @@ func (s *Set[K]) overflows(err error) bool {
 	return full && s.overflow != nil
 }
 
-// listOf returns the costs on a list that can be sent.
-func listOf(costs []ticket.Cost) *line.CostList {
-	if len(costs) == 0 {
-		return nil
-	}
-	list := line.NewCostList()
-	for _, c := range costs {
-		list.Add(line.Cost(c))
-	}
-	return list
-}
-
-// costsOf is the inverse of listOf.
-func costsOf(list *line.CostList) (costs []ticket.Cost) {
-	for _, c := range list.All() {
-		costs = append(costs, ticket.Cost(c))
-	}
-	return costs
-}
-
 // try is TryAcquireN; costs may be nil.
 func (s *Set[K]) try(k K, weight int, costs *line.CostList) (t ticket.Ticket, ok bool) {
 	b, hash := s.box(k)
@@ -138,7 +118,7 @@ func (s *Set[K]) try(k K, weight int, costs *line.CostList) (t ticket.Ticket, ok
 		(*line.Handle)(&t).Grant(&e.desk, p)
 		return t, true
 	case err == ErrTooManyKeys && s.overflow != nil:
-		return s.overflow.TryAcquireN(weight, costsOf(costs)...)
+		return s.overflow.TryAcquireN(weight, line.CostsOf[ticket.Cost](costs)...)
 	}
 	return t, false
 }
@@ -164,7 +144,7 @@ func (s *Set[K]) acquire(ctx context.Context, k K, weight int, costs *line.CostL
 			continue
 		case ErrTooManyKeys:
 			if s.overflow != nil {
-				return s.overflow.AcquireN(ctx, weight, costsOf(costs)...)
+				return s.overflow.AcquireN(ctx, weight, line.CostsOf[ticket.Cost](costs)...)
 			}
 			return t, &TooManyKeysError{s.max}
 		}
@@ -198,7 +178,7 @@ func (b *box[K]) wait(ctx context.Context, hash uint64, k K, e *entry[K], p *lin
 // acquireNow grants a ticket, puts it in line or refuses it without the owner. If it cannot, it returns neither a
 // place nor an error.
 func (b *box[K]) acquireNow(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, granted bool, err error) {
-	st := b.borrow()
+	st := b.Borrow()
 	if st == nil {
 		return nil, nil, false, nil
 	}
@@ -219,7 +199,7 @@ func (b *box[K]) acquireNow(hash uint64, k K, l *scheduler.Limits, r inside.Requ
 //go:noinline
 func (b *box[K]) acquireByMessage(ctx context.Context, hash uint64, k K, l *scheduler.Limits, r inside.Request) (t ticket.Ticket, err error) {
 	p, e := b.Place(), new(*entry[K])
-	if !b.send(&message[K]{verb: verbAcquire, hash: hash, key: k, limits: l, place: p, request: r, got: e}) {
+	if !b.Send(&message[K]{verb: verbAcquire, hash: hash, key: k, limits: l, place: p, request: r, got: e}) {
 		return t, scheduler.ErrClosed
 	}
 	return b.await(ctx, hash, k, e, p, true)
@@ -241,7 +221,7 @@ func (b *box[K]) await(ctx context.Context, hash uint64, k K, e **entry[K], p *l
 		m := &message[K]{verb: verbWithdraw, hash: hash, key: k, place: p, err: err}
 		if sent {
 			if _, ok := b.sendAndWait(m); !ok {
-				<-b.ended // until then the owner may come to the message, and reads its costs
+				<-b.Ended() // until then the owner may come to the message, and reads its costs
 			}
 		} else {
 			b.ask(m)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/internal/loop"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -14,8 +15,9 @@ import (
 // the clock.
 type box[K comparable] struct {
 	common
-	mailbox[K]
-	answers sync.Pool // of chan answer, empty
+	loop.Mailbox[state[K], message[K]]
+	lends   bool // false only in tests
+	answers loop.Answers[answer[K]]
 
 	seed  maphash.Seed
 	count *atomic.Int64 // keys of the set
@@ -44,11 +46,21 @@ func (b *box[K]) admit(st *state[K]) bool {
 	return false
 }
 
+// giveBack ends a borrowing. If a key is to be looked at earlier than the alarm is set for, the owner is told to set
+// it.
+func (b *box[K]) giveBack(st *state[K]) {
+	sooner := st.wakeIsSooner()
+	b.GiveBack()
+	if sooner {
+		b.Hint()
+	}
+}
+
 // ask does what a message asks for and returns its answer: at once with the borrowed state if the verb is
 // brief and the state is there, else through the owner. It returns false if the owner has ended.
 func (b *box[K]) ask(m *message[K]) (a answer[K], ok bool) {
 	if m.verb.brief() {
-		if st := b.borrow(); st != nil {
+		if st := b.Borrow(); st != nil {
 			defer b.giveBack(st) // whatever the clock does
 			st.catchUp()
 			st.apply(m, &a)
@@ -59,16 +71,13 @@ func (b *box[K]) ask(m *message[K]) (a answer[K], ok bool) {
 }
 
 func (b *box[K]) sendAndWait(m *message[K]) (a answer[K], ok bool) {
-	to, _ := b.answers.Get().(chan answer[K])
-	if to == nil {
-		to = make(chan answer[K], 1)
-	}
+	to := b.answers.Channel()
 	m.answer = to
-	if !b.send(m) {
+	if !b.Send(m) {
 		return a, false
 	}
 	a = <-to
-	b.answers.Put(to)
+	b.answers.Recycle(to)
 	return a, true
 }
 
@@ -78,7 +87,7 @@ func (b *box[K]) sendAndWait(m *message[K]) (a answer[K], ok bool) {
 // was quicker, their reading counts. So it does if the clock has stepped back, which only matters to deadlines.
 func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
 	reading := b.Now()
-	st := b.borrow()
+	st := b.Borrow()
 	if st == nil {
 		return b.tryByMessage(hash, k, l, r)
 	}
@@ -104,7 +113,7 @@ func (b *box[K]) tryByMessage(hash uint64, k K, l *scheduler.Limits, r inside.Re
 
 // now is try with the reason. A forecast behind a long line is left to the owner.
 func (b *box[K]) now(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
-	if st := b.borrow(); st != nil {
+	if st := b.Borrow(); st != nil {
 		defer b.giveBack(st)
 		st.catchUp()
 		if e, err = st.entry(hash, k, l); err != nil {

@@ -23,7 +23,7 @@ type entry[K comparable] struct {
 // Release implements [line.Desk].
 func (e *entry[K]) Release(p *line.Place, n uint64) {
 	b := e.box
-	if st := b.borrow(); st != nil {
+	if st := b.Borrow(); st != nil {
 		defer b.giveBack(st)
 		st.release(e, p, n)
 		return
@@ -46,8 +46,8 @@ func (e *entry[K]) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 
 // releaseAfter gives back, after the end of the set, what a ticket holds of the scheduler for all keys, which goes on.
 func (b *box[K]) releaseAfter(e *entry[K], p *line.Place, n uint64) {
-	<-b.ended
+	st := b.Remains()
 	b.after.Lock()
 	defer b.after.Unlock()
-	b.remains.release(e, p, n)
+	st.release(e, p, n)
 }

@@ -21,7 +21,7 @@ func Shards(n int) Option {
 // Knows reports whether the set remembers the key.
 func Knows[K comparable](s *Set[K], k K) (known bool) {
 	b, hash := s.box(k)
-	st := b.borrow()
+	st := b.Borrow()
 	if st == nil { // of a set that keeps its state
 		a, _ := b.sendAndWait(&message[K]{verb: verbKeys})
 		return slices.Contains(a.keys, k)

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flowguard-go/flowguard/internal/alarm"
 	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -66,22 +66,19 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 	for range cfg.shards {
 		work, shared := newSeat()
 		b := &box[K]{common: shared.(common), seed: s.seed, count: s.count, max: int64(cfg.maxKeys)}
-		b.mailbox.init(!cfg.keepsState)
-		b.within = cfg.within != nil
+		b.Init()
+		b.lends, b.within = !cfg.keepsState, cfg.within != nil
 		s.boxes = append(s.boxes, b)
 		st := &state[K]{box: b, seat: work.(seat), armed: inside.Never}
 		if cfg.within != nil {
-			st.seat.Within(cfg.within.Handle(), b.hint)
+			st.seat.Within(cfg.within.Handle(), b.Hint)
 		}
-		o := &owner[K]{box: b}
-		read := func() time.Duration { return time.Duration(b.Now()) }
-		o.alarm = alarm.New(cfg.clock.AfterFunc, read, b.hint)
-		go o.run(st)
+		go newOwner(b, cfg.clock).run(st)
 	}
 	// Nothing that the owners hold leads to s.
 	s.cleanup = runtime.AddCleanup(s, func(boxes []*box[K]) {
 		for _, b := range boxes {
-			b.send(&message[K]{verb: verbClose})
+			b.Send(&message[K]{verb: verbClose})
 		}
 	}, s.boxes)
 	return s, nil
@@ -126,8 +123,7 @@ func (s *Set[K]) Len() (n int) {
 		for more := true; more; {
 			a, ok := b.ask(&message[K]{verb: verbCount})
 			if !ok {
-				<-b.ended
-				a.count = b.remains.keys.length
+				a.count = b.Remains().keys.length
 			}
 			more = a.more
 			if !more {
@@ -146,13 +142,13 @@ func (s *Set[K]) Clock() scheduler.Clock { return s.clock }
 // nothing. The error is always nil.
 func (s *Set[K]) Close() error {
 	for _, b := range s.boxes {
-		b.send(&message[K]{verb: verbClose})
+		b.Send(&message[K]{verb: verbClose})
 	}
 	if s.overflow != nil {
 		s.overflow.Close()
 	}
 	for _, b := range s.boxes {
-		<-b.ended
+		<-b.Ended()
 	}
 	s.cleanup.Stop()
 	return nil
@@ -167,8 +163,8 @@ func (s *Set[K]) Drain(ctx context.Context) error {
 	err := s.drainOverflow(ctx)
 	for _, b := range s.boxes {
 		select {
-		case <-b.ended:
-			if b.remains.unserved {
+		case <-b.Ended():
+			if b.Remains().unserved {
 				err = scheduler.ErrClosed
 			}
 		case <-ctx.Done():
@@ -219,10 +215,10 @@ func (s *Set[K]) look(k K, v verb) (stats scheduler.Stats, limits scheduler.Limi
 	s.withLimits(k, func(l *scheduler.Limits) error {
 		a, ok := b.ask(&message[K]{verb: v, hash: hash, key: k, limits: l})
 		if !ok {
-			<-b.ended
+			st := b.Remains()
 			b.after.Lock()
 			defer b.after.Unlock()
-			b.remains.stats(hash, k, l, &a)
+			st.stats(hash, k, l, &a)
 		}
 		if a.err == nil {
 			stats, limits = *a.stats, *a.limits
@@ -240,7 +236,7 @@ func (s *Set[K]) WaitTime(k K) time.Duration { return s.WaitTimeN(k, 1) }
 // there are too many keys.
 func (s *Set[K]) WaitTimeN(k K, weight int, costs ...ticket.Cost) (d time.Duration) {
 	b, hash := s.box(k)
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	m := &message[K]{verb: verbWait, hash: hash, key: k, request: inside.Request{Weight: weight, Deadline: inside.Never, Costs: list}}
 	err := s.withLimits(k, func(l *scheduler.Limits) error {

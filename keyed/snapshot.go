@@ -46,11 +46,11 @@ func (b *box[K]) snapshot() (all []KeySnapshot[K]) {
 	epoch := b.Epoch()
 	a, ok := b.ask(&message[K]{verb: verbKeys})
 	if !ok {
-		<-b.ended
+		st := b.Remains()
 		b.after.Lock()
 		defer b.after.Unlock()
-		b.remains.apply(&message[K]{verb: verbKeys}, &a)
-		all = b.remains.snapshots(a.keys, epoch)
+		st.apply(&message[K]{verb: verbKeys}, &a)
+		all = st.snapshots(a.keys, epoch)
 		return all
 	}
 	for keys := range slices.Chunk(a.keys, snapshotsPerTurn) {

@@ -30,7 +30,7 @@ func (s *Set[K]) WaitN(ctx context.Context, k K, weight int, costs ...ticket.Cos
 // wait. Otherwise it has done nothing.
 func (b *box[K]) passNow(hash uint64, k K, weight int) (passed bool) {
 	reading := b.Now() // as in try
-	st := b.borrow()
+	st := b.Borrow()
 	if st == nil {
 		return false
 	}

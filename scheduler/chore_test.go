@@ -45,7 +45,7 @@ func (c *turnClock) Since(t time.Time) time.Duration {
 func crowd(waiting int, weight func(i int) int) *crowdedState {
 	c := &crowdedState{mock: &turnClock{Mock: clock.NewMock()}}
 	c.parts = newParts(Limits{MaxBurst: 9}, c.mock)
-	c.mock.hint = c.handle.box.hint
+	c.mock.hint = c.handle.box.Hint
 	c.shared = &sharedContext{done: make(chan struct{}), stop: func() bool { return true }}
 	c.state.contexts.install(c.shared)
 	c.holder = line.NewPlace()
@@ -75,7 +75,7 @@ func (c *crowdedState) mark(p *line.Place) {
 func (c *crowdedState) send(m message) chan answer {
 	to := make(chan answer, 1)
 	m.answer = to
-	if !c.handle.box.send(&m) {
+	if !c.handle.box.Send(&m) {
 		panic("the owner has ended")
 	}
 	return to
@@ -86,10 +86,10 @@ func (c *crowdedState) sendLimits(l Limits) chan answer {
 }
 
 func (c *crowdedState) sendContextEnded() {
-	c.handle.box.send(&message{verb: verbContextEnded, context: c.shared, err: errGivenUp})
+	c.handle.box.Send(&message{verb: verbContextEnded, context: c.shared, err: errGivenUp})
 }
 
-func (c *crowdedState) sendClose() { c.handle.box.send(&message{verb: verbClose}) }
+func (c *crowdedState) sendClose() { c.handle.box.Send(&message{verb: verbClose}) }
 
 func (c *crowdedState) waiting() int { return c.state.core.line.Len() }
 
@@ -195,7 +195,7 @@ func TestThoseBehindAreServedMeanwhile(t *testing.T) {
 				}
 			}
 			work.begin(c)
-			c.handle.box.send(&message{verb: verbRelease, place: c.holder, number: c.holder.Number})
+			c.handle.box.Send(&message{verb: verbRelease, place: c.holder, number: c.holder.Number})
 			turns := 0
 			c.mock.turn = func() {
 				switch turns++; {
@@ -262,15 +262,15 @@ func TestLimitsAreAnsweredAfterAnEnd(t *testing.T) {
 			for _, inTurn := range []int{0, 1, 2} { // after SetLimits
 				c := crowd(tickets, func(int) int { return 3 })
 				answered := c.sendLimits(Limits{MaxBurst: 2})
-				c.handle.box.send(&message{verb: verbRelease, place: c.holder, number: c.holder.Number})
+				c.handle.box.Send(&message{verb: verbRelease, place: c.holder, number: c.holder.Number})
 				turns := 0
 				c.mock.turn = func() {
 					if turns++; turns == inTurn {
-						c.handle.box.send(&message{verb: end})
+						c.handle.box.Send(&message{verb: end})
 					}
 				}
 				if inTurn == 0 {
-					c.handle.box.send(&message{verb: end})
+					c.handle.box.Send(&message{verb: end})
 				}
 				c.run()
 				if len(answered) != 1 {
@@ -289,7 +289,7 @@ func TestNothingIsGrantedAfterClose(t *testing.T) {
 	for _, draining := range []bool{false, true} {
 		c := crowd(3_000, func(int) int { return 1 })
 		if draining {
-			c.handle.box.send(&message{verb: verbDrain})
+			c.handle.box.Send(&message{verb: verbDrain})
 		}
 		c.sendClose()
 		newcomers := []*line.Place{line.NewPlace(), line.NewPlace(), line.NewPlace()}
@@ -304,11 +304,11 @@ func TestNothingIsGrantedAfterClose(t *testing.T) {
 			}
 			// Now there would be room.
 			box := c.handle.box
-			box.send(&message{verb: verbRelease, place: c.holder, number: c.holder.Number})
-			box.send(&message{verb: verbAcquire, place: newcomers[0], request: request{weight: 1, deadline: never}})
-			box.send(&message{verb: verbTry, place: newcomers[1], request: request{weight: 1, deadline: never}})
-			box.send(&message{verb: verbEnqueue, place: newcomers[2], request: request{weight: 1, deadline: never}, answer: refused})
-			box.send(&message{verb: verbResume})
+			box.Send(&message{verb: verbRelease, place: c.holder, number: c.holder.Number})
+			box.Send(&message{verb: verbAcquire, place: newcomers[0], request: request{weight: 1, deadline: never}})
+			box.Send(&message{verb: verbTry, place: newcomers[1], request: request{weight: 1, deadline: never}})
+			box.Send(&message{verb: verbEnqueue, place: newcomers[2], request: request{weight: 1, deadline: never}, answer: refused})
+			box.Send(&message{verb: verbResume})
 		}
 		c.run()
 		if got := c.state.core.granted; got != 1 {

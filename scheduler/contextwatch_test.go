@@ -163,7 +163,7 @@ func TestSharedContextThatWasReplaced(t *testing.T) {
 	if stopped != 1 {
 		t.Errorf("%d stopped", stopped)
 	}
-	s.handle.box.send(&message{verb: verbContextEnded, context: first, err: errGivenUp}) // stop came too late
+	s.handle.box.Send(&message{verb: verbContextEnded, context: first, err: errGivenUp}) // stop came too late
 	s.Stats()
 	s.handle.withState(func(st *state) {
 		if st.contexts.current != second {

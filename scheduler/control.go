@@ -126,8 +126,7 @@ func (s *Scheduler) Snapshot() Snapshot {
 	var snap Snapshot
 	m := message{verb: verbSnapshot, change: &change{snapshot: &snap, epoch: epoch}}
 	if _, ok := s.handle.ask(&m); !ok {
-		<-s.handle.box.ended
-		snap = s.handle.box.remains.core.snapshot(epoch)
+		snap = s.handle.box.Remains().core.snapshot(epoch)
 	}
 	return snap
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/inside"
-	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -23,14 +22,6 @@ type elsewhere interface {
 
 func init() {
 	inside.NewHandle = func(key any) any { return &Handle{other: key.(elsewhere)} }
-}
-
-// costsOf is the inverse of listOf.
-func costsOf(list *line.CostList) (costs []ticket.Cost) {
-	for _, c := range list.All() {
-		costs = append(costs, ticket.Cost(c))
-	}
-	return costs
 }
 
 // errNoGroup refuses a job that is to take its permit elsewhere: who waits there is in no line that a group could

@@ -23,7 +23,7 @@ func newLongLine(l Limits) *longLine {
 }
 
 func requestOf(f *line.Flow, weight int, costs ...ticket.Cost) *request {
-	return &request{weight: weight, deadline: never, flow: f, costs: listOf(costs)}
+	return &request{weight: weight, deadline: never, flow: f, costs: line.ListOf(costs)}
 }
 
 // enqueue lets a ticket wait, and grants what fits.

@@ -117,7 +117,7 @@ func (g *Group) join(j *job, weight int, costs []ticket.Cost) error {
 	case g.ctx.Err() != nil:
 		return errGivenUp
 	}
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	a, ok := g.h.ask(&message{verb: verbEnqueueMember, member: &j.member, members: &g.waiting,
 		request: request{weight: weight, deadline: never, costs: list}})

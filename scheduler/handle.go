@@ -54,27 +54,15 @@ func (h *Handle) AcquireN(ctx context.Context, weight int, costs ...ticket.Cost)
 	if len(costs) == 0 {
 		return h.acquire(ctx, weight, nil)
 	}
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle() // nobody uses it when acquire has returned
 	return h.acquire(ctx, weight, list)
-}
-
-// listOf returns the costs on a list that can be sent.
-func listOf(costs []ticket.Cost) *line.CostList {
-	if len(costs) == 0 {
-		return nil
-	}
-	list := line.NewCostList()
-	for _, c := range costs {
-		list.Add(line.Cost(c))
-	}
-	return list
 }
 
 // acquire is AcquireN; costs may be nil.
 func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) (t ticket.Ticket, err error) {
 	if h.other != nil {
-		return h.other.AcquireN(ctx, weight, costsOf(costs)...)
+		return h.other.AcquireN(ctx, weight, line.CostsOf[ticket.Cost](costs)...)
 	}
 	if ctx.Err() != nil {
 		return t, h.shared.refused.refuse(gaveUp(ctx))
@@ -122,7 +110,7 @@ func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) 
 //go:noinline
 func (h *Handle) acquireByMessage(r *request) *line.Place {
 	p := h.shared.place()
-	if !h.box.send(&message{verb: verbAcquire, place: p, request: *r}) {
+	if !h.box.Send(&message{verb: verbAcquire, place: p, request: *r}) {
 		return nil
 	}
 	return p
@@ -152,7 +140,7 @@ func (h *Handle) withdraw(p *line.Place, sent bool, why error) {
 	m := message{verb: verbWithdraw, place: p, err: why}
 	if sent {
 		if _, ok := h.send(&m); !ok {
-			<-h.box.ended // until then the owner may come to the message, and reads its costs
+			<-h.box.Ended() // until then the owner may come to the message, and reads its costs
 		}
 	} else {
 		h.ask(&m)
@@ -169,7 +157,7 @@ func (h *Handle) TryAcquireN(weight int, costs ...ticket.Cost) (t ticket.Ticket,
 	if len(costs) == 0 {
 		return h.try(weight, nil)
 	}
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	return h.try(weight, list)
 }
@@ -177,7 +165,7 @@ func (h *Handle) TryAcquireN(weight int, costs ...ticket.Cost) (t ticket.Ticket,
 // try is TryAcquireN; costs may be nil.
 func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool) {
 	if h.other != nil {
-		return h.other.TryAcquireN(weight, costsOf(costs)...)
+		return h.other.TryAcquireN(weight, line.CostsOf[ticket.Cost](costs)...)
 	}
 	if h.invalid != nil {
 		h.shared.refused.refuse(h.invalid)
@@ -201,7 +189,7 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 		return t, true
 	}
 	p := h.shared.place()
-	if !h.box.send(&message{verb: verbTry, place: p, request: r}) {
+	if !h.box.Send(&message{verb: verbTry, place: p, request: r}) {
 		h.shared.refused.refuse(ErrClosed)
 		return t, false
 	}
@@ -217,7 +205,7 @@ func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, 
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
 	}
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	r := request{weight: weight, deadline: never, flow: h.flow, costs: list}
 	if p, answered, err := h.tryNow(callNow, &r); answered {
@@ -227,7 +215,7 @@ func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, 
 		return t, err
 	}
 	p := h.shared.place()
-	if !h.box.send(&message{verb: verbNow, place: p, request: r}) {
+	if !h.box.Send(&message{verb: verbNow, place: p, request: r}) {
 		return t, h.shared.refused.refuse(ErrClosed)
 	}
 	return h.issue(p, <-p.Ready())
@@ -241,7 +229,7 @@ func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
 	}
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	p := line.NewLazyPlace()
 	a, ok := h.ask(&message{verb: verbEnqueue, place: &p.Place, request: request{weight: weight, deadline: never, costs: list}})
@@ -266,7 +254,7 @@ func (h *Handle) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
 	if h.invalid != nil {
 		return Forever
 	}
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	a, ok := h.ask(&message{verb: verbWait, request: request{weight: weight, deadline: never, costs: list}})
 	if !ok {
@@ -290,8 +278,7 @@ func (h *Handle) Windows() []WindowStats {
 	}
 	a, ok := h.ask(&message{verb: verbWindows})
 	if !ok {
-		<-h.box.ended
-		return h.box.remains.windows()
+		return h.box.Remains().windows()
 	}
 	return a.windows
 }
@@ -337,13 +324,13 @@ func (h *Handle) serve(st *state, m *message, a *answer) {
 // send sends the owner a message and waits for its answer. It returns false if the owner has ended.
 func (h *Handle) send(m *message) (answer, bool) {
 	defer runtime.KeepAlive(h.root) // or a scheduler whose last use this is could end meanwhile
-	to := h.shared.answerChannel()
+	to := h.shared.answers.Channel()
 	m.flow, m.answer = h.flow, to
-	if !h.box.send(m) {
+	if !h.box.Send(m) {
 		return answer{}, false
 	}
 	a := <-to
-	h.shared.answers.Put(to)
+	h.shared.answers.Recycle(to)
 	return a, true
 }
 

@@ -480,12 +480,12 @@ func (h *history) merge(other *history, now moment) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b charged) int { return cmp.Compare(a.at, b.at) })
-	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, vagueUntil: h.vagueUntil, wideUntil: now}
+	*h = history{per: h.per, quantum: h.quantum, limit: h.limit, vagueUntil: h.vagueUntil, wideUntil: h.wideUntil}
 	for _, c := range all {
 		h.add(c.at, c.n)
 	}
 	if h.quantum > 0 || h.entries() > exactEntries {
-		h.vagueUntil = now // entries are shared, and none of h's own can be told apart any more
+		h.vagueUntil, h.wideUntil = now, now // entries are shared, and none of h's own can be told apart any more
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -159,5 +160,22 @@ func TestInsertSaturates(t *testing.T) {
 	h.insert(110, 0, 5)
 	if h.expire(110); h.sum() != 0 {
 		t.Errorf("%d count, inserted after the end", h.sum())
+	}
+}
+
+// What a ticket costs more counts from the instant of its grant also if a snapshot was restored at that instant, or since.
+func TestInsertAfterMerge(t *testing.T) {
+	w := Per(4, 25)
+	before, h := newHistory(w), newHistory(w)
+	before.add(10, 1)
+	h.merge(&before, 24)
+	h.add(33, 1)
+	h.insert(33, 24, 2)
+	var got []settled
+	for at, n := range h.charges() {
+		got = append(got, settled{at, n})
+	}
+	if want := []settled{{10, 1}, {24, 2}, {33, 1}}; !slices.Equal(got, want) {
+		t.Errorf("charged %v, want %v", got, want)
 	}
 }

@@ -28,13 +28,6 @@ func TestOneHasTheState(t *testing.T) {
 	if box.borrow() != nil {
 		t.Error("borrowed what the owner has")
 	}
-	box.lend(st)
-	box.borrow()
-	box.out.Store(false) // the owner calls, and waits
-	box.giveBack(st)
-	if len(box.home) != 1 || box.slot.Load() != nil {
-		t.Error("a borrower did not hand the state to the owner who waits for it")
-	}
 }
 
 // A place whose ticket was refused in the very instant its caller gave up serves again only when the
@@ -47,7 +40,7 @@ func TestWithdrawingWhatWasRefused(t *testing.T) {
 	if p.TakeBack() {
 		t.Error("the place still holds what its last ticket was told")
 	}
-	if n := s.handle.box.underway.Load(); n != 0 {
+	if n := s.handle.box.Underway(); n != 0 {
 		t.Errorf("%d messages under way", n)
 	}
 }
@@ -78,7 +71,7 @@ func TestLentOutBetweenTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	lent := func() bool { s.Stats(); return s.handle.box.slot.Load() != nil } // it answers after lending
+	lent := func() bool { s.Stats(); return s.handle.withState(func(*state) {}) } // it answers after lending
 	if !lent() {
 		t.Error("not lent out by an idle scheduler")
 	}
@@ -130,12 +123,12 @@ func TestTurnSetsTheTimerABorrowerAskedFor(t *testing.T) {
 	p.lend(func(h *Handle) {
 		h.acquireNow(&request{weight: 1, deadline: never}, nil)
 		h.acquireNow(&request{weight: 1, deadline: never}, nil)
-		<-o.tick // the hint, which this turn has not seen
+		<-o.Tick // the hint, which this turn has not seen
 	})
 	o.setAlarm(p.state)
 	mock.Add(time.Second)
 	select {
-	case <-o.tick:
+	case <-o.Tick:
 	case <-time.After(10 * time.Second): // the mock calls the owner in a goroutine
 		t.Error("the timer was not set")
 	}
@@ -149,7 +142,7 @@ func TestBorrowerHasTheTimerSet(t *testing.T) {
 	box.lend(p.state)
 	hinted := func() bool {
 		select {
-		case <-box.tick:
+		case <-box.Tick:
 			return true
 		default:
 			return false
@@ -240,7 +233,7 @@ func TestClockMovesWhileTheTimerIsSet(t *testing.T) {
 			o.setAlarm(st)
 			moving.Mock.Add(c.after)
 			select {
-			case <-o.tick:
+			case <-o.Tick:
 			case <-time.After(10 * time.Second): // the mock calls the owner in a goroutine
 				t.Fatal("the owner was not told to look at the clock")
 			}

@@ -1,55 +1,53 @@
 package scheduler
 
-import "sync/atomic"
+import "github.com/flowguard-go/flowguard/internal/loop"
 
-// mailbox carries messages to the owner, and its answers back. Everything that is asked of the owner
-// goes through the one channel, so that it is applied in the order in which it was sent.
+// mailbox carries messages to the owner, and lends its state to those who call; see package loop.
 type mailbox struct {
-	in   chan message
-	tick chan struct{} // a hint to the owner: to look at the clock, to set its alarm
+	loop.Mailbox[state, message]
+	lends bool // false only in tests
 
-	underway atomic.Int64 // messages that were sent and not yet applied
-
-	over    atomic.Bool   // the owner takes no more messages
-	ended   chan struct{} // closed when the owner has ended
-	remains *state        // what it left; written before ended is closed, and only read thereafter
-
-	lending
+	counter // for callers who do not need all of the state
 }
 
 func newMailbox(lends, counts bool) *mailbox {
-	return &mailbox{
-		in:      make(chan message, mailboxSize),
-		tick:    make(chan struct{}, 1),
-		ended:   make(chan struct{}),
-		lending: lending{lends: lends, home: make(chan *state, 1), counter: counter{counts: counts}},
-	}
+	b := &mailbox{lends: lends, counter: counter{counts: counts}}
+	b.Init()
+	return b
 }
 
-// mailboxSize is how many messages may wait while the owner is at work. A longer box would let
-// senders run further ahead, not be served sooner.
-const mailboxSize = 64
-
-// hint makes the owner look at the clock and set its alarm.
-func (b *mailbox) hint() {
-	select {
-	case b.tick <- struct{}{}:
-	default:
-	}
+// lend puts the state where borrowers find it.
+func (b *mailbox) lend(st *state) {
+	b.counter.open(st)
+	b.Lend(st)
 }
 
-// send gives the owner a message and reports whether it was taken: it is refused after the end. The
-// owner never waits for anything but messages and its alarm, so send waits no longer than a turn, and
-// a message that was taken is answered.
-func (b *mailbox) send(m *message) bool {
-	if b.over.Load() {
-		return false
+// callIn waits until the state is back.
+func (b *mailbox) callIn() *state {
+	st := b.CallIn()
+	b.counter.close(st)
+	return st
+}
+
+// borrow returns the state, or nil if the owner has it or wants it.
+func (b *mailbox) borrow() *state {
+	st := b.Borrow()
+	if st != nil {
+		b.counter.close(st)
 	}
-	b.underway.Add(1)
-	if b.over.Load() {
-		b.underway.Add(-1)
-		return false
+	return st
+}
+
+// giveBack ends a borrowing. If the head of the line now fits earlier than the alarm is set for, the owner is told
+// to set it.
+func (b *mailbox) giveBack(st *state) {
+	sooner := st.core.line.Len() > 0 && st.wakeIsSooner()
+	if st.core.quota != nil {
+		st.stirQuota()
 	}
-	b.in <- *m
-	return true
+	b.counter.open(st)
+	b.GiveBack()
+	if sooner {
+		b.Hint()
+	}
 }

@@ -56,20 +56,12 @@ func (st *state) unsubscribe(s subscriber) {
 
 //go:noinline
 func (st *state) noteRefusal(r *request, err error) {
-	st.emit(Event{Kind: EventRefused, Weight: r.weight, Costs: asked(r.costs), Flow: r.flow.Name(), Err: err})
+	st.emit(Event{Kind: EventRefused, Weight: r.weight, Costs: line.CostsOf[ticket.Cost](r.costs), Flow: r.flow.Name(), Err: err})
 }
 
 //go:noinline
 func (st *state) noteGrant(p *line.Place, f *line.Flow, wait time.Duration) {
 	st.emit(Event{Kind: EventGranted, Number: ticket.Number(p.Number), Weight: p.Weight, Costs: st.core.costsOf(p), Flow: f.Name(), Wait: wait})
-}
-
-// asked returns what a caller said of costs.
-func asked(costs *line.CostList) (all []ticket.Cost) {
-	for _, c := range costs.All() {
-		all = append(all, ticket.Cost(c))
-	}
-	return all
 }
 
 // costsOf returns what the ticket at p costs, in the units that it named.

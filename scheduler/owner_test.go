@@ -56,8 +56,8 @@ func TestAfterCloseInTheSameTurn(t *testing.T) {
 	for _, v := range []verb{verbConfigure, verbPause, verbResume, verbCharge, verbObserve, verbRestore, verbWatch} {
 		p := newParts(limits, clock.NewMock())
 		answers := make(chan answer, 1)
-		p.handle.box.send(&message{verb: verbClose})
-		p.handle.box.send(&message{
+		p.handle.box.Send(&message{verb: verbClose})
+		p.handle.box.Send(&message{
 			verb: v, request: request{weight: 1, deadline: never}, answer: answers,
 			change: &change{limits: &limits, snapshot: new(Snapshot), feed: &feed{events: make(chan Event, 1)}},
 		})
@@ -89,11 +89,11 @@ func TestAfterTheEndOfADrain(t *testing.T) {
 	p := newParts(limits, hooked)
 	answers, drained := make(chan answer, 1), make(chan answer, 1)
 	hooked.hook = func() {
-		p.handle.box.send(&message{verb: verbConfigure, change: &change{limits: &Limits{MaxBurst: 2}}, answer: answers})
+		p.handle.box.Send(&message{verb: verbConfigure, change: &change{limits: &Limits{MaxBurst: 2}}, answer: answers})
 	}
-	p.handle.box.send(&message{verb: verbDrain, answer: drained})
+	p.handle.box.Send(&message{verb: verbDrain, answer: drained})
 	p.run()
-	if a := <-answers; a.err != ErrClosed || !p.handle.box.remains.core.served() {
+	if a := <-answers; a.err != ErrClosed || !p.handle.box.Remains().core.served() {
 		t.Errorf("answered with %v", a.err)
 	}
 }

@@ -72,7 +72,7 @@ func (x *exchanger) run() {
 			x.alarm.Set(time.Duration(x.handle.shared.now()), time.Duration(e.due))
 			select {
 			case <-x.bell:
-			case <-x.handle.box.ended:
+			case <-x.handle.box.Ended():
 			}
 			continue
 		}
@@ -84,7 +84,7 @@ func (x *exchanger) run() {
 
 // cancelAtEnd ends an exchange that is under way when the scheduler ends.
 func (x *exchanger) cancelAtEnd() {
-	<-x.handle.box.ended
+	<-x.handle.box.Ended()
 	x.cancel()
 }
 
@@ -96,8 +96,7 @@ func (x *exchanger) ask(v verb, e *exchange) bool {
 
 // sayFarewell tells the source that the scheduler has ended, if it has ever heard of it and can be reached.
 func (x *exchanger) sayFarewell() {
-	<-x.handle.box.ended
-	q := *x.handle.box.remains.core.quota // others may look at what remains
+	q := *x.handle.box.Remains().core.quota // others may look at what remains
 	if q.serial == 0 || q.err != nil {
 		return
 	}

@@ -154,7 +154,8 @@ func TestReviewWithdrawWaitsForTheEnd(t *testing.T) {
 	defer s.Close()
 	h := new(Handle)
 	h.init(s.handle.shared, newMailbox(false, false))
-	h.box.over.Store(true)
+	o := newOwner(h.shared, h.box)
+	o.Refuse(nil)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -165,7 +166,7 @@ func TestReviewWithdrawWaitsForTheEnd(t *testing.T) {
 		t.Error("withdrawn while the owner may still read the message")
 	case <-time.After(20 * time.Millisecond):
 	}
-	close(h.box.ended)
+	o.Leave(nil)
 	<-done
 }
 

@@ -47,7 +47,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. (Where an
 	// owner has ended, send touches no channel: it may belong to a bubble that is gone.)
 	s.cleanup = runtime.AddCleanup(s, func(box *mailbox) {
-		box.send(&message{verb: verbClose})
+		box.Send(&message{verb: verbClose})
 	}, box)
 	st := newState(sh, limits, cfg.maxQueue, cfg.nonBlocking)
 	st.core.totals.holds = cfg.countsHeld
@@ -175,8 +175,7 @@ func (s *Scheduler) Clock() Clock { return s.handle.Clock() }
 func (s *Scheduler) Stats() Stats {
 	a, ok := s.handle.ask(&message{verb: verbStats})
 	if !ok {
-		<-s.handle.box.ended
-		return s.handle.box.remains.stats()
+		return s.handle.box.Remains().stats()
 	}
 	return *a.stats
 }
@@ -191,8 +190,8 @@ func (s *Scheduler) Windows() []WindowStats { return s.handle.Windows() }
 // been told what was used. Closing again does nothing. The error is always nil.
 func (s *Scheduler) Close() error {
 	box := s.handle.box
-	box.send(&message{verb: verbClose})
-	<-box.ended
+	box.Send(&message{verb: verbClose})
+	<-box.Ended()
 	s.handle.root.cleanup.Stop()
 	s.handle.root.quota.wait()
 	return nil
@@ -207,10 +206,10 @@ func (s *Scheduler) Drain(ctx context.Context) error {
 	// Wait until it is applied, or the caller of Drain could still be granted a permit.
 	s.handle.ask(&message{verb: verbDrain})
 	select {
-	case <-s.handle.box.ended:
+	case <-s.handle.box.Ended():
 		s.handle.root.cleanup.Stop()
 		s.handle.root.quota.wait()
-		if !s.handle.box.remains.core.served() {
+		if !s.handle.box.Remains().core.served() {
 			return ErrClosed
 		}
 		return nil

@@ -13,7 +13,7 @@ func (h *Handle) shareContext(ctx context.Context) {
 // the scheduler, which could then not be forgotten while the context lives.
 func newSharedContext(ctx context.Context, box *mailbox) *sharedContext {
 	c := &sharedContext{done: ctx.Done()}
-	c.ended = func() { box.send(&message{verb: verbContextEnded, context: c, err: gaveUp(ctx)}) }
+	c.ended = func() { box.Send(&message{verb: verbContextEnded, context: c, err: gaveUp(ctx)}) }
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/internal/loop"
 )
 
 // shared is what all goroutines may use: the clock, the limits as they are now, and pools.
@@ -19,7 +20,7 @@ type shared struct {
 
 	refused earlyRefusals
 
-	answers       sync.Pool // of chan answer, empty
+	answers       loop.Answers[answer]
 	places        sync.Pool // of idle *line.Place with Reused set
 	countedPlaces sync.Pool // of *countedPlace whose tickets have ended
 }
@@ -104,12 +105,4 @@ func (s *shared) place() *line.Place {
 	p := line.NewPlace()
 	p.Reused = true
 	return p
-}
-
-// answerChannel returns an empty channel with room for one answer.
-func (s *shared) answerChannel() chan answer {
-	if to, ok := s.answers.Get().(chan answer); ok {
-		return to
-	}
-	return make(chan answer, 1)
 }

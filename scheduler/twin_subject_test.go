@@ -93,7 +93,7 @@ func (s *subject) observe(w Window, left int, until moment, t *twinTicket) error
 
 // settle says what the work of a ticket cost, by borrowing or by a message.
 func (s *subject) settle(t *twinTicket, costs []ticket.Cost) (err error) {
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	if !s.borrows() {
 		return s.send(message{verb: verbSettle, place: t.place, number: t.number, request: request{flow: t.flow, costs: list}})
@@ -120,7 +120,7 @@ func (s *subject) borrows() bool { return s.lends && !s.state.core.draining }
 // take asks for a ticket, by borrowing or by a message, and returns why it was refused. The context of the
 // caller ends with done.
 func (s *subject) take(t *twinTicket, weight int, costs []ticket.Cost, deadline moment, done <-chan struct{}) (err error) {
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	r := request{weight: weight, deadline: s.shown(deadline), flow: t.flow, costs: list}
 	m := message{verb: t.verb, place: t.place, request: r}
@@ -235,7 +235,7 @@ func (s *subject) sharedContext() *sharedContext { return s.state.contexts.curre
 func (s *subject) marked() int                   { return s.state.contexts.waiting }
 
 func (s *subject) wait(weight int, costs []ticket.Cost, f line.Flow) time.Duration {
-	list := listOf(costs)
+	list := line.ListOf(costs)
 	defer list.Recycle()
 	return s.state.core.wait(&request{weight: weight, deadline: never, flow: &f, costs: list})
 }

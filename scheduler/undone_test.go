@@ -25,7 +25,7 @@ func quiet(s *Scheduler) error {
 	if len(st.chores) > 0 {
 		return fmt.Errorf("%d chores are left", len(st.chores))
 	}
-	if n := box.underway.Load(); n != 0 {
+	if n := box.Underway(); n != 0 {
 		return fmt.Errorf("%d messages under way", n)
 	}
 	marked := 0

@@ -140,7 +140,7 @@ func (w *within) take(r *request) (d deposit, err error) {
 	p, answered, err := w.handle.tryNow(callNow, &q)
 	if !answered {
 		p = w.handle.shared.place()
-		if !w.handle.box.send(&message{verb: verbNow, place: p, request: q}) {
+		if !w.handle.box.Send(&message{verb: verbNow, place: p, request: q}) {
 			return d, ErrClosed
 		}
 		if err = <-p.Ready(); err != nil {
@@ -191,7 +191,7 @@ func (s *seat) represent(p *line.Place) {
 		r.told.Store(toldOnce)
 		return
 	}
-	list := listOf(s.core.costsOf(p))
+	list := line.ListOf(s.core.costsOf(p))
 	defer list.Recycle()
 	a, ok := w.handle.ask(&message{verb: verbEnqueue, place: &r.Place, request: request{weight: p.Weight, deadline: never, costs: list}})
 	if !ok {

@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -111,6 +112,29 @@ func TestPageMoves(t *testing.T) {
 	}
 	if c := b.quiet(); len(c) > 0 {
 		t.Errorf("the browser complains: %q", c)
+	}
+}
+
+// awaySource is the source of a quota that cannot be reached.
+type awaySource struct{}
+
+func (awaySource) Exchange(context.Context, scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+	return scheduler.QuotaReply{}, errors.New("no route to the quota")
+}
+
+// The page says why nothing is granted if the source of a shared quota is out of reach.
+func TestQuotaOutOfReach(t *testing.T) {
+	b := open(t)
+	s := start(t, "10/s", scheduler.WithQuota(awaySource{}))
+	if _, err := s.Enqueue(1); err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.Navigate(serve(t, debug.Handler(map[string]*scheduler.Scheduler{"github": s}))))
+	b.until(card + ` !== null`)
+	badge := card + `.querySelector(".badge")`
+	b.until(badge + `.textContent === "quota out of reach"`)
+	if got := eval[string](b, badge+`.title`); !strings.Contains(got, "no route to the quota") {
+		t.Errorf("the tooltip is %q", got)
 	}
 }
 

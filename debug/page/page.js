@@ -106,10 +106,13 @@ class Card {
 		let status = "running";
 		if (this.state.closed || !this.state.open) status = "closed";
 		else if (stats.paused) status = "paused";
+		else if (stats.quota && stats.quota.error) status = "away";
 		badge.className = `badge ${status}`;
 		let text = status;
 		if (status === "closed" && !this.state.closed) text = "draining or closed";
 		if (status === "paused" && stats.resumes) text = `paused for ${about((Date.parse(stats.resumes) - now) / 1000)}`;
+		if (status === "away") text = "quota out of reach";
+		badge.title = status === "away" ? stats.quota.error : "";
 		say(badge, text);
 		say(this.part(".limits"), this.state.limits);
 		const figure = (name, text) => say(this.part(`[data-figure=${name}]`), text);

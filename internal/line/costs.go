@@ -20,6 +20,32 @@ var costLists = sync.Pool{New: func() any { return new(CostList) }}
 // NewCostList returns an empty list.
 func NewCostList() *CostList { return costLists.Get().(*CostList) }
 
+// ListOf returns the costs on a list that can be sent, nil if there are none.
+func ListOf[C ~struct {
+	Unit   string
+	Amount int
+}](costs []C) *CostList {
+	if len(costs) == 0 {
+		return nil
+	}
+	list := NewCostList()
+	for _, c := range costs {
+		list.Add(Cost(c))
+	}
+	return list
+}
+
+// CostsOf returns what is on a list, which may be nil.
+func CostsOf[C ~struct {
+	Unit   string
+	Amount int
+}](list *CostList) (costs []C) {
+	for _, c := range list.All() {
+		costs = append(costs, C(c))
+	}
+	return costs
+}
+
 // Add appends a cost.
 func (l *CostList) Add(c Cost) { l.list = append(l.list, c) }
 

@@ -1,0 +1,70 @@
+// Package loop holds what every goroutine that owns a state has in common: a [Mailbox] for what others ask of it, a
+// [Slot] through which it lends the state between turns, and in [Turns] what has come and what it owes answers
+// to. It knows nothing of what the state decides.
+package loop
+
+import "sync/atomic"
+
+// Mailbox carries messages to the owner of a state. Everything that is asked of the owner goes through the one
+// channel, so that it is applied in the order in which it was sent. What is asked of the state while it is lent out
+// goes past that; see [Slot].
+type Mailbox[S, M any] struct {
+	Slot[S]
+
+	in   chan M
+	Tick chan struct{} // a hint to the owner: to look at the clock, to set its alarm
+
+	underway atomic.Int64 // messages that were sent and not yet applied
+
+	over    atomic.Bool   // the owner takes no more messages
+	ended   chan struct{} // closed when the owner has ended
+	remains *S            // what it left; written before ended is closed, and only read thereafter
+}
+
+// mailboxSize is how many messages may wait while the owner is at work. A longer box would let
+// senders run further ahead, not be served sooner.
+const mailboxSize = 64
+
+// Init makes the zero Mailbox an empty one. The state is with the owner.
+func (b *Mailbox[S, M]) Init() {
+	b.home = make(chan *S, 1)
+	b.in = make(chan M, mailboxSize)
+	b.Tick = make(chan struct{}, 1)
+	b.ended = make(chan struct{})
+}
+
+// Hint makes the owner look at the clock and set its alarm.
+func (b *Mailbox[S, M]) Hint() {
+	select {
+	case b.Tick <- struct{}{}:
+	default:
+	}
+}
+
+// Send gives the owner a message and reports whether it was taken: it is refused after the end. The
+// owner never waits for anything but messages and its alarm, so Send waits no longer than a turn, and
+// a message that was taken is answered.
+func (b *Mailbox[S, M]) Send(m *M) bool {
+	if b.over.Load() {
+		return false
+	}
+	b.underway.Add(1)
+	if b.over.Load() {
+		b.underway.Add(-1)
+		return false
+	}
+	b.in <- *m
+	return true
+}
+
+// Underway returns how many messages were sent and are not yet applied.
+func (b *Mailbox[S, M]) Underway() int64 { return b.underway.Load() }
+
+// Ended returns a channel that is closed when the owner has ended.
+func (b *Mailbox[S, M]) Ended() <-chan struct{} { return b.ended }
+
+// Remains waits for the end of the owner and returns what it left, which nobody owns.
+func (b *Mailbox[S, M]) Remains() *S {
+	<-b.ended
+	return b.remains
+}

@@ -1,0 +1,115 @@
+package loop
+
+import (
+	"sync"
+	"testing"
+)
+
+// The holder of the state has it alone, and the owner gets it back from wherever it is.
+func TestOneHasTheState(t *testing.T) {
+	var b Mailbox[int, string]
+	b.Init()
+	st := new(int)
+	b.Lend(st)
+	if got := b.Borrow(); got != st {
+		t.Fatal("could not borrow")
+	}
+	if b.Borrow() != nil {
+		t.Error("borrowed twice")
+	}
+	b.GiveBack()
+	if b.CallIn() != st {
+		t.Error("not called in from the slot")
+	}
+	if b.Borrow() != nil {
+		t.Error("borrowed what the owner has")
+	}
+	b.Lend(st)
+	b.Borrow()
+	b.out.Store(false) // the owner calls, and waits
+	b.GiveBack()
+	if len(b.home) != 1 || b.lies.Load() != 0 {
+		t.Error("a borrower did not hand the state to the owner who waits for it")
+	}
+}
+
+// Whoever has the state changes it without a lock: the race detector would see two who have it, and so would the sum.
+func TestStateHasOneOwner(t *testing.T) {
+	const callers, calls = 8, 2000
+	var b Mailbox[int, int]
+	b.Init()
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range calls {
+				if st := b.Borrow(); st != nil {
+					*st++
+					b.GiveBack()
+				} else if one := 1; !b.Send(&one) {
+					t.Error("refused")
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		all.Wait()
+		last := 0
+		b.Send(&last)
+	}()
+	turns := NewTurns[int, int, int](&b)
+	st, over := new(int), false
+	for !over {
+		b.Lend(st)
+		batch := turns.Receive(false)
+		st = b.CallIn()
+		for _, n := range batch {
+			*st += n
+			over = over || n == 0
+		}
+		turns.Applied()
+	}
+	<-done
+	if *st != callers*calls || b.Underway() != 0 {
+		t.Errorf("%d, want %d; %d messages under way", *st, callers*calls, b.Underway())
+	}
+}
+
+// Every message that was taken is answered, also in the last turn, and none is taken after that.
+func TestAnswersAtTheEnd(t *testing.T) {
+	type question struct{ to chan<- int }
+	var b Mailbox[int, question]
+	b.Init()
+	turns := NewTurns[int, question, int](&b)
+	var answers Answers[int]
+	var asked sync.WaitGroup
+	for range 200 { // more than the mailbox holds
+		asked.Go(func() {
+			to := answers.Channel()
+			if b.Send(&question{to}) {
+				if got := <-to; got != 7 {
+					t.Errorf("answered %d", got)
+				}
+			}
+			answers.Recycle(to)
+		})
+	}
+	serve := func(m *question) { turns.Answer(m.to, 7) }
+	for _, m := range turns.Receive(false) {
+		serve(&m)
+	}
+	turns.Applied()
+	turns.Reply()
+	turns.Refuse(serve)
+	if b.Send(&question{}) {
+		t.Error("taken after the end")
+	}
+	left := new(int)
+	turns.Leave(left)
+	asked.Wait()
+	<-b.Ended()
+	if b.Remains() != left {
+		t.Error("what remains is something else")
+	}
+}
