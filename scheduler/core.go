@@ -31,6 +31,7 @@ type core struct {
 	inForce []limit // the pause while it lasts, the burst if there is a cap, the quota if there is one, the windows
 
 	ends           moment // when a pause or an observation ends; never if there is none
+	expiry         moment // nothing that a window remembers expires before
 	timeless       bool   // no limit in force depends on the time
 	countsReleases bool   // the instant of a release matters
 	resets         bool   // a window counts from reset, so the time of day matters
@@ -79,6 +80,7 @@ func (c *core) setLimits(l Limits) {
 	c.limits, c.burst.max = l, l.MaxBurst
 	c.setColumns(l)
 	c.maxWeight = c.columns[0].most
+	c.expiry = c.now
 	c.windows, c.countsReleases, c.resets = make([]window, len(l.Windows)), false, l.countReset()
 	for i, w := range l.Windows {
 		c.windows[i] = newWindow(w, c.columnOf(w.Unit))
@@ -134,11 +136,20 @@ func (c *core) advance(reading moment) {
 		return
 	}
 	c.now, c.behind = reading, 0
-	for i := range c.windows {
-		c.windows[i].advance(reading)
+	if c.expiry <= reading {
+		c.forget()
 	}
 	if c.ends <= reading {
 		c.expire()
+	}
+}
+
+// forget makes windows forget what no longer counts, and notes when there is more to forget. What is charged from
+// now on counts for longer than a Per, so it needs no look until then. What is charged for the past makes expiry now.
+func (c *core) forget() {
+	c.expiry = never
+	for i := range c.windows {
+		c.expiry = min(c.expiry, c.windows[i].advance(c.now))
 	}
 }
 
