@@ -10,10 +10,10 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Handle takes permits from a scheduler and can do nothing else to it: it cannot close, pause or change
-// it. Give it to code that is only to be limited, such as that of a tenant. [Scheduler.Handle] returns
-// one. Its methods do what those of the [Scheduler] with the same names do, and may be called from any
-// goroutine. It keeps its scheduler from being forgotten.
+// Handle takes permits from a scheduler. It cannot close, pause or change the scheduler, so give it to code
+// that is only to be limited, such as a tenant's. [Scheduler.Handle] returns one. Its methods do what the
+// methods of [Scheduler] with the same names do, and may be called from any goroutine. The scheduler is not
+// garbage collected while a Handle of it is in use.
 type Handle struct {
 	shared *shared
 	box    *mailbox
@@ -32,13 +32,14 @@ func (h *Handle) init(sh *shared, box *mailbox) {
 	h.desk, h.countedDesk = (*desk)(h), (*countedDesk)(h)
 }
 
-// Source is what takes permits: a [*Scheduler], one of its flows, or the [*Handle] of either.
+// Source is anything that permits can be taken from: a [*Scheduler], one of its flows, or the [*Handle] of
+// either.
 type Source interface {
 	// Handle returns the handle to take permits with.
 	Handle() *Handle
 }
 
-// Handle returns h, so that a handle is a [Source].
+// Handle returns h. It makes a handle a [Source].
 func (h *Handle) Handle() *Handle { return h }
 
 var (
@@ -55,7 +56,7 @@ func (h *Handle) AcquireN(ctx context.Context, weight int, costs ...ticket.Cost)
 		return h.acquire(ctx, weight, nil)
 	}
 	list := line.ListOf(costs)
-	defer list.Recycle() // nobody uses it when acquire has returned
+	defer list.Recycle() // it is unused once acquire has returned
 	return h.acquire(ctx, weight, list)
 }
 
@@ -131,9 +132,9 @@ func (h *Handle) issue(p *line.Place, told error) (t ticket.Ticket, err error) {
 	return t, nil
 }
 
-// withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message,
-// which may still be under way, so that the owner must do it. The place serves again only when it has
-// answered, or it would take back the place's next ticket.
+// withdraw takes back a ticket whose caller has given up. sent says that the ticket went to the owner as a
+// message. That message may still be under way, so the owner must take the ticket back. The place is reused
+// only after the owner's answer, or else its next ticket would be taken back.
 //
 //go:noinline
 func (h *Handle) withdraw(p *line.Place, sent bool, why error) {
@@ -283,8 +284,8 @@ func (h *Handle) Windows() []WindowStats {
 	return a.windows
 }
 
-// MaxBurst returns the cap on the permits held at once as it is now, 0 if there is none. It allocates
-// nothing, unlike Limits.
+// MaxBurst returns the present MaxBurst of the limits, or 0 if there is none. Unlike Limits, it does not
+// allocate.
 func (h *Handle) MaxBurst() int {
 	if h.other != nil {
 		return h.other.Limits().MaxBurst
@@ -300,8 +301,8 @@ func (h *Handle) Clock() Clock {
 	return h.shared.clock
 }
 
-// ask does what a message asks for and returns its answer: at once with the borrowed state if the verb
-// is brief and the state is there, else through the owner. It returns false if the owner has ended.
+// ask does what a message asks for and returns the answer. If the verb is brief and the state is in its slot,
+// ask borrows it. Otherwise it sends the message to the owner. It returns false if the owner has ended.
 func (h *Handle) ask(m *message) (a answer, ok bool) {
 	if m.verb.brief() {
 		if st := h.box.borrow(); st != nil {
@@ -359,8 +360,8 @@ func (d *desk) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 	return a.err // nil after the end
 }
 
-// Cancel implements [line.Desk]. It waits until it is done, or its caller could still receive a
-// grant that is about to be undone.
+// Cancel implements [line.Desk]. It waits until the ticket is cancelled. Otherwise its caller could still
+// receive a grant that is about to be undone.
 func (d *desk) Cancel(p *line.Place, n uint64) {
 	(*Handle)(d).ask(&message{verb: verbCancel, place: p, number: n})
 }
