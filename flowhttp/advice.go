@@ -8,23 +8,22 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Dialect reads what an answer says about limits. [Standard], [GitHub], [OpenAI], [Anthropic] and [AWS] are
-// dialects. To read headers of your own, write a function that looks at them and calls Standard for the
-// rest.
+// Dialect reads what a response says about limits. [Standard], [GitHub], [OpenAI], [Anthropic] and [AWS] are
+// dialects. To read other headers, write a function that reads them and calls Standard for the rest.
 //
-// The answer's body has not been read; a dialect that looks at its start must put back what it read. now is
-// the time of day by the scheduler's clock. A Transport calls its dialect for each answer, also from several
-// goroutines at a time. A panic in it gives the permit back and goes on up.
+// The response's body has not been read. A dialect that reads its start must put that back. now is the present
+// time by the scheduler's clock. A Transport calls its dialect for each response, also from several goroutines
+// at a time. If the dialect panics, the permit is released, and the panic is not recovered.
 type Dialect func(resp *http.Response, now time.Time) Advice
 
-// Advice is what an answer says about limits.
+// Advice is what a response says about limits.
 type Advice struct {
 	Refused bool          // the far side refused the request because of a limit or because it is overloaded
 	Pause   time.Duration // no call should be made for this long; 0: no time is given
 	Quotas  []Quota       // what is left of the far side's limits
 }
 
-// Quota is what an answer says of one of the far side's limits: at most Left more in the next Reset.
+// Quota is what a response says of one of the server's limits: at most Left more in the next Reset.
 type Quota struct {
 	Name      string        // what the far side calls the limit; "": it has no name
 	Partition string        // which share of the limit is meant, such as that of a user; "": not told
@@ -34,15 +33,16 @@ type Quota struct {
 	Limit     int           // what the limit allows in Per; 0: not told
 	Per       time.Duration // the length of the limit's window; 0: not told
 
-	// Later: Left may not have what this call itself costs taken off, because the far side counts that only while
-	// it answers, as with tokens that it writes. What Transport.Cost said of the call is then taken off here.
+	// Later says that Left may not yet include the cost of this call, because the server counts it only while it
+	// responds. That is so for tokens that it writes. The Transport then subtracts what Transport.Cost said of the
+	// call.
 	Later bool
 }
 
-// DefaultMaxPause is the longest pause that a [Transport] makes unless MaxPause says otherwise.
+// DefaultMaxPause is the longest pause of a [Transport] whose MaxPause is 0.
 const DefaultMaxPause = time.Hour
 
-// advised is what is told what the far side says: a scheduler, or a key of a keyed.Set.
+// advised is what can be told what a server says: a scheduler, or a key of a keyed.Set.
 type advised interface {
 	Clock() scheduler.Clock
 	Limits() scheduler.Limits
@@ -51,9 +51,9 @@ type advised interface {
 	PauseFor(d time.Duration) error
 }
 
-// heed tells the scheduler what an answer advises, and returns for how long all callers are held. It must
-// be called while the ticket of the call is held: [scheduler.Scheduler.Observe] demands it, and a pause that
-// began after the release would let the next caller go first. took is how long the call took so far.
+// heed tells the scheduler what a response advises, and returns how long all callers are held. It must be
+// called while the ticket of the call is held. [scheduler.Scheduler.Observe] demands that, and a pause after
+// the release would let the next caller go first. took is how long the call took so far.
 func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time.Duration {
 	pause := a.Pause
 	var windows []scheduler.Window
@@ -88,9 +88,9 @@ func (q *Quota) counted(t ticket.Ticket) []ticket.Ticket {
 	return []ticket.Ticket{t}
 }
 
-// stale reports whether the quota must not be observed. When a call took longer than until the reset, the
-// answer may have been given in a period that is over. It may then be that less is left of the present one,
-// which earlier answers have told. So it counts only if it says that less is left.
+// stale reports whether the quota must not be observed. If a call took longer than the time until the reset,
+// the response may be from a period that is over. Earlier responses may have said that less is left of the
+// present period. So the quota counts only if it says that still less is left.
 func (q *Quota) stale(s advised, of scheduler.Window, took time.Duration) bool {
 	if took < q.Reset {
 		return false
@@ -103,9 +103,9 @@ func (q *Quota) stale(s advised, of scheduler.Window, took time.Duration) bool {
 	return true
 }
 
-// windowOf returns the window that is told of the quota. An observation says "at most Left more", which
-// is true whatever the window's own limit is, so a window that differs will do. But a window remembers
-// one quota, so that one is told only if the answer has no other quota of that unit.
+// windowOf returns the window that is told of the quota. An observation says "at most Left more", which is true
+// whatever the window's own limit is, so a window that differs will do. But a window remembers only one quota.
+// So a window that differs is told only if the response has no other quota of that unit.
 func (a *Advice) windowOf(q *Quota, windows []scheduler.Window) (best scheduler.Window, ok bool) {
 	rank := 0
 	for _, w := range windows {

@@ -12,7 +12,7 @@ import (
 	"github.com/flowguard-go/flowguard/internal/structured"
 )
 
-// Standard reads what standards say, and is what a [Transport] reads unless told otherwise:
+// Standard reads the standard header fields. It is the default of a [Transport]. It reads:
 //
 //   - Retry-After on 429 and 503: seconds, with or without a fraction, or an HTTP date, which is taken
 //     relative to the answer's Date. Retry-After-Ms is read before it.
@@ -20,13 +20,13 @@ import (
 //     Without t, what is left holds for the policy's w.
 //   - RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset of earlier drafts, if there is no RateLimit.
 //
-// Retry-After wins: where it is given, the quotas of the same answer are ignored. A field that is
-// malformed is ignored, and so are the quotas of an answer from a cache, which has an Age.
+// If there is a Retry-After, the quotas of the same response are ignored. A malformed field is ignored. So are
+// the quotas of a response from a cache, which has an Age.
 func Standard(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), standardQuotas)
 }
 
-// advise reads what all dialects share. quotas is asked unless the answer has a better Retry-After.
+// advise reads what all dialects share. It calls quotas unless the response has a better Retry-After.
 func advise(resp *http.Response, now time.Time, refused bool, quotas func(http.Header, time.Time) []Quota) Advice {
 	a := Advice{Refused: refused}
 	if refused {
@@ -126,7 +126,7 @@ func nameOf(i *structured.Item) (string, bool) {
 	return "", false
 }
 
-// threeFields reads a quota from two fields of whole numbers. The caller reads the third, the reset. The
+// threeFields reads a quota from two fields of whole numbers. The caller reads the third field, the reset. The
 // names must be in canonical form.
 func threeFields(h http.Header, limit, remaining string) (q Quota, ok bool) {
 	if len(h[remaining]) == 0 {
@@ -151,7 +151,7 @@ func count(text string) (int, bool) {
 
 func saturated(n int64) int { return int(min(n, math.MaxInt)) }
 
-// GitHub reads what GitHub's REST and GraphQL APIs say:
+// GitHub reads responses of GitHub's REST and GraphQL APIs:
 //
 //   - X-RateLimit-Limit, -Remaining, -Reset (seconds since 1970) and -Resource, on every answer.
 //   - 403 or 429 with nothing remaining: a pause until the reset.
@@ -160,7 +160,7 @@ func saturated(n int64) int { return int(min(n, math.MaxInt)) }
 //   - 503 as [Standard] does.
 //
 // Resources such as core, search and graphql have quotas of their own. If you use several, let
-// Transport.Scheduler choose a scheduler for each.
+// Transport.Scheduler return a scheduler for each.
 func GitHub(resp *http.Response, now time.Time) Advice {
 	forbidden := resp.StatusCode == http.StatusForbidden
 	refused := refusesByStatus(resp) || forbidden && resp.Header.Get("Retry-After") != ""
@@ -207,7 +207,7 @@ func bodySays(resp *http.Response, texts ...string) bool {
 	return false
 }
 
-// putBack is a body whose start was read already.
+// putBack is a body whose start has been read already.
 type putBack struct {
 	io.ReadCloser
 	start []byte
@@ -226,9 +226,9 @@ func (b *putBack) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// OpenAI reads what OpenAI's API and those that imitate it say: Retry-After and Retry-After-Ms on 429 and
-// 503, and x-ratelimit-limit-, -remaining- and -reset- of requests and of tokens on every answer, with
-// resets such as 6m0s. The quota of tokens has the unit "tokens".
+// OpenAI reads responses of OpenAI's API, and of APIs that imitate it. It reads Retry-After and Retry-After-Ms
+// on 429 and 503. On every response it reads x-ratelimit-limit-, -remaining- and -reset- of requests and of
+// tokens, with resets such as 6m0s. The quota of tokens has the unit "tokens".
 //
 // A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
 // until then may be a little more than need be.
@@ -250,10 +250,10 @@ func openAIQuotas(h http.Header, _ time.Time) (quotas []Quota) {
 	return quotas
 }
 
-// Anthropic reads what Anthropic's API says: Retry-After on 429, 503 and 529 (overloaded), and
-// anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339) on every answer. Quotas of tokens have the
-// units "tokens", "input-tokens" and "output-tokens". Tokens that an answer is made of are counted while it is written,
-// so quotas of "tokens" and "output-tokens" are marked as Later.
+// Anthropic reads responses of Anthropic's API. It reads Retry-After on 429, 503 and 529 (overloaded). On every
+// response it reads anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339). Quotas of tokens have the
+// units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while it writes them, so
+// quotas of "tokens" and "output-tokens" are marked as Later.
 //
 // A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
 // until then may be a little more than need be.
@@ -280,9 +280,9 @@ func anthropicQuotas(h http.Header, now time.Time) (quotas []Quota) {
 	return quotas
 }
 
-// AWS reads what AWS and services in its manner say when they throttle: 503, as S3 does with SlowDown, 429,
-// or 400 whose X-Amzn-Errortype names throttling. They seldom say for how long, so all callers pause for
-// a second unless Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. There are no quotas.
+// AWS reads responses by which AWS, and services like it, throttle: 503 (SlowDown of S3), 429, and 400 whose
+// X-Amzn-Errortype names throttling. They seldom say for how long. All callers pause for a second, unless
+// Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. There are no quotas.
 func AWS(resp *http.Response, now time.Time) Advice {
 	throttled := refusesByStatus(resp)
 	if resp.StatusCode == http.StatusBadRequest {

@@ -9,102 +9,103 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Transport is an [http.RoundTripper] that takes a permit for every request and heeds what the far side says
-// of its limits. Most callers want [NewTransport].
+// Transport is an [http.RoundTripper] that takes a permit for every request, and obeys what the server says of
+// its limits. Most callers want [NewTransport].
 //
-// A request waits for its permit as [scheduler.Scheduler.Acquire] does, with its own context, which includes
-// the Timeout of an [http.Client]. A refusal is returned as it is, such as a [*scheduler.DeadlineError], and
-// the request's body is closed. It is a url.Error for users of an http.Client, whose Timeout method returns
-// true for a deadline.
+// A request waits for its permit as [scheduler.Scheduler.Acquire] does, with the request's context. That
+// includes the Timeout of an [http.Client]. If the permit is refused, RoundTrip closes the request's body and
+// returns the refusal as it is, such as a [*scheduler.DeadlineError]. An http.Client wraps it in a url.Error,
+// whose Timeout method returns true for a deadline.
 //
-// The permit is given back at the first of: the end of the answer's body, an error while reading it, its
-// Close, the end of the request's context, a failure or panic in Base. An answer without a body gives it
-// back at once.
+// The permit is released at the first of these: the end of the response's body, an error while reading it, its
+// Close, the end of the request's context, and a failure or panic in Base. If the response has no body, it is
+// released at once.
 //
-// A request with costs (see Cost) keeps its permit until the body is closed or the request's context ends, also
-// when the body has been read to its end, reading has failed, or there is no body. What a call cost is known only
-// when its answer has been read, and a ticket cannot be settled once it is released. So whoever sets Cost must
-// close every body, give each request a context that ends, such as by the Timeout of an [http.Client], or set Settle,
-// which settles and gives the permit back as soon as the answer has been read.
+// A request with costs (see Cost) keeps its permit until the body is closed or the request's context ends. It
+// does so even if the body has been read to its end, reading has failed, or there is no body. The reason is
+// that the cost of a call is known only when its response has been read, and a released ticket cannot be
+// settled. So if you set Cost, close every body, or give each request a context that ends, for instance by the
+// Timeout of an [http.Client]. Or set Settle, which settles the ticket and releases it as soon as the response
+// has been read.
 //
-// Every attempt takes a permit, so a client that retries belongs above the Transport. So do redirects, which
-// an http.Client follows after it has closed the answer before. Only a request that Base itself repeats,
-// because the connection was closed before an answer came, goes under one permit.
+// Every attempt takes a permit, so put a client that retries above the Transport. Every redirect takes one too,
+// because an http.Client follows it as a new request, after it has closed the response before. There is one
+// exception: if Base itself repeats a request, because the connection was closed before a response came, both
+// go under one permit.
 //
-// Set the fields before the first request and do not change or copy the Transport then. It may be used by
-// any number of goroutines.
+// Set the fields before the first request, and do not change or copy the Transport afterwards. Any number of
+// goroutines may use it.
 type Transport struct {
 	// Base sends the requests; nil: http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Scheduler chooses what a request takes its permit from: a scheduler, a flow or a handle. If it returns
-	// nil, the request goes without. It is required.
+	// Scheduler returns what a request takes its permit from: a scheduler, a flow or a handle. If it returns nil,
+	// the request needs no permit. Scheduler is required.
 	Scheduler func(*http.Request) scheduler.Source
 
-	// Advise chooses the scheduler that is told what the far side says; nil: what Scheduler returns, if that
-	// is a *scheduler.Scheduler or a keyed.Key. A handle takes permits and can do nothing else, so where Scheduler
-	// returns handles nothing is heeded without Advise.
+	// Advise returns the scheduler that is told what the server says. If it is nil, that is what Scheduler
+	// returns, if it is a *scheduler.Scheduler or a keyed.Key. A handle can only take permits. So if Scheduler
+	// returns handles, what the server says is ignored unless Advise is set.
 	Advise func(*http.Request) *scheduler.Scheduler
 
 	// Weight says how many permits a request asks for; nil: 1.
 	Weight func(*http.Request) int
 
-	// Cost says what a request costs in other units than permits, such as tokens.Of(900), with each attempt; nil,
-	// or an empty list: nothing. [Settle] corrects it when the answer is known. A unit that the limits do not
-	// know is a *scheduler.InvalidError, and the request is not sent.
+	// Cost returns what each attempt of a request costs in units other than permits, such as tokens.Of(900). If it
+	// is nil, or returns nothing, requests have no such costs. [Settle] corrects the cost once the response is
+	// known. If the limits do not know a unit, the request is not sent and fails with a *scheduler.InvalidError.
 	Cost func(*http.Request) []ticket.Cost
 
-	// Settle returns what a call really cost, as its answer says, in units that Cost named for it; nil or an empty
-	// list: the answer does not say, and what Cost said counts. It is for callers who cannot call [Settle], because a
-	// library reads and closes the body before they see the answer.
+	// Settle reads from a response what the call really cost, in units that Cost named for it. If it returns
+	// nothing, what Cost said counts. Set it if you cannot call [Settle], because a library reads and closes the
+	// body before you see the response.
 	//
-	// It is called once for each answer to a request with costs, also for one that refuses the request, such as a 429. body is what
-	// was read when the body ended, reading failed or the body was closed; at most the last mebibyte of it. It is
-	// nil if there is no body. The body of resp must be left alone, and body must not be kept. The permit is given back right
-	// after it, without a Close. It is not called if the request's context ends first, if Release is AfterHeaders,
-	// or for a connection that switched protocols.
+	// It is called once for each response to a request with costs, also for one that refuses the request, such as
+	// a 429. It is called when the body ends, reading fails, or the body is closed. body is what was read until
+	// then, at most its last mebibyte, and nil if there is no body. Settle must not use resp.Body and must not
+	// keep body. The permit is released right after it, without a Close. It is not called if the request's context
+	// ends first, if Release is AfterHeaders, or if the connection switched protocols.
 	//
-	// What [ticket.Ticket.Settle] refuses is ignored, because the answer is worth more. If it panics, the permit is
-	// given back and the panic goes on up.
+	// An error of [ticket.Ticket.Settle] is ignored, so that the caller still gets the response. If Settle panics,
+	// the permit is released, and the panic is not recovered.
 	Settle func(resp *http.Response, body []byte) []ticket.Cost
 
-	// Release says when a permit is given back: AfterBody, the default, or AfterHeaders.
+	// Release says when a permit is released: AfterBody, the default, or AfterHeaders.
 	Release Release
 
-	// Read reads what an answer says of limits; nil: Standard.
+	// Read reads what a response says of limits. nil means Standard.
 	Read Dialect
 
-	// MaxPause caps for how long anything that the far side says is heeded; 0: DefaultMaxPause, an hour. Less
-	// than 0: nothing is heeded.
+	// MaxPause caps how long advice of the server is obeyed. 0 means DefaultMaxPause, which is an hour. Below 0,
+	// all advice is ignored.
 	MaxPause time.Duration
 
-	// Ramp lets requests go one at a time after a pause that the far side asked for, until one of them
-	// succeeds: until its answer has a status below 500 and is no refusal. All others wait, in their order.
-	// While they wait for that request they are in no line of the scheduler, so Stats does not count them, and
-	// they wait even if the scheduler is NonBlocking. If Scheduler returns flows, set Advise to a function that
-	// returns their scheduler.
+	// Ramp sends requests one at a time after a pause that the server asked for, until one succeeds. A request
+	// succeeds if its response has a status below 500 and is no refusal. All others wait, in their order. While
+	// they do, they are not in the scheduler's line. So Stats does not count them, and they wait even if the
+	// scheduler is NonBlocking. If Scheduler returns flows, set Advise to a function that returns their scheduler.
 	Ramp bool
 
 	gates gates
 }
 
-// Release says when a [Transport] gives a permit back.
+// Release says when a [Transport] releases a permit.
 type Release int
 
 const (
-	// AfterBody: when the body of the answer ends. A burst then caps the calls in progress.
+	// AfterBody releases it when the response's body ends. A burst then caps the calls in progress.
 	AfterBody Release = iota
 
-	// AfterHeaders: when the answer begins. It is for long streams, and for a far side that limits how many
-	// requests arrive and not how many are in progress. Costs cannot be settled then.
+	// AfterHeaders releases it when the response begins. It is for long streams, and for servers that limit how
+	// many requests arrive and not how many are in progress. Costs cannot be settled then.
 	AfterHeaders
 )
 
-// NewTransport returns a Transport for which all requests take permits from s: a scheduler, or one of its
-// flows. The fields can still be set before the first request. If s is a [*scheduler.Handle], set Advise too,
-// or what the far side says is not heeded.
+// NewTransport returns a Transport whose requests all take their permits from s, a scheduler or one of its
+// flows. Its fields can be changed until the first request. If s is a [*scheduler.Handle], set Advise too, or
+// the Transport ignores what the server says of its limits.
 //
-// A scheduler begins to count what is under way, see [scheduler.Scheduler.Observe].
+// A scheduler then begins to count what is in use together, see [scheduler.Scheduler.Observe].
 func NewTransport(s scheduler.Source) *Transport {
 	if advised, ok := s.(*scheduler.Scheduler); ok && advised != nil {
 		for _, w := range advised.Limits().Windows {
@@ -161,7 +162,8 @@ func (t *Transport) maxPause() time.Duration {
 	return t.MaxPause
 }
 
-// call is a request under way. It holds a permit until end or until the body that it was handed over to ends.
+// call is a request in progress. It holds a permit until end, or until the body ends to which it was handed
+// over.
 type call struct {
 	transport *Transport
 	advised   advised       // nil: none
@@ -223,7 +225,7 @@ func (c *call) admit(req *http.Request) (err error) {
 	return err
 }
 
-// hear heeds what the answer says. The permit is still held.
+// hear obeys what the response says. The permit is still held.
 func (c *call) hear(resp *http.Response) {
 	c.succeeded = resp.StatusCode < http.StatusInternalServerError
 	most := c.transport.maxPause()
@@ -243,7 +245,7 @@ func (c *call) hear(resp *http.Response) {
 	}
 }
 
-// ask asks the dialect. If that panics, nobody gets the answer, so its connection is given up.
+// ask asks the dialect. If that panics, no caller gets the response, so its connection is closed.
 func (c *call) ask(read Dialect, resp *http.Response, now time.Time) Advice {
 	answered := false
 	defer func() {
@@ -256,8 +258,8 @@ func (c *call) ask(read Dialect, resp *http.Response, now time.Time) Advice {
 	return a
 }
 
-// handOver leaves it to the answer's body to give the permit back, if there is anything to wait for. It comes
-// after hear: from here on the end of the context may give the permit back at any time.
+// handOver lets the response's body release the permit, if there is anything to wait for. It comes after hear,
+// because from here on the end of the context may release the permit at any time.
 func (c *call) handOver(req *http.Request, resp *http.Response) {
 	if c.ticket.Number() == 0 || c.transport.Release == AfterHeaders {
 		return
@@ -277,8 +279,8 @@ func (c *call) handOver(req *http.Request, resp *http.Response) {
 	c.handed = true
 }
 
-// hasBody reports whether the answer has a body to wait for. A length of 0 is believed only of HTTP/2 and later,
-// whose empty bodies look like any other: answers that were made by hand, for tests, seldom say their length.
+// hasBody reports whether the response has a body to wait for. It trusts a length of 0 only with HTTP/2 and
+// later, whose empty bodies look like any other. Responses that tests make by hand seldom set their length.
 func hasBody(req *http.Request, resp *http.Response) bool {
 	switch {
 	case resp.Body == http.NoBody, req.Method == http.MethodHead,

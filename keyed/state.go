@@ -51,6 +51,7 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 		return nil, errUnknown
 	}
 	e := &entry[K]{key: k, hash: hash, box: st.box, cell: st.seat.NewCell(*l), index: -1}
+	e.desk = e
 	st.keys.insert(e)
 	return e, nil
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Do waits for a permit as [Scheduler.Acquire] does, calls f with ctx, and releases the permit when
-// f returns or panics; a panic goes on up. It returns the error of Acquire, in which case f was not
-// called, or that of f.
+// Do waits for a permit as [Scheduler.Acquire] does, calls f with ctx, and releases the permit when f returns
+// or panics. A panic is not recovered. If Acquire fails, Do returns its error and does not call f. Otherwise it
+// returns f's error.
 func (s *Scheduler) Do(ctx context.Context, f func(context.Context) error) error {
 	return s.handle.Do(ctx, f)
 }
@@ -26,8 +26,8 @@ func (h *Handle) Do(ctx context.Context, f func(context.Context) error) error {
 	return f(ctx)
 }
 
-// DoN is [Scheduler.Do] with a weight and costs, as [Scheduler.AcquireN] takes them. It calls f with the
-// ticket, so that f can settle it; f need not release it.
+// DoN is [Scheduler.Do] with a weight and costs, as [Scheduler.AcquireN] takes them. It passes the ticket to f,
+// so that f can settle it. f need not release it.
 func (s *Scheduler) DoN(ctx context.Context, weight int, f func(context.Context, ticket.Ticket) error, costs ...ticket.Cost) error {
 	return s.handle.DoN(ctx, weight, f, costs...)
 }
@@ -45,10 +45,9 @@ func (h *Handle) DoN(ctx context.Context, weight int, f func(context.Context, ti
 	return f(ctx, t)
 }
 
-// Wrap returns f with a permit around each call: it waits for one as [Scheduler.Acquire] does, calls
-// f, and releases the permit when f returns or panics. Where Acquire fails, the wrapped function
-// returns that error and the zero R, and f is not called. For a function of several arguments, or of
-// none, make A a struct.
+// Wrap returns a function that calls f with a permit. Each call waits for one as [Scheduler.Acquire] does,
+// calls f, and releases the permit when f returns or panics. If Acquire fails, the call returns its error and
+// the zero R, and f is not called. If f takes several arguments, or none, make A a struct.
 func Wrap[A, R any](s Source, f func(context.Context, A) (R, error)) func(context.Context, A) (R, error) {
 	h := s.Handle()
 	return func(ctx context.Context, a A) (r R, err error) {

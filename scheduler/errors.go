@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// Forever is the longest wait. As the Wait of a refusal it means that no time can be given, because a
-// permit must first be released, or [Scheduler.Resume] called. [Scheduler.WaitTime] returns it
-// for a ticket that would never be granted.
+// Forever is the longest wait. In an error it means that the wait depends on a release or on
+// [Scheduler.Resume], so that no time can be given. [Scheduler.WaitTime] returns it for a ticket that would
+// never be granted.
 const Forever time.Duration = math.MaxInt64
 
-// The reasons for which a ticket is not granted that a caller may want to tell apart with
-// [errors.Is]. A context's end is told by [context.Canceled] and [context.DeadlineExceeded].
+// These are reasons why a ticket is not granted. Use [errors.Is] to tell them apart. If a context ended, the
+// error wraps [context.Canceled] or [context.DeadlineExceeded].
 var (
-	// ErrClosed: the scheduler is closed, or draining and takes no newcomers.
+	// ErrClosed: the scheduler is closed, or is draining and accepts no new tickets.
 	ErrClosed = errors.New("scheduler: closed")
 
 	// ErrNoPermit: no permit was free at once and the scheduler is [NonBlocking]. The error that
 	// wraps it is a [*NoPermitError], which says when to come back.
 	ErrNoPermit = errors.New("scheduler: no permit is free now")
 
-	// ErrQueueFull: the ticket would have to wait and the line is as long as [WithMaxQueue]
-	// allows. The error that wraps it is a [*QueueFullError].
+	// ErrQueueFull: the ticket would have to wait, and the line is as long as [WithMaxQueue] allows. The error
+	// that wraps it is a [*QueueFullError].
 	ErrQueueFull = errors.New("scheduler: the line is full")
 
 	// ErrTooLarge: the weight, or a cost, is above what a limit can ever hold, so waiting would not
@@ -33,7 +33,7 @@ var (
 	ErrTooLarge = errors.New("scheduler: the weight is too large")
 )
 
-// InvalidError says which value cannot work and what was expected.
+// InvalidError says which value is invalid and what was expected.
 type InvalidError struct {
 	What string // the value's name, such as "Limits.MaxBurst" or "weight"
 	Got  any
@@ -55,7 +55,7 @@ func (e *InvalidError) sentence() string {
 	return fmt.Sprintf("%s %s %s, got %v", e.What, must, e.Want, got)
 }
 
-// ParseError says where a text does not read as limits, and what was expected there.
+// ParseError says where a text is not valid as limits, and what was expected there.
 type ParseError struct {
 	Text   string
 	Offset int    // in bytes, where the trouble begins
@@ -103,12 +103,11 @@ func (e *DeadlineError) Unwrap() error { return context.DeadlineExceeded }
 // os.IsTimeout true for a request that was refused.
 func (e *DeadlineError) Timeout() bool { return true }
 
-// NoPermitError is what a [NonBlocking] scheduler returns instead of waiting. It unwraps to
-// [ErrNoPermit].
+// NoPermitError is the error of a [NonBlocking] scheduler that would have to wait, and of
+// [Scheduler.AcquireNow]. It unwraps to [ErrNoPermit].
 type NoPermitError struct {
-	// Wait is how long it takes at least until a ticket can be granted, as [Scheduler.WaitTimeN] counts,
-	// but never 0: it is [Forever] if that depends on nothing but a release or [Scheduler.Resume],
-	// because then no time can be given.
+	// Wait is the least time until a ticket can be granted, as [Scheduler.WaitTimeN] computes it. It is never 0.
+	// It is [Forever] if only a release or [Scheduler.Resume] can help, because then no time can be given.
 	Wait time.Duration
 
 	// Limit is the limit that binds, such as "3/2s" or "burst 2". During a pause it is "pause",
@@ -124,7 +123,7 @@ func (e *NoPermitError) Error() string {
 // Unwrap returns [ErrNoPermit].
 func (e *NoPermitError) Unwrap() error { return ErrNoPermit }
 
-// TooLargeError refuses a weight, or a cost in a unit, that no waiting would make fit. It unwraps to
+// TooLargeError refuses a weight, or a cost in a unit, that a limit can never hold. It unwraps to
 // [ErrTooLarge].
 type TooLargeError struct {
 	Weight int    // what was asked for: the weight, or the cost in Unit
@@ -133,7 +132,7 @@ type TooLargeError struct {
 	Limit  string // the limit that says so
 }
 
-// Error says what the most is and which limit says so.
+// Error says how much can be granted at most, and which limit sets that.
 func (e *TooLargeError) Error() string {
 	if e.Unit != "" {
 		return fmt.Sprintf("scheduler: cost of %d %s exceeds limit %s; ask for at most %d", e.Weight, e.Unit, e.Limit, e.Most)
@@ -149,10 +148,9 @@ func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 type QueueFullError struct {
 	Max int // what WithMaxQueue was given
 
-	// Wait is how long it takes until the head of the line can be granted, so that the line becomes
-	// shorter. Where Max is 0, so that no line forms, it is how long until the ticket itself could be
-	// granted. It is more than 0, and [Forever] if a permit must first be released, or
-	// [Scheduler.Resume] called.
+	// Wait is the time until the head of the line can be granted, which shortens the line. If Max is 0, no line
+	// forms, and Wait is the time until the ticket itself could be granted. It is more than 0. It is [Forever] if
+	// a permit must first be released, or [Scheduler.Resume] called.
 	Wait time.Duration
 }
 
@@ -198,14 +196,14 @@ const pauseLimit = "pause"
 // RetryAfter returns how long to wait before asking again for the permit that err refused. It looks
 // through wrapped errors.
 //
-// A [*NoPermitError] and a [*QueueFullError] give their Wait, and so does a [*DeadlineError], after
-// which a new context is needed. If ok is true, d is more than 0, so a loop that sleeps for d does not
-// spin. Asking earlier is pointless. Asking then may fail again, because others ask too.
+// It returns the Wait of a [*NoPermitError], a [*QueueFullError] or a [*DeadlineError]. After a DeadlineError
+// the caller needs a new context too. If ok is true, d is more than 0, so a loop that sleeps for d does not
+// spin. There is no point in asking earlier. Asking after d may fail too, because other callers ask as well.
 //
-// It returns false if waiting does not help: the weight is too large or a value invalid, the scheduler
-// is closed, a context has ended, or err is nil or of another kind. It also returns false if no time
-// can be given, because a permit must first be released, or [Scheduler.Resume] called; a scheduler
-// that is not [NonBlocking] waits for that too.
+// It returns false if waiting does not help. That is so if the weight is too large, a value is invalid, the
+// scheduler is closed, a context has ended, or err is nil or of another kind. It also returns false if no time
+// can be given, because a permit must first be released, or [Scheduler.Resume] called. A scheduler that is not
+// [NonBlocking] waits for that too.
 func RetryAfter(err error) (d time.Duration, ok bool) {
 	var advice interface{ retryAfter() time.Duration }
 	if !errors.As(err, &advice) {
@@ -228,7 +226,7 @@ func (e *DeadlineError) retryAfter() time.Duration {
 	return e.Wait
 }
 
-// errGivenUp is what a ticket is told that its caller gave up.
+// errGivenUp is what a ticket is told if its caller gave it up.
 var errGivenUp = fmt.Errorf("scheduler: the ticket was given up: %w", context.Canceled)
 
 // gaveUp returns the error for a caller whose context ended before a grant.
@@ -248,8 +246,8 @@ func ended(ctx context.Context, what string) error {
 	return &endedError{fmt.Errorf("scheduler: %s: %w", what, err), timeout}
 }
 
-// endedError says that a context has ended. Its cause may be a refusal with a Wait, but waiting does
-// not help a context that has ended: RetryAfter must find this error first.
+// endedError says that a context has ended. Its cause may be a refusal with a Wait, but waiting does not help
+// once a context has ended. So RetryAfter must find this error first.
 type endedError struct {
 	error
 	timeout bool

@@ -8,27 +8,27 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// EventKind says what an [Event] tells.
+// EventKind says what happened.
 type EventKind uint8
 
-// What a [Watcher] hears of. Every ticket that is accepted is enqueued, and granted in the same instant
-// if it need not wait.
+// These are the events that a [Watcher] receives. Every accepted ticket is enqueued. If it need not wait, it is
+// granted in the same instant.
 const (
 	EventEnqueued  EventKind = iota // a ticket was accepted
-	EventGranted                    // and granted, after Wait
-	EventReleased                   // and its permits were given back
-	EventGivenUp                    // it left the line without a grant; Err is what its caller was told
-	EventUndone                     // its grant was taken back: its caller had gone
-	EventRefused                    // a ticket was not accepted, Err says why; it has no number
-	EventPaused                     // until Until; zero: until Resume
-	EventResumed                    // by Resume. A pause that ends by itself is no event
-	EventLimits                     // SetLimits; Limits are the new ones
-	EventCharged                    // Weight permits of Window were used elsewhere
+	EventGranted                    // a ticket was granted, after Wait
+	EventReleased                   // a ticket's permits were given back
+	EventGivenUp                    // a ticket left the line without a grant; Err is what its caller was told
+	EventUndone                     // a grant was taken back because the caller had given up
+	EventRefused                    // a ticket was not accepted; Err says why; it has no number
+	EventPaused                     // grants are paused until Until; if that is zero, until Resume
+	EventResumed                    // Resume ended a pause; a pause that ends by itself is no event
+	EventLimits                     // SetLimits replaced the limits; Limits are the new ones
+	EventCharged                    // Charge said that Weight permits of Window were used elsewhere
 	EventRestored                   // a snapshot was charged to the windows
-	EventObserved                   // the far side grants at most Weight more permits of Window until Until
-	EventSettled                    // a ticket's work cost what Costs say; see ticket.Ticket.Settle
-	EventQuotaLost                  // the source of a shared quota cannot be reached, Err says why; see WithQuota
-	EventQuotaBack                  // and it can be reached again
+	EventObserved                   // Observe said that at most Weight permits of Window are left until Until
+	EventSettled                    // a ticket's costs were settled at Costs; see ticket.Ticket.Settle
+	EventQuotaLost                  // the source of a shared quota cannot be reached; Err says why; see WithQuota
+	EventQuotaBack                  // the source of a shared quota can be reached again
 )
 
 var eventKinds = []string{"enqueued", "granted", "released", "given up", "undone", "refused", "paused", "resumed", "limits", "charged", "restored", "observed", "settled", "quota lost", "quota back"}
@@ -41,7 +41,7 @@ func (k EventKind) String() string {
 	return fmt.Sprintf("EventKind(%d)", uint8(k))
 }
 
-// Event is one thing that happened. Which of the fields are set depends on its kind.
+// Event is one thing that happened. Its kind says which fields are set.
 type Event struct {
 	Kind   EventKind
 	At     time.Time     // when it was decided, by the scheduler's clock
@@ -92,8 +92,8 @@ func (e Event) String() string {
 	return text
 }
 
-// LogValue returns the event as a group of attributes for [log/slog]: its kind, when it was decided, and what
-// is set of the rest, such as
+// LogValue returns the event as a group of attributes for [log/slog]: its kind, when it was decided, and the
+// other fields that are set, such as
 //
 //	event.kind=granted event.at=2026-01-02T15:04:05.000Z event.ticket=7 event.weight=1 event.wait=2s
 //

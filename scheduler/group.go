@@ -12,15 +12,15 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Group runs jobs that belong together, each in a goroutine of its own that is started when its ticket
-// is granted. Until then a job is a place in line: about 100 bytes beside its function, where a
-// goroutine that waits takes some 2,500.
+// Group runs jobs that belong together. Each runs in a goroutine of its own, which starts when the job's ticket
+// is granted. A waiting job is only a place in line. It takes about 100 bytes beside its function, where a
+// waiting goroutine takes about 2,500.
 //
-// It works as the Group of golang.org/x/sync/errgroup does: [Group.Go], then [Group.Wait]. Tickets are in
-// the order of the calls of Go, but goroutines that are started together may run in any. Make a group
-// with [Scheduler.Group]; the zero Group panics. All methods may be called from any goroutine, but Go and
-// GoN only before Wait or from within jobs. Call Wait: until then the group keeps its scheduler from being
-// forgotten.
+// It works like the Group of golang.org/x/sync/errgroup: call [Group.Go], then [Group.Wait]. Tickets are
+// numbered in the order of the calls of Go. Goroutines that are started together may run in any order. Make a
+// group with [Scheduler.Group]; the zero Group panics. All methods may be called from any goroutine, but Go,
+// GoN and GoTicket only before Wait or from within jobs. Always call Wait. Until then the scheduler is not
+// garbage collected.
 type Group struct {
 	h      *Handle
 	ctx    context.Context
@@ -44,9 +44,9 @@ type job struct {
 	group *Group
 }
 
-// Group returns a new group whose jobs take their permits from s, and the context for them: it is
-// cancelled when a job returns an error or panics, when Wait returns, and with ctx. The cause is the
-// error. Groups of a [Scheduler.Flow] have their jobs in its line.
+// Group returns a new group, whose jobs take their permits from s, and a context for the jobs. The context is
+// cancelled when a job returns an error or panics, when Wait returns, and when ctx ends. Its cause is the
+// error. The jobs of a group of a [Scheduler.Flow] wait in the line of that flow.
 func (s *Scheduler) Group(ctx context.Context) (*Group, context.Context) {
 	return s.handle.Group(ctx)
 }
@@ -62,22 +62,21 @@ func (h *Handle) Group(ctx context.Context) (*Group, context.Context) {
 // Go takes a ticket of weight 1 for f and returns. See [Group.GoN].
 func (g *Group) Go(f func() error) { g.GoN(1, f) }
 
-// GoN takes a ticket of the given weight for f and returns at once. When the ticket is granted f is
-// called in a new goroutine, and when it returns the permits are given back.
+// GoN takes a ticket of the given weight for f and returns at once. When the ticket is granted, f is called in
+// a new goroutine. When f returns, the permits are released.
 //
-// The first f that returns an error ends the group: its context is cancelled, the jobs that have not
-// begun are withdrawn and never will be, and Wait returns the error. A ticket that is refused, because
-// the scheduler is closed, the line full, or the weight too large, is such an error. An f that panics
-// also ends the group, and the panic reaches Wait. Once the context is done GoN counts the job as
-// withdrawn and does nothing else.
+// The first error that an f returns ends the group. The context is cancelled, jobs that have not begun are
+// withdrawn, and Wait returns the error. A refused ticket is such an error too, for instance because the
+// scheduler is closed, the line is full, or the weight is too large. An f that panics also ends the group, and
+// Wait panics. Once the context is done, GoN counts the job as withdrawn and does nothing else.
 //
-// The costs are as in [Scheduler.AcquireN]. A job that is to settle them is started by [Group.GoTicket].
+// The costs are those of [Scheduler.AcquireN]. Use [Group.GoTicket] for a job that settles them.
 func (g *Group) GoN(weight int, f func() error, costs ...ticket.Cost) {
 	g.start(&job{do: f, group: g}, weight, costs)
 }
 
-// GoTicket is [Group.GoN] for a job that is to get at its ticket, so that it can call its Settle. The job
-// need not release it.
+// GoTicket is [Group.GoN] for a job that needs its ticket, for instance to settle it. The job need not release
+// the ticket.
 func (g *Group) GoTicket(weight int, f func(ticket.Ticket) error, costs ...ticket.Cost) {
 	j := &job{group: g}
 	if f != nil {
@@ -88,7 +87,7 @@ func (g *Group) GoTicket(weight int, f func(ticket.Ticket) error, costs ...ticke
 
 // ticket returns the job's own, which is granted.
 func (j *job) ticket() (t ticket.Ticket) {
-	(*line.Handle)(&t).Grant((*desk)(j.group.h), &j.Place)
+	(*line.Handle)(&t).Grant(&j.group.h.desk, &j.Place)
 	return t
 }
 
@@ -127,9 +126,9 @@ func (g *Group) join(j *job, weight int, costs []ticket.Cost) error {
 	return a.err
 }
 
-// Wait waits until every job has ended or been withdrawn, and returns the first error. If there was
-// none but the context that the group was made with ended before all jobs had begun, it returns an
-// error that wraps ctx.Err(). If a job panicked, Wait panics with a [*PanicError].
+// Wait waits until every job has ended or been withdrawn, and returns the first error. If no job failed, but
+// the context of the group ended before all jobs had begun, Wait returns an error that wraps ctx.Err(). If a
+// job panicked, Wait panics with a [*PanicError].
 func (g *Group) Wait() error {
 	g.unfinished.Wait()
 	g.stop()
@@ -145,17 +144,17 @@ func (g *Group) Wait() error {
 	return g.err
 }
 
-// Withdrawn returns how many jobs have not begun and never will. After Wait all others have run.
+// Withdrawn returns the number of jobs that will never run. After Wait all others have run.
 func (g *Group) Withdrawn() int { return int(g.withdrawn.Load()) }
 
-// PanicError is what [Group.Wait] panics with when a job panicked. If the job panicked with an error,
-// it unwraps to that.
+// PanicError is the value with which [Group.Wait] panics if a job panicked. If the job panicked with an error,
+// PanicError unwraps to it.
 type PanicError struct {
 	Value any    // what the job panicked with
 	Stack []byte // of the job's goroutine
 }
 
-// Error says what the job panicked with and where.
+// Error returns the job's panic value and its stack.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("scheduler: a job panicked: %v\n\n%s", e.Value, e.Stack)
 }
@@ -182,7 +181,7 @@ func (j *job) run() {
 		if returned {
 			return
 		}
-		// A panic is recovered even where it is nil; only a goroutine that exits has nothing to recover.
+		// recover returns a value even for panic(nil). It returns nil only if the goroutine exits.
 		if v := recover(); v != nil {
 			g.failWithPanic(&PanicError{v, debug.Stack()})
 		} else {
@@ -196,11 +195,11 @@ func (j *job) run() {
 	}
 }
 
-// withdraw takes a grant back that came when the group had ended.
+// withdraw undoes a grant that came after the group had ended.
 func (j *job) withdraw() {
 	g := j.group
 	if _, ok := g.h.ask(&message{verb: verbWithdraw, place: &j.Place, err: gaveUp(g.ctx)}); !ok {
-		g.withdrawn.Add(1) // the owner has ended and tells nothing
+		g.withdrawn.Add(1) // the owner has ended and will not tell the job
 		g.unfinished.Done()
 	}
 }
@@ -225,7 +224,8 @@ func (g *Group) failWithPanic(p *PanicError) {
 	g.fail(p)
 }
 
-// withdrawAll withdraws all jobs that are in line, some in each turn so that others get theirs.
+// withdrawAll withdraws all jobs that are in line, some in each turn, so that other callers are served in
+// between.
 func (g *Group) withdrawAll() {
 	if g.h.other != nil {
 		return // no job was accepted
@@ -250,7 +250,7 @@ func (j *job) Told(err error) {
 		g.unfinished.Done()
 		return
 	}
-	// What the end of the group's context sets off must not hold up the holder of the state.
+	// Ending the group's context may run other code, which must not hold up the holder of the state.
 	g.waiting.refused = true
 	go func() {
 		defer g.unfinished.Done()

@@ -520,7 +520,7 @@ func TestThousandsGiveUpTogether(t *testing.T) {
 	}
 }
 
-// 7. Honest refusal.
+// 7. Early refusal.
 
 func TestDeadlineTooNearIsRefusedNow(t *testing.T) {
 	bubble(t, "1/2s", func(s *story) {
@@ -629,7 +629,7 @@ func TestNonBlocking(t *testing.T) {
 	}, scheduler.NonBlocking())
 }
 
-// 8. Fail closed.
+// 8. Closing.
 
 func TestCloseTellsAllWhoWait(t *testing.T) {
 	bubble(t, "1/h", func(s *story) {

@@ -10,10 +10,10 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Handle takes permits from a scheduler and can do nothing else to it: it cannot close, pause or change
-// it. Give it to code that is only to be limited, such as that of a tenant. [Scheduler.Handle] returns
-// one. Its methods do what those of the [Scheduler] with the same names do, and may be called from any
-// goroutine. It keeps its scheduler from being forgotten.
+// Handle takes permits from a scheduler. It cannot close, pause or change the scheduler, so give it to code
+// that is only to be limited, such as a tenant's. [Scheduler.Handle] returns one. Its methods do what the
+// methods of [Scheduler] with the same names do, and may be called from any goroutine. The scheduler is not
+// garbage collected while a Handle of it is in use.
 type Handle struct {
 	shared *shared
 	box    *mailbox
@@ -22,15 +22,24 @@ type Handle struct {
 	flow    *line.Flow // nil: the plain line
 	invalid error      // why the flow cannot be used
 	other   elsewhere  // has the permits instead of all of the above; nil: none
+
+	desk, countedDesk line.Desk // where tickets are given back
 }
 
-// Source is what takes permits: a [*Scheduler], one of its flows, or the [*Handle] of either.
+// init makes the zero Handle one of a scheduler. A copy of a handle would have the desks of the original.
+func (h *Handle) init(sh *shared, box *mailbox) {
+	h.shared, h.box = sh, box
+	h.desk, h.countedDesk = (*desk)(h), (*countedDesk)(h)
+}
+
+// Source is anything that permits can be taken from: a [*Scheduler], one of its flows, or the [*Handle] of
+// either.
 type Source interface {
 	// Handle returns the handle to take permits with.
 	Handle() *Handle
 }
 
-// Handle returns h, so that a handle is a [Source].
+// Handle returns h. It makes a handle a [Source].
 func (h *Handle) Handle() *Handle { return h }
 
 var (
@@ -47,7 +56,7 @@ func (h *Handle) AcquireN(ctx context.Context, weight int, costs ...ticket.Cost)
 		return h.acquire(ctx, weight, nil)
 	}
 	list := line.ListOf(costs)
-	defer list.Recycle() // nobody uses it when acquire has returned
+	defer list.Recycle() // it is unused once acquire has returned
 	return h.acquire(ctx, weight, list)
 }
 
@@ -110,7 +119,7 @@ func (h *Handle) acquireByMessage(r *request) *line.Place {
 
 // grant makes the zero ticket that of a place that was granted.
 func (h *Handle) grant(t *ticket.Ticket, p *line.Place) {
-	(*line.Handle)(t).Grant((*desk)(h), p)
+	(*line.Handle)(t).Grant(&h.desk, p)
 }
 
 // issue makes what a place was told into what the caller gets.
@@ -123,9 +132,9 @@ func (h *Handle) issue(p *line.Place, told error) (t ticket.Ticket, err error) {
 	return t, nil
 }
 
-// withdraw takes back a ticket whose caller has gone; sent says that it came to the owner as a message,
-// which may still be under way, so that the owner must do it. The place serves again only when it has
-// answered, or it would take back the place's next ticket.
+// withdraw takes back a ticket whose caller has given up. sent says that the ticket went to the owner as a
+// message. That message may still be under way, so the owner must take the ticket back. The place is reused
+// only after the owner's answer, or else its next ticket would be taken back.
 //
 //go:noinline
 func (h *Handle) withdraw(p *line.Place, sent bool, why error) {
@@ -231,7 +240,7 @@ func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err
 	case a.err != nil:
 		return t, a.err
 	}
-	(*line.Handle)(&t).Wait((*desk)(h), p, a.number, weight)
+	(*line.Handle)(&t).Wait(&h.desk, p, a.number, weight)
 	return t, nil
 }
 
@@ -275,8 +284,8 @@ func (h *Handle) Windows() []WindowStats {
 	return a.windows
 }
 
-// MaxBurst returns the cap on the permits held at once as it is now, 0 if there is none. It allocates
-// nothing, unlike Limits.
+// MaxBurst returns the present MaxBurst of the limits, or 0 if there is none. Unlike Limits, it does not
+// allocate.
 func (h *Handle) MaxBurst() int {
 	if h.other != nil {
 		return h.other.Limits().MaxBurst
@@ -292,8 +301,8 @@ func (h *Handle) Clock() Clock {
 	return h.shared.clock
 }
 
-// ask does what a message asks for and returns its answer: at once with the borrowed state if the verb
-// is brief and the state is there, else through the owner. It returns false if the owner has ended.
+// ask does what a message asks for and returns the answer. If the verb is brief and the state is in its slot,
+// ask borrows it. Otherwise it sends the message to the owner. It returns false if the owner has ended.
 func (h *Handle) ask(m *message) (a answer, ok bool) {
 	if m.verb.brief() {
 		if st := h.box.borrow(); st != nil {
@@ -351,8 +360,8 @@ func (d *desk) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 	return a.err // nil after the end
 }
 
-// Cancel implements [line.Desk]. It waits until it is done, or its caller could still receive a
-// grant that is about to be undone.
+// Cancel implements [line.Desk]. It waits until the ticket is cancelled. Otherwise its caller could still
+// receive a grant that is about to be undone.
 func (d *desk) Cancel(p *line.Place, n uint64) {
 	(*Handle)(d).ask(&message{verb: verbCancel, place: p, number: n})
 }

@@ -8,31 +8,29 @@ import (
 	"time"
 )
 
-// Instant says from when on a window counts a permit.
+// Instant says when a window begins to count a permit, and until when it does.
 type Instant uint8
 
 const (
-	// FromGrant counts a permit at the instant of its grant, and for Per after it. This is the
-	// zero value and what most limits mean.
+	// FromGrant counts a permit from the instant of its grant, for Per. It is the zero value, and what most limits
+	// mean.
 	FromGrant Instant = iota
 
-	// FromRelease counts a permit for as long as it is held and for Per after it was given back.
-	// Choose it when the far side counts arrivals strictly: at whatever instant between grant and
-	// release it counts the call, it never sees more than Permits in any interval of length Per.
-	// It costs the length of the call in throughput.
+	// FromRelease counts a permit while it is held, and for Per after it is given back. Choose it if the server
+	// counts arrivals strictly. The server may count a call at any instant between grant and release, and still
+	// never sees more than Permits in any interval of length Per. Throughput falls by the length of the calls.
 	FromRelease
 
-	// FromReset counts a permit from the last reset before its grant until the next one, as calendar
-	// quotas do: "5000 a day, from midnight". The interval does not slide, so around a reset up to twice
-	// the Permits can be granted in a short time. That is what such a quota allows. A window that slides
-	// keeps within a calendar quota too, whenever its resets are, but cannot use all of it. Its Per must be
-	// at least as long as the longest period: 25 hours for days in a zone that changes its clocks.
+	// FromReset counts a permit until the next reset after its grant, as calendar quotas do: "5000 a day, from
+	// midnight". The interval does not slide, so up to twice the Permits can be granted in a short time around a
+	// reset. Such a quota allows that. A sliding window also keeps within a calendar quota, whenever the resets
+	// are, but cannot use all of it. Its Per must be at least as long as the longest period. For days in a zone
+	// that changes its clocks that is 25 hours.
 	//
-	// Per is then a length that divides a day (a second, a minute, 15 minutes, an hour), a day, or
-	// [Month]. ResetAt and Zone say when the day begins. The resets of shorter periods are counted from
-	// there. On the days on which a zone changes its clocks, a day has 23 or 25 hours, and the last of
-	// its shorter periods is cut. Resets follow the time of day, so when the computer's clock is set they
-	// are at other instants.
+	// Per must then be a day, a length that divides a day (a second, 15 minutes, an hour), or [Month]. ResetAt and
+	// Zone say when the day begins. Shorter periods are counted from there. When a zone changes its clocks, that
+	// day has 23 or 25 hours, and the last of its shorter periods is cut. Resets follow the time of day, so they
+	// move if the computer's clock is set.
 	FromReset
 )
 
@@ -49,31 +47,31 @@ func (i Instant) String() string {
 	return fmt.Sprintf("Instant(%d)", uint8(i))
 }
 
-// Window limits a rate: at most Permits in any interval of length Per. The interval slides; it is
-// not a bucket that refills and has no fixed edges. A permit granted at t counts in (t−Per, t] and
-// is spendable again at exactly t+Per.
+// Window is a rate limit: at most Permits in any interval of length Per. The interval slides. A window is not a
+// bucket that refills, and has no fixed edges. For every instant t, the weight granted in (t−Per, t] is at most
+// Permits. A permit granted at t is free again at exactly t+Per.
 //
-// A window counts permits, or if it has a Unit, what tickets say they cost in that unit. It then has no
-// effect on tickets that name no cost in the unit. Where this documentation speaks of the permits of a
-// window, it means that unit.
+// A window counts permits. If it has a Unit, it counts what tickets cost in that unit instead, and ignores
+// tickets that name no cost in it. Where this documentation speaks of the permits of such a window, it means
+// that unit.
 type Window struct {
 	Permits int           // at least 1
 	Per     time.Duration // from 1 ns to 100 years of 365 days
 	From    Instant       // FromGrant (the zero value), FromRelease or FromReset
 	Unit    Unit          // what is counted; "": permits
 
-	// Evenly spaces grants out: a ticket of n keeps the next one away for n·Per/Permits after its grant,
-	// rounded up to a nanosecond, and for Per at most. So 100 a minute evenly is one every 600 ms and
-	// never two at once. It is what the generic cell rate algorithm without a burst does (ITU-T I.371).
-	// It needs FromGrant.
+	// Evenly spaces grants out. After a grant of n permits, the window allows the next grant n·Per/Permits later.
+	// That is rounded up to a nanosecond, and is Per at most. So 100 a minute evenly is one every 600 ms, and
+	// never two at once. This is the generic cell rate algorithm without a burst (ITU-T I.371). It needs
+	// FromGrant.
 	Evenly bool
 
 	ResetAt time.Duration // FromReset: the time of day of the reset, in whole minutes, such as 9*time.Hour
 	Zone    string        // FromReset: the time zone, such as "Europe/Berlin"; "": UTC
 }
 
-// Month is the Per of a window that counts [FromReset] and is reset on the first day of each month. As a
-// length it is that of the longest month.
+// Month is the Per of a window that counts [FromReset] and is reset on the first day of each month. Its length
+// is that of the longest month.
 const Month = 31 * day
 
 // maxPer leaves room for adding a Per to any instant without overflow.
@@ -96,20 +94,19 @@ func PerDay(permits int) Window { return Per(permits, day) }
 
 const day = 24 * time.Hour
 
-// Limits is everything that must have room before a ticket is granted. It needs at least one
-// window or a MaxBurst, and can have up to 1,000 windows.
+// Limits is everything that must have room before a ticket is granted. It has at least one window or a
+// MaxBurst, and up to 1,000 windows.
 type Limits struct {
-	// Windows all hold at once. Their order has no meaning but is kept in Stats.
+	// Windows all hold at once. Their order does not matter; Stats keeps it.
 	Windows []Window
 
-	// MaxBurst is a concurrency limit, not the depth of a token bucket. It caps the permits held at
-	// once, that is granted and not yet released; 0 means no cap. Other libraries also call it
-	// a bulkhead.
+	// MaxBurst is a concurrency limit, not the depth of a token bucket. It caps the permits that are granted and
+	// not yet released. 0 means no cap. Other libraries also call it a bulkhead.
 	MaxBurst int
 }
 
-// maxWindows is far above what anybody needs. Every decision looks at each window, so more of them are
-// a mistake that would make the scheduler slow.
+// maxWindows is far above what limits need. Every decision looks at each window, so more of them would be a
+// mistake that makes the scheduler slow.
 const maxWindows = 1_000
 
 // clone returns a copy that shares nothing with l.
@@ -180,8 +177,8 @@ func (w Window) invalidReset() *InvalidError {
 	return nil
 }
 
-// tightest returns the largest amount of a unit that every limit can ever hold, and the limit that says so;
-// unit "": the largest weight.
+// tightest returns the largest amount of a unit that every limit can ever hold, and the limit that sets it. For
+// unit "" that is the largest weight.
 func (l Limits) tightest(unit Unit) (most int, limit string) {
 	most = math.MaxInt
 	if l.MaxBurst > 0 && unit == "" {

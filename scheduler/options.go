@@ -6,8 +6,8 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// Option changes how a scheduler works. Options are made by the With functions and [NonBlocking]; an
-// [*EventLog] is one too.
+// Option changes how a scheduler works. The With functions and [NonBlocking] make options. An [*EventLog] is an
+// option too.
 type Option interface {
 	apply(*config) error
 }
@@ -43,9 +43,9 @@ type optionFunc func(*config) error
 
 func (f optionFunc) apply(cfg *config) error { return f(cfg) }
 
-// WithClock makes the scheduler read the given clock instead of the computer's. Tests pass a
-// *clock.Mock. Deadlines of contexts are compared with this clock: to a mock that stands in 1970 those
-// of the context package are decades away, until it is Set to the present.
+// WithClock makes the scheduler read the given clock instead of the computer's. Tests pass a *clock.Mock. The
+// scheduler compares deadlines of contexts with this clock. A mock begins in 1970, where the deadlines of the
+// context package are decades away, so Set it to the present if they matter.
 func WithClock(c Clock) Option {
 	return optionFunc(func(cfg *config) error {
 		if v := reflect.ValueOf(c); c == nil || v.Kind() == reflect.Pointer && v.IsNil() {
@@ -56,14 +56,13 @@ func WithClock(c Clock) Option {
 	})
 }
 
-// WithMaxQueue bounds the line: a ticket that would have to wait behind n others is refused with
-// [ErrQueueFull]. With 0 no ticket waits. Without this option the line may grow as long as memory
-// lasts.
+// WithMaxQueue bounds the wait queue: a ticket that would have to wait behind n others is refused with
+// [ErrQueueFull]. With 0 no ticket waits. Without this option only memory bounds the line.
 //
-// A full line still accepts a few tickets per [Scheduler.Flow], so one flow cannot shut out the others. The
-// part of a flow is n divided by the number of flows that wait. A flow with less than its part in line may
+// A full line still accepts a few tickets per [Scheduler.Flow], so one flow cannot shut out the others. Each
+// flow's part is n divided by the number of flows that wait. A flow that has less than its part in line may
 // join until 2n tickets wait in all. Many flows together can fill the line up to 2n, and then a new flow is
-// refused too. So if clients can make up keys, bound the number of keys before you make flows of them.
+// refused too. So if clients can invent keys, bound the number of keys that you make flows of.
 func WithMaxQueue(n int) Option {
 	return optionFunc(func(cfg *config) error {
 		if n < 0 {
@@ -74,9 +73,9 @@ func WithMaxQueue(n int) Option {
 	})
 }
 
-// WithHeldTime makes [Stats] count for how long tickets are held, in Totals.Held. Without it the scheduler
-// does not read the clock when a permit is given back and nobody waits, which saves about a third of
-// the time that an Acquire and a Release take.
+// WithHeldTime makes the scheduler measure how long tickets are held, for Totals.Held in [Stats]. It then reads
+// the clock at every release. Without the option it does so only if a ticket waits, which saves about a third
+// of the time of an Acquire and its Release.
 func WithHeldTime() Option {
 	return optionFunc(func(cfg *config) error {
 		cfg.countsHeld = true
@@ -84,8 +83,8 @@ func WithHeldTime() Option {
 	})
 }
 
-// NonBlocking makes Acquire, AcquireN, Do and wrapped functions return [ErrNoPermit] where they
-// would have to wait for a permit. Enqueue and the jobs of a [Group] are as before.
+// NonBlocking makes Acquire, AcquireN, Do and wrapped functions return [ErrNoPermit] where they would have to
+// wait for a permit. Enqueue and the jobs of a [Group] still wait.
 func NonBlocking() Option {
 	return optionFunc(func(cfg *config) error {
 		cfg.nonBlocking = true

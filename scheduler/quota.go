@@ -8,59 +8,59 @@ import (
 	"time"
 )
 
-// QuotaSource leases permits of a quota that several schedulers share, such as those of several processes.
-// Module flowredis has one for Redis and Valkey. It is for those who write another one.
+// QuotaSource leases permits of a quota that several schedulers share, usually in several processes. Implement
+// it to keep a quota somewhere new. Module flowredis has a source for Redis and Valkey.
 //
-// A scheduler makes one exchange at a time, in a goroutine of its own, and never waits for it to grant what
-// it has. The source must return soon after ctx ends, and should end a call by itself that takes long.
+// A scheduler makes one exchange at a time, in a goroutine of its own. It goes on granting what it has leased
+// meanwhile. Exchange must return soon after ctx ends, and should itself bound how long it takes.
 type QuotaSource interface {
-	// Exchange tells the source how things are with the scheduler, and returns what it may use. An error
-	// means that it is not known whether the source has heard of it. One that wraps [ErrQuotaRefused] means
-	// that no later exchange will go better.
+	// Exchange tells the source the scheduler's situation, and returns what the scheduler may use. After an error
+	// the scheduler does not know whether the source received the request. An error that wraps [ErrQuotaRefused]
+	// says that later exchanges will fail too.
 	Exchange(ctx context.Context, r QuotaRequest) (QuotaReply, error)
 }
 
-// QuotaOpener is a [QuotaSource] that serves several schedulers. [New] calls Open for the one that its
-// scheduler exchanges with.
+// QuotaOpener makes a [QuotaSource] for each scheduler. If the source of [WithQuota] implements it, [New] calls
+// Open and uses what that returns.
 type QuotaOpener interface {
 	Open(QuotaMember) (QuotaSource, error)
 }
 
-// QuotaMember describes a scheduler that is to share a quota.
+// QuotaMember describes a scheduler that shares a quota.
 type QuotaMember struct {
 	Limits Limits // all that share a quota must have the same
 	Key    string // see WithQuotaKey
 }
 
-// QuotaRequest is how things are with a scheduler at one moment. All of it is absolute, so losing or repeating
-// a request does no harm. What is leased by a reply that never arrives is not in Leased of the next request,
-// and will not be used.
+// QuotaRequest is a scheduler's situation at one moment. All of its values are absolute, so losing or repeating
+// a request does no harm. If a reply never arrives, its lease is not in Leased of the next request, and is not
+// used.
 type QuotaRequest struct {
 	Limits Limits
 
-	// Serial counts the requests of the scheduler: 1, 2, 3, … A source ignores one that is not above
-	// all that it has seen.
+	// Serial numbers the requests of the scheduler: 1, 2, 3, … A source ignores a request whose number is not
+	// above all that it has seen.
 	Serial uint64
 
 	Used   uint64        // permits granted since New
 	Age    time.Duration // how long ago the last of them was granted
-	Leased int           // permits leased and not used; what the scheduler held besides, it gives back
+	Leased int           // permits leased and not used; the scheduler gives back all others that it held
 	InUse  int           // permits granted and not released
 
 	Head    int // what the first ticket in line asks for if it waits for the quota, or what a try lacked; less is of no use; 0: neither
 	Waiting int // what all tickets in line ask for, that one included
 	Ahead   int // what the scheduler wants besides, for tickets to come
 
-	// Past is what the windows remember. It is there in the first request, and after a reply with Resend.
+	// Past is what the windows remember. The first request has it, and the first after a reply with Resend.
 	Past []QuotaPast
 
-	Closing bool // the scheduler ends: it will use nothing more
+	Closing bool // the scheduler is closing and will use nothing more
 }
 
-// QuotaPast is what one window remembers, the oldest first.
+// QuotaPast is what one window remembers, oldest first.
 type QuotaPast []QuotaUse
 
-// QuotaUse says that so many permits were granted so long ago, or earlier.
+// QuotaUse says that Permits permits were granted Age ago, or earlier.
 type QuotaUse struct {
 	Age     time.Duration
 	Permits int
@@ -69,26 +69,26 @@ type QuotaUse struct {
 // QuotaReply is what a scheduler may use.
 type QuotaReply struct {
 	Leased int           // permits, in addition to those that the request says are leased
-	For    time.Duration // how long it may use all that is leased, from the making of the request on; 0: as before
-	Beat   time.Duration // it is to make a request at least so often while it has anything to tell; 0: as before
-	Again  time.Duration // there is nothing more for it before that; 0: it got all it wanted
+	For    time.Duration // how long it may use all that is leased, counted from when the request was made; 0: as before
+	Beat   time.Duration // how often it must make a request while it has anything to tell; 0: as before
+	Again  time.Duration // nothing more can be leased before that; 0: it got all it wanted
 	Resend bool          // the source has forgotten the scheduler: make a request with Past at once
 }
 
-// ErrQuotaRefused is wrapped by the errors of a [QuotaSource] that will never lease anything to the scheduler,
-// for instance because its limits are not those of the others. Every ticket is then refused with a
+// ErrQuotaRefused is wrapped by an error of a [QuotaSource] that will never lease anything to the scheduler,
+// for instance because its limits differ from those of the others. Every ticket is then refused with a
 // [*QuotaError].
 var ErrQuotaRefused = errors.New("scheduler: the quota refuses this scheduler")
 
-// QuotaError refuses a ticket because nothing is leased for it and the source of the quota cannot be
-// reached, or refuses to lease anything. Without [AwayReject] only the latter refuses tickets. It unwraps to
-// [ErrNoPermit].
+// QuotaError refuses a ticket because the source of the quota leases nothing to this scheduler. With
+// [AwayReject] it also refuses a ticket for which nothing is leased while the source cannot be reached. It
+// unwraps to [ErrNoPermit].
 type QuotaError struct {
 	Limit string // the quota, such as "quota github-api"
 	Err   error  // what the source said
 }
 
-// Error names the quota and says what its source said.
+// Error names the quota and includes the source's error.
 func (e *QuotaError) Error() string {
 	if errors.Is(e.Err, ErrQuotaRefused) {
 		return fmt.Sprintf("scheduler: %s leases nothing to this scheduler: %v", e.Limit, e.Err)
@@ -99,25 +99,26 @@ func (e *QuotaError) Error() string {
 // Unwrap returns [ErrNoPermit]. It does not return Err, which may be the end of a context that is not the caller's.
 func (e *QuotaError) Unwrap() error { return ErrNoPermit }
 
-// WithQuota makes the scheduler share its limits with others, in other processes too: it grants only what src
-// leases to it, and keeps the limits itself besides. Together they then never exceed the limits in any
-// interval. Each of them serves its own line in order, as without a quota. Package flowredis tells how that works.
+// WithQuota makes the scheduler share its limits with others, also in other processes. It grants only what src
+// leases to it, and also keeps the limits itself. Together the schedulers never exceed the limits in any
+// interval. Each serves its own line in order, as it does without a quota. Package flowredis explains how that
+// works.
 //
-// The owner never waits for the source. Permits that are leased are granted as fast as without a quota. A
-// ticket for which none is leased waits, and the scheduler asks for more. A try sees what is leased at that
-// moment, and so does [NonBlocking]; one that fails for the quota asks for more. [Scheduler.WaitTime] and the
-// refusal of deadlines know only when the next exchange is due, so they are lower bounds. Refusals name the
-// quota as Limit.
+// The owner never waits for the source. Leased permits are granted as fast as without a quota. A ticket for
+// which none is leased waits, and the scheduler asks for more. A try sees what is leased at that moment, and so
+// does a call of a [NonBlocking] scheduler. If it fails because of the quota, the scheduler asks for more.
+// [Scheduler.WaitTime] and the refusal of deadlines know only when the next exchange is due, so they are lower
+// bounds. Refusals name the quota as Limit.
 //
-// Stats.Quota tells what is leased, and Watch when the source is lost and when it is back. [Scheduler.Charge]
-// and [Scheduler.Observe] tell this scheduler alone. SetLimits and Restore return an [*InvalidError]: the others
-// would not know.
+// Stats.Quota says what is leased. Watch has events for when the source is lost and when it is back.
+// [Scheduler.Charge] and [Scheduler.Observe] tell this scheduler alone. SetLimits and Restore return an
+// [*InvalidError], because the other schedulers would not know.
 //
-// Nothing is exchanged while the scheduler is idle: no ticket waits, nothing is leased, no window remembers a
-// grant and, if there is a MaxBurst, no permit is in use.
+// Nothing is exchanged while the scheduler is idle. It is idle if no ticket waits, nothing is leased, no window
+// remembers a grant and, if there is a MaxBurst, no permit is in use.
 //
-// The windows must count permits from grant and not evenly, or New returns an [*InvalidError]. Close tells the
-// source what was used, and waits for that for up to two seconds.
+// The windows must count permits, from grant and not evenly. Otherwise New returns an [*InvalidError]. Close
+// tells the source what was used, which it waits for up to two seconds.
 func WithQuota(src QuotaSource) Option {
 	return optionFunc(func(cfg *config) error {
 		if src == nil {
@@ -131,8 +132,8 @@ func WithQuota(src QuotaSource) Option {
 	})
 }
 
-// WithQuotaKey makes the scheduler share a quota of its own for the key, where a source has many: each key
-// has a quota with all of the limits. It needs WithQuota with a [QuotaOpener].
+// WithQuotaKey makes the scheduler share the quota of a key. Each key of a source has a quota of its own, with
+// all of the limits. It needs WithQuota with a [QuotaOpener].
 func WithQuotaKey(key string) Option {
 	return optionFunc(func(cfg *config) error {
 		cfg.quotaKey = key
@@ -141,7 +142,7 @@ func WithQuotaKey(key string) Option {
 }
 
 // WithQuotaAway says what the scheduler does while the source of its quota cannot be reached and nothing is
-// leased any more. Without it tickets wait.
+// leased any more. The default is [AwayWait].
 func WithQuotaAway(a Away) Option {
 	return optionFunc(func(cfg *config) error {
 		if a.kind == awayShare && a.share < 1 {
@@ -152,8 +153,8 @@ func WithQuotaAway(a Away) Option {
 	})
 }
 
-// Away is what a scheduler does while the source of its quota cannot be reached and nothing is leased.
-// The zero value is that of [AwayWait].
+// Away says what a scheduler does while the source of its quota cannot be reached and nothing is leased. The
+// zero value is that of [AwayWait].
 type Away struct {
 	kind  awayKind
 	share int
@@ -170,17 +171,17 @@ const (
 // AwayWait makes tickets wait until the source is back. Limits are never exceeded.
 func AwayWait() Away { return Away{} }
 
-// AwayReject refuses tickets that would have to wait for the quota with a [*QuotaError], those in line too.
-// Limits are never exceeded.
+// AwayReject refuses tickets that would have to wait for the quota, also those already in line, with a
+// [*QuotaError]. Limits are never exceeded.
 func AwayReject() Away { return Away{kind: awayReject} }
 
-// AwayLocalShare makes the scheduler go on with one n-th of each limit by itself, rounded down. If n is at
-// least the number of schedulers, they keep within the limits together, except in the first Per after the source is
-// lost and in the first Per after it is back: then some may have used more than their part. A ticket whose
-// weight is more than the part waits.
+// AwayLocalShare makes the scheduler go on by itself with one n-th of each limit, rounded down. Let n be at
+// least the number of schedulers. Then they keep within the limits together, except in the first Per after the
+// source is lost and in the first Per after it is back. In those intervals some may have used more than their
+// part. A ticket whose weight is more than the part waits.
 func AwayLocalShare(n int) Away { return Away{awayShare, n} }
 
-// QuotaStats is what a scheduler knows of its quota. It marshals to JSON and back; an error becomes its text.
+// QuotaStats is the state of a scheduler's quota. It marshals to JSON and back. An error becomes its text.
 type QuotaStats struct {
 	Leased int       // permits that may be granted without an exchange
 	Until  time.Time // when they must be given up unless an exchange extends that; zero if nothing is leased
@@ -215,7 +216,7 @@ func (q *QuotaStats) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// openQuota returns the source that a scheduler with the limits exchanges with, nil if it shares no quota.
+// openQuota returns the source for a scheduler with the limits, or nil if it shares no quota.
 func (cfg *config) openQuota(l Limits) (QuotaSource, error) {
 	if cfg.quota == nil {
 		if cfg.quotaKey != "" {

@@ -12,9 +12,9 @@ import (
 // makes several lines that take turns. Most callers want [Scheduler.Acquire] and then defer t.Release(), or
 // [Scheduler.Do], which is both.
 //
-// Make one with [New]; the zero Scheduler panics. All methods may be called from any goroutine. End
-// it with [Scheduler.Close] or [Scheduler.Drain]. A scheduler that was forgotten ends as by Close, some time
-// after neither it nor any of its tickets can be reached. Tests in a synctest bubble must close theirs.
+// Make one with [New]; the zero Scheduler panics. All methods may be called from any goroutine. End it with
+// [Scheduler.Close] or [Scheduler.Drain]. If a program drops a scheduler and all its tickets without Close, the
+// garbage collector ends it some time later. Tests in a synctest bubble must close theirs.
 //
 // Warning: in a [testing/synctest] bubble, use only schedulers that were made in it. One that was made
 // outside runs on real time. A goroutine of the bubble that waits for it is not durably blocked, so the
@@ -25,8 +25,8 @@ type Scheduler struct {
 	quota   *exchanger // nil: none is shared
 }
 
-// New starts a scheduler with the given limits. It returns an [*InvalidError] for limits that
-// [Limits.Validate] refuses and for options that cannot work. The limits are copied.
+// New starts a scheduler with the given limits. It returns an [*InvalidError] if [Limits.Validate] does, or if
+// an option is invalid. The limits are copied.
 func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	if err := limits.Validate(); err != nil {
 		return nil, err
@@ -41,10 +41,11 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 		return nil, err
 	}
 	sh, box := newShared(cfg.clock, &limits), newMailbox(!cfg.keepsState, !cfg.keepsCount)
-	s := &Scheduler{handle: Handle{shared: sh, box: box}}
+	s := new(Scheduler)
+	s.handle.init(sh, box)
 	s.handle.root = s
-	// Nothing that the owner holds leads to s, so s becomes unreachable when it is forgotten. (Where an
-	// owner has ended, send touches no channel: it may belong to a bubble that is gone.)
+	// Nothing that the owner holds leads to s, so s becomes unreachable when a program drops it. (If the owner has
+	// ended, send touches no channel, because it may belong to a bubble that is gone.)
 	s.cleanup = runtime.AddCleanup(s, func(box *mailbox) {
 		box.Send(&message{verb: verbClose})
 	}, box)
@@ -61,7 +62,7 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 	return s, nil
 }
 
-// Handle returns a handle that takes permits as s does and can do nothing else. It is a [Source].
+// Handle returns a [Handle], which takes permits as s does and can do nothing else. It makes s a [Source].
 func (s *Scheduler) Handle() *Handle {
 	if s == nil {
 		return nil
@@ -78,10 +79,10 @@ func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) {
 // Release. The permits of one ticket are granted together. A waiting ticket has not been charged to any
 // limit.
 //
-// The costs are what the ticket uses of other units, such as tokens.Of(900); see [Unit]. They may be estimates:
-// [ticket.Ticket.Settle] corrects them. All limits of all units are decided together. A ticket that waits for
-// one unit also holds up tickets behind it that do not name that unit. If a unit is named twice, its amounts
-// are summed.
+// The costs are what the ticket uses of other units, such as tokens.Of(900); see [Unit]. They may be estimates,
+// which [ticket.Ticket.Settle] corrects. The ticket is granted when the limits of all units have room. A ticket
+// that waits for one unit also holds up tickets behind it that do not name that unit. If a unit is named twice,
+// its amounts are summed.
 //
 // It refuses the ticket at once, and charges nothing, with these errors:
 //   - one that wraps ctx.Err(): ctx is already done;
@@ -115,22 +116,20 @@ func (s *Scheduler) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket
 	return s.handle.TryAcquireN(weight, costs...)
 }
 
-// AcquireNow takes permits of the given weight if they are free now and no ticket waits in line, as
-// [Scheduler.TryAcquireN] does, and otherwise says why not and when to come back: with a [*NoPermitError],
-// [*TooLargeError], [*InvalidError] or [ErrClosed]. It is for those who answer a caller of their own, such as a server,
-// and never waits. Finding out when to come back costs what [Scheduler.WaitTimeN] does, so take TryAcquireN
-// where the reason does not matter.
+// AcquireNow is [Scheduler.TryAcquireN] with an error that says why there is no permit and when to come back: a
+// [*NoPermitError], [*TooLargeError], [*InvalidError] or [ErrClosed]. It never waits. It is for code that must
+// give its own caller an answer, such as a server. Computing when to come back costs as much as
+// [Scheduler.WaitTimeN], so use TryAcquireN if the reason does not matter.
 func (s *Scheduler) AcquireNow(weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
 	return s.handle.AcquireNow(weight, costs...)
 }
 
 // Enqueue takes a place in line for a ticket of the given weight and costs, and returns at once. Receive from
-// the ticket's Ready to learn when it is granted, or call its Cancel. Keep the ticket for as long as
-// you wait: if neither it nor the scheduler can be reached any more, the scheduler ends.
+// the ticket's Ready to learn when it is granted, or call its Cancel. Keep the ticket while you wait. If a
+// program drops the scheduler and all its tickets, the scheduler ends.
 //
-// It refuses what [Scheduler.AcquireN] refuses, except that it has no deadline and ignores
-// [NonBlocking]. After Close, or when the scheduler closes before the grant, Ready delivers
-// [ErrClosed].
+// It refuses what [Scheduler.AcquireN] refuses, except that it has no deadline and ignores [NonBlocking]. If
+// the scheduler closes before the grant, Ready delivers [ErrClosed].
 func (s *Scheduler) Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
 	return s.handle.Enqueue(weight, costs...)
 }
@@ -139,21 +138,21 @@ func (s *Scheduler) Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, er
 func (s *Scheduler) WaitTime() time.Duration { return s.handle.WaitTimeN(1) }
 
 // WaitTimeN returns how long a ticket of the given weight and costs would wait if it were taken now. It returns
-// 0 if the ticket would be granted at once. It returns [Forever] if the ticket never would be: because of its
-// weight or a cost, because of a flow's bad share, or because the scheduler is closed or draining. For a
+// 0 if the ticket would be granted at once. It returns [Forever] if the ticket would never be granted. Reasons
+// are its weight, a cost, a flow's bad share, and a scheduler that is closed or draining. For a
 // [Scheduler.Flow] it assumes that no other ticket comes.
 //
 // The answer is exact when windows that count from grant decide and no more than 256 tickets wait in
 // line. Otherwise it is a lower bound:
-//   - If a permit must first be released, for the burst or for a window that counts from release, it assumes
-//     that the permits in use are released now, and those granted later at once. It may then be 0 although
-//     nothing is free. It assumes that costs are as they were said to be.
+//   - If a permit must be released first, for the burst or for a window that counts from release, it assumes
+//     that the permits in use are released now, and later ones as soon as they are granted. It may then be 0
+//     although nothing is free. It takes estimated costs as they are.
 //   - Behind more than 256 tickets it counts the permits ahead as if they were granted one by one.
 //     That is exact for tickets of weight 1 under one window. Costs in other units are counted only if
 //     no other flow waits.
 //   - A window of more than 65,536 permits may free a permit up to Per/65,536 later.
-//   - While many tickets are being dismissed, after SetLimits or the end of a context, it does not count
-//     the line, because it is not known which of them stay.
+//   - While many tickets are being dismissed, after SetLimits or the end of a context, it ignores the line,
+//     because it does not know which tickets stay.
 //
 // It costs some microseconds of the owner's time, and with several flows in a long line some
 // nanoseconds more for each flow. It allocates nothing.
@@ -164,13 +163,13 @@ func (s *Scheduler) WaitTimeN(weight int, costs ...ticket.Cost) time.Duration {
 // Limits returns a copy of the limits as they are now.
 func (s *Scheduler) Limits() Limits { return s.handle.Limits() }
 
-// Clock returns the clock that the scheduler reads, so that what is built around it can count time
-// as it does.
+// Clock returns the clock that the scheduler reads. Code built on the scheduler can use it to measure the same
+// time.
 func (s *Scheduler) Clock() Clock { return s.handle.Clock() }
 
-// Stats returns one consistent view of the scheduler. When it returns, everything that was sent
-// before it has been applied, every grant that was due has been made, and the timer is set: tests
-// use it as a barrier. After Close it returns the state at the end, with no ticket waiting.
+// Stats returns a consistent view of the scheduler. It is a barrier, which tests use: when it returns, every
+// earlier call has taken effect, every grant that was due has been made, and the timer is set. After Close it
+// returns the final state, with no ticket waiting.
 func (s *Scheduler) Stats() Stats {
 	a, ok := s.handle.ask(&message{verb: verbStats})
 	if !ok {
@@ -179,14 +178,14 @@ func (s *Scheduler) Stats() Stats {
 	return *a.stats
 }
 
-// Windows returns how full each window is now, as Stats.Windows does. It is no barrier as [Scheduler.Stats] is, and
-// mostly takes a tenth of the time, because it need not wait for the owner.
+// Windows returns how full each window is now, as Stats.Windows does. Unlike [Scheduler.Stats] it is not a
+// barrier. It mostly takes a tenth of the time of Stats, because it need not wait for the owner.
 func (s *Scheduler) Windows() []WindowStats { return s.handle.Windows() }
 
-// Close ends the scheduler now: every waiting ticket is told [ErrClosed], and nothing is granted any
-// more. Permits in use stay with those who hold them; releasing them does nothing. When Close returns
-// the owner's goroutine and timer are gone. With [WithQuota] it waits for up to two seconds until the source has
-// been told what was used. Closing again does nothing. The error is always nil.
+// Close ends the scheduler now. Every waiting ticket is told [ErrClosed], and nothing is granted any more.
+// Permits in use stay with their holders; releasing them does nothing. When Close returns, the owner's
+// goroutine and timer are gone. With [WithQuota] it waits for up to two seconds until the source has been told
+// what was used. Closing again does nothing. The error is always nil.
 func (s *Scheduler) Close() error {
 	box := s.handle.box
 	box.Send(&message{verb: verbClose})
@@ -196,11 +195,10 @@ func (s *Scheduler) Close() error {
 	return nil
 }
 
-// Drain ends the scheduler in good order: it takes no newcomers, serves the line, waits for all
-// permits to be released, and then closes. It returns nil when that is done. It returns [ErrClosed] if
-// Close came first while a ticket still waited or held a permit. If ctx ends first, it returns an error
-// that wraps ctx.Err(), and the draining goes on. Wait for it with another Drain, or cut it short with
-// Close.
+// Drain ends the scheduler gracefully. It accepts no new tickets, serves the line, waits for all permits to be
+// released, and then closes. It returns nil when that is done. If Close is called while a ticket still waits or
+// holds a permit, Drain returns [ErrClosed]. If ctx ends first, Drain returns an error that wraps ctx.Err(),
+// and the draining goes on. Wait for it with another Drain, or cut it short with Close.
 func (s *Scheduler) Drain(ctx context.Context) error {
 	// Wait until it is applied, or the caller of Drain could still be granted a permit.
 	s.handle.ask(&message{verb: verbDrain})

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// Snapshot is what a scheduler remembers of the grants that still count, so that a window of an hour or
-// a day survives a restart of the program. It is made by [Scheduler.Snapshot], marshals to JSON, and is
-// used by [Scheduler.Restore].
+// Snapshot holds the grants that still count, so that a window of an hour or a day survives a restart of the
+// program. [Scheduler.Snapshot] makes one, and [Scheduler.Restore] uses it. It marshals to JSON.
 //
-// In JSON the limits are a text as [ParseLimits] reads it and times are as in RFC 3339:
+// In JSON the limits are a text that [ParseLimits] reads, and times are as in RFC 3339:
 //
 //	{"version":1, "taken":"2026-01-02T15:04:05Z", "limits":"5000/day",
 //	 "windows":[{"spent":[{"at":"2026-01-02T09:00:00Z","permits":120}, …]}]}
@@ -21,7 +20,7 @@ type Snapshot struct {
 	PausedUntil time.Time        `json:"paused_until,omitzero"` // the end of a pause that ends by itself
 }
 
-// WindowSnapshot is what counted in a window.
+// WindowSnapshot is what counts in one window.
 type WindowSnapshot struct {
 	Spent []Spent `json:"spent"`          // the oldest first, 1,025 at most
 	Held  int     `json:"held,omitempty"` // permits in use, of a window that counts from release
@@ -31,9 +30,9 @@ type WindowSnapshot struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Spent says that permits were granted at an instant, or given back in a window that counts from
-// release. In a window of another unit they are amounts of that. In a window that counts from reset there
-// is one entry, at the instant of the snapshot, with all that was granted in the period.
+// Spent says that permits were granted at an instant. In a window that counts from release, it says that they
+// were given back then. In a window of another unit, Permits is an amount of that unit. A window that counts
+// from reset has one entry, at the instant of the snapshot, with all that was granted in the period.
 type Spent struct {
 	At      time.Time `json:"at"`
 	Permits int       `json:"permits"`

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Stats is one consistent view of a scheduler, made by its owner between two operations. It marshals
-// to JSON and back. In JSON a time that is zero is left out, and a window is a text:
+// Stats is a consistent view of a scheduler, taken between two operations. It marshals to JSON and back. In
+// JSON a zero time is left out, and a window is a text:
 //
 //	{"waiting":1, "flows":1, "in_use":2, "granted":7, "paused":false,
 //	 "next_wake":"2026-01-02T15:04:05Z", "windows":[{"window":"3/2s", "used":3, "remaining":0}],
@@ -34,8 +34,8 @@ type WindowStats struct {
 	Used      int // permits, or what the window counts, that count now
 	Remaining int // what could be granted now as far as this window goes, 0 or more; 0 while an even spacing lasts
 
-	// NextFree is the instant at which Remaining next grows if nothing is granted or released until
-	// then. It is zero if all permits remain, or if a permit must first be released.
+	// NextFree is the instant at which Remaining next grows if nothing is granted or released until then. It is
+	// zero if all permits remain, or if a permit must be released first.
 	NextFree time.Time
 }
 
@@ -46,7 +46,7 @@ func (w WindowStats) String() string {
 
 const usage = "%d used, %d remaining"
 
-// The four methods that follow are here because those of the embedded Window would leave out Used and
+// WindowStats needs the four methods that follow, because those of the embedded Window would leave out Used and
 // Remaining.
 
 // windowStats is a WindowStats in JSON.
@@ -77,8 +77,8 @@ func (w WindowStats) named() windowStats {
 	return windowStats{w.Window, w.Used, w.Remaining, w.NextFree}
 }
 
-// MarshalText returns [WindowStats.String], which leaves out NextFree, or an [*InvalidError] if the window cannot work. Loggers
-// such as [log/slog.TextHandler] use it.
+// MarshalText returns [WindowStats.String], which leaves out NextFree. It returns an [*InvalidError] if the
+// window is invalid. Loggers such as [log/slog.TextHandler] use it.
 func (w WindowStats) MarshalText() ([]byte, error) {
 	if _, err := w.Window.MarshalText(); err != nil {
 		return nil, err

@@ -26,14 +26,14 @@ import (
 //	limits = { window | "burst" N }
 //	window = N [unit] "/" length ["evenly"] ["from" ("grant" | "release" | "reset" [HH:MM [zone]])]
 //
-// Spaces separate the words. A length follows the slash without a space. It is a name (s, min, h or
-// day; also sec, second, m, minute, hour, d, ms, us and ns), a count and a name (2min, 7day), or a
-// duration as [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from reset" also allows month, see
-// [Month]. What follows a window belongs to it. "burst" and its number can be anywhere, once.
+// Spaces separate the words. A length follows the slash without a space. It is a name (s, min, h or day; also
+// sec, second, m, minute, hour, d, ms, us and ns). It can be a count and a name (2min, 7day), or a duration as
+// [time.ParseDuration] reads it (2s, 1h30m, 250ms). "from reset" also allows [Month], as month. The words
+// "evenly" and "from …" belong to the window before them. "burst" and its number can be anywhere, once.
 // [Limits.String] writes this form.
 //
-// Text that does not parse, or that parses to values which cannot work, such as 0/s, gives a
-// [*ParseError] that says where, and how to write it if the text looks like a common slip.
+// If the text does not parse, or has an invalid value such as 0/s, ParseLimits returns a [*ParseError]. It says
+// where the fault is. If the text looks like a common slip, it also says how to write it.
 func ParseLimits(s string) (Limits, error) {
 	var l Limits
 	p := parser{text: s}
@@ -68,8 +68,8 @@ func ParseLimits(s string) (Limits, error) {
 	return l, nil
 }
 
-// MustParseLimits is [ParseLimits] for limits that are written in the program, such as those of a
-// package's variable or a test. It panics with the [*ParseError] where ParseLimits would return it.
+// MustParseLimits is [ParseLimits] for constant texts, such as in a package's variable or a test. It panics
+// with the [*ParseError] that ParseLimits would return.
 func MustParseLimits(s string) Limits {
 	l, err := ParseLimits(s)
 	if err != nil {
@@ -78,8 +78,8 @@ func MustParseLimits(s string) Limits {
 	return l
 }
 
-// parser walks through a text word by word. Its methods that read something begin at the present word
-// and leave the last word of what they read as the present one.
+// parser reads a text word by word. A method that reads something begins at the present word. It leaves the
+// last word that it read as the present one.
 type parser struct {
 	text string
 	word string // the present word
@@ -110,8 +110,8 @@ func (p parser) peek() string {
 // skip makes the present word begin n bytes later.
 func (p *parser) skip(n int) { p.at, p.word = p.at+n, p.word[n:] }
 
-// fail returns the error that something else was expected than the present word. The hint says how to
-// write it; it may be "".
+// fail returns the error for a present word where something else was expected. The hint says how to write it,
+// and may be "".
 func (p *parser) fail(expected, hint string) error {
 	got := "got " + strconv.Quote(firstOf(p.word))
 	switch {
@@ -128,7 +128,7 @@ func (p *parser) fail(expected, hint string) error {
 	return &ParseError{Text: p.text, Offset: p.at, Reason: reason}
 }
 
-// invalid returns the error that the present word reads well but the value cannot work.
+// invalid returns the error for a present word that is well formed but has an invalid value.
 func (p *parser) invalid(err *InvalidError) error {
 	return &ParseError{Text: p.text, Offset: p.at, Reason: err.sentence(), Err: err}
 }
@@ -326,8 +326,8 @@ const separators = ",;+&|"
 
 const hintSpaces = "separate limits by spaces"
 
-// hint says how to write what the present word, with which no limit begins, seems to mean; "" if it
-// looks like nothing known.
+// hint is for a word with which no limit can begin. It says how to write what the word seems to mean, or "" if
+// it does not know.
 func (p *parser) hint() string {
 	lower := strings.ToLower(p.word)
 	switch {
@@ -518,7 +518,7 @@ func (w Window) String() string {
 	return s
 }
 
-// MarshalText returns [Window.String], or an [*InvalidError] if the window cannot work.
+// MarshalText returns [Window.String], or an [*InvalidError] if the window is invalid.
 func (w Window) MarshalText() ([]byte, error) {
 	if err := w.invalid(); err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Totals counts what became of all tickets since [New]. The owner counts, so nothing is lost, unlike with
-// a [Watcher] that does not keep up. A total never falls. A snapshot does not hold them: a restored scheduler
+// Totals counts what became of all tickets since [New]. The owner counts, so nothing is lost. (A [Watcher] that
+// does not keep up loses events.) A total never falls. A snapshot does not hold totals, so a restored scheduler
 // begins with 0.
 //
 // At any time Enqueued is the sum of Stats.Granted, Undone, GivenUp and Stats.Waiting.
@@ -26,18 +26,18 @@ type Totals struct {
 
 	Refused Refusals `json:"refused"` // tickets that were not accepted
 
-	// Waited is the time in seconds that granted tickets waited in line, all together. Those that
-	// wait now, and those that gave up, are not in it.
+	// Waited is the sum of the times that granted tickets waited in line, in seconds. Tickets that still wait, and
+	// those that gave up, are not in it.
 	Waited float64 `json:"waited"`
 
-	// Held is the time in seconds for which released tickets were held, all together. It is 0
-	// without the option [WithHeldTime].
+	// Held is the sum of the times for which released tickets were held, in seconds. It is 0 without the option
+	// [WithHeldTime].
 	Held float64 `json:"held,omitzero"`
 
-	// Waits counts the granted tickets, also those undone since, by how long they waited. Waits[0] counts
-	// those that did not wait, and Waits[i] those that waited at least 2^(i-1) nanoseconds and less
-	// than 2^i. So Waits[30] is for waits from 0.54 to 1.07 seconds. It ends with the longest wait so
-	// far, and is empty before the first grant.
+	// Waits is a histogram of how long granted tickets waited, also those undone since. Waits[0] counts tickets
+	// that did not wait. Waits[i] counts those that waited at least 2^(i-1) nanoseconds and less than 2^i. So
+	// Waits[30] is for waits from 0.54 to 1.07 seconds. The last entry is that of the longest wait so far. Waits
+	// is empty before the first grant.
 	Waits []uint64 `json:"waits,omitempty"`
 }
 
@@ -52,8 +52,8 @@ type Refusals struct {
 	Closed    uint64 `json:"closed,omitzero"`            // the scheduler was closed or draining
 }
 
-// All returns the counts with their names in JSON, such as "queue_full", in the order of the fields. Those that
-// are 0 are there too.
+// All yields the name in JSON, such as "queue_full", and the count of each field, in their order. Counts of 0
+// are included.
 func (r Refusals) All() iter.Seq2[string, uint64] {
 	return func(yield func(string, uint64) bool) {
 		for reason, n := range r.list() {
@@ -92,7 +92,7 @@ const (
 
 var refusalNames = [reasons]string{"canceled", "deadline_exceeded", "invalid", "too_large", "queue_full", "no_permit", "closed"}
 
-// reasonOf finds out why the error refuses a ticket.
+// reasonOf returns the reason for which the error refuses a ticket.
 func reasonOf(err error) reason {
 	switch err {
 	case ErrNoPermit:
@@ -118,7 +118,7 @@ func reasonOf(err error) reason {
 	return reasonCanceled
 }
 
-// totals is what the core counts of Totals. The rest follows from what it knows anyway.
+// totals is the part of Totals that the core counts. It derives the rest from other state.
 type totals struct {
 	released, givenUp, undone uint64
 	refused                   [reasons]uint64
@@ -130,7 +130,7 @@ type totals struct {
 // durationBits is how many bits a wait can have.
 const durationBits = 63
 
-// grant counts a ticket that was in line for so long.
+// grant counts a granted ticket that waited in line for the given time.
 func (t *totals) grant(wait time.Duration) {
 	if wait <= 0 {
 		return
@@ -142,7 +142,8 @@ func (t *totals) grant(wait time.Duration) {
 	t.waited.add(wait)
 }
 
-// enqueued counts the tickets that were accepted. Numbers do not tell, where several cores share them.
+// enqueued counts the tickets that were accepted. Ticket numbers would not do, because several cores may share
+// them.
 func (c *core) enqueued() uint64 {
 	return c.granted + c.totals.undone + c.totals.givenUp + uint64(c.line.Len())
 }
@@ -183,7 +184,7 @@ func (t *totals) histogram(granted uint64) (waits []uint64) {
 	return waits
 }
 
-// duration is a sum of durations. Many who wait together wait for longer than a Duration holds.
+// duration is a sum of durations. The waits of many tickets may add up to more than a time.Duration holds.
 type duration struct{ high, low uint64 }
 
 func (s *duration) add(d time.Duration) {
@@ -196,7 +197,7 @@ func (s duration) seconds() float64 {
 	return (float64(s.high)*(1<<64) + float64(s.low)) / float64(time.Second)
 }
 
-// earlyRefusals counts what was refused without the state. Any goroutine may use it.
+// earlyRefusals counts tickets that were refused without looking at the state. Any goroutine may use it.
 type earlyRefusals [reasons]atomic.Uint64
 
 // refuse counts a refusal and returns its error.

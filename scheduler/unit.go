@@ -7,8 +7,8 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Unit is what a window counts other than permits, such as "tokens", "bytes" or "rows". Make it a
-// constant of your program; it need not be announced:
+// Unit is what a window counts other than permits, such as "tokens", "bytes" or "rows". Make it a constant of
+// your program. It needs no registration:
 //
 //	const tokens scheduler.Unit = "tokens"
 //
@@ -20,14 +20,13 @@ import (
 //
 // A ticket that names no cost in a unit is not subject to that unit's windows.
 //
-// The name of a unit begins with a letter and goes on with letters, digits and the characters _ - and .,
-// up to 64 bytes. The words burst, evenly, from and reset are no units, because they mean something in
-// the text of limits.
+// A unit's name begins with a letter, followed by letters, digits and the characters _ - and . It has at most
+// 64 bytes. The words burst, evenly, from and reset cannot be units, because they have a meaning in the text of
+// limits.
 type Unit string
 
-// Of returns a cost of n of the unit, 0 or more, for a call such as [Scheduler.AcquireN] or for
-// [ticket.Ticket.Settle]. With a cost of 0 the ticket waits for no window of the unit, and can be
-// settled later.
+// Of returns a cost of n of the unit, for a call such as [Scheduler.AcquireN] or for [ticket.Ticket.Settle]. n
+// is 0 or more. A ticket with a cost of 0 waits for no window of the unit, and can be settled later.
 func (u Unit) Of(n int) ticket.Cost { return ticket.Cost{Unit: string(u), Amount: n} }
 
 // Per returns a window of n of the unit in any interval of length per.
@@ -48,10 +47,10 @@ func (u Unit) PerDay(n int) Window { return u.Per(n, day) }
 // maxUnitLength is how long the name of a unit can be.
 const maxUnitLength = 64
 
-// wantUnit says what the name of a unit must be.
+// wantUnit describes a valid name of a unit.
 const wantUnit = "a name such as \"tokens\": a letter, then letters, digits, _ - or ., at most 64 bytes, and none of burst, evenly, from, reset"
 
-// valid reports whether the unit has a name that the text of limits can have.
+// valid reports whether the unit's name can stand in the text of limits.
 func (u Unit) valid() bool {
 	switch u {
 	case "", "burst", "evenly", "from", "reset":

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Watcher hears what happens in a scheduler. [Scheduler.Watch] makes one; all methods may be called
-// from any goroutine.
+// Watcher receives the events of a scheduler. [Scheduler.Watch] makes one. All methods may be called from any
+// goroutine.
 type Watcher struct {
 	h    *Handle
 	feed *feed
@@ -15,17 +15,18 @@ type Watcher struct {
 // maxRoom is how many events a Watcher can hold: some 22 MiB.
 const maxRoom = 131_072
 
-// Watch subscribes to all that happens from now on. The channel of events has room for the given number, 1 to
-// 131,072. The scheduler never waits for a reader: if there is no room, an event is lost and counted, and
-// the next event that is received says how many were lost. The room takes about 170 bytes for each event,
-// at once.
+// Watch subscribes to all events from now on. The channel of events has room for the given number, 1 to
+// 131,072. The scheduler never waits for a reader. If the channel is full, an event is lost and counted, and
+// the next event that is received says how many were lost. The channel takes about 170 bytes for each event of
+// room from the beginning.
 //
-// What is refused before it reaches the scheduler, such as an Acquire with a context that is done, is
-// no event; Stats.Totals counts it. Watch returns an [*InvalidError], or [ErrClosed].
+// A call that is refused before it reaches the scheduler makes no event, such as an Acquire whose context is
+// done. Stats.Totals counts it. Watch returns an [*InvalidError] if room is out of range, and [ErrClosed] after
+// Close.
 //
 // It costs nothing unless somebody watches. With a watcher, each event costs about as much as sending it over a
-// channel. Call Stop in the end: a watcher that is dropped without it goes on missing events for as long as
-// the scheduler lives.
+// channel. Call Stop in the end. Otherwise the scheduler goes on making events for the watcher until it is
+// closed.
 func (s *Scheduler) Watch(room int) (*Watcher, error) {
 	if room < 1 || room > maxRoom {
 		return nil, &InvalidError{"the room of Watch", room, "from 1 to 131,072"}
@@ -37,26 +38,26 @@ func (s *Scheduler) Watch(room int) (*Watcher, error) {
 	return w, nil
 }
 
-// Events returns the channel of events, always the same. It is closed after Stop, and when the
-// scheduler has ended; what was sent before can still be received.
+// Events returns the channel of events, always the same one. It is closed after Stop, and when the scheduler
+// has ended. Events that were sent before can still be received.
 func (w *Watcher) Events() <-chan Event { return w.feed.events }
 
-// Missed returns how many events were lost in all. It includes those that no later event has told of.
+// Missed returns how many events were lost in all, also those that no later event has reported.
 func (w *Watcher) Missed() uint64 { return w.feed.missed.Load() }
 
 // Stop ends the subscription. Stopping again, or after Close, does nothing.
 func (w *Watcher) Stop() { w.h.ask(&message{verb: verbUnwatch, change: &change{feed: w.feed}}) }
 
-// EventLog is an [Option] that keeps every event of a scheduler, for tests: it grows without bound. It
-// misses none, beginning with New. Package schedulertest makes a record of tickets of it. An EventLog
-// serves one scheduler. The zero EventLog is ready for use; its methods may be called from any goroutine.
+// EventLog is an [Option] that keeps every event of a scheduler from New on. It is for tests, because it grows
+// without bound. It misses no event. Package schedulertest turns it into a record of tickets. An EventLog
+// serves one scheduler. The zero EventLog is ready for use. Its methods may be called from any goroutine.
 type EventLog struct {
 	serves atomic.Bool
 	mu     sync.Mutex
 	events []Event
 }
 
-// Events returns what has happened so far. The caller must not change the events.
+// Events returns the events so far. The caller must not change them.
 func (l *EventLog) Events() []Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,7 +2,9 @@ package doctest
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +75,75 @@ func TestDocuments(t *testing.T) {
 	}
 	if blocks < 10 {
 		t.Errorf("found %d Go blocks, want 10 at least", blocks)
+	}
+}
+
+// The shell blocks of the README and the guides can be run by somebody who has Go and no checkout.
+func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it installs and runs the command")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("the guides are for shells of Unix")
+	}
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("it needs bash")
+	}
+	problems, blocks, err := ScriptProblems(root, "testdata/shell", documents(t)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if blocks < 10 {
+		t.Errorf("found %d shell blocks, want 10 at least", blocks)
+	}
+}
+
+func TestScriptsSayWhatIsWrong(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the guides are for shells of Unix")
+	}
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("it needs bash")
+	}
+	const good = "~~~sh\necho one >file\n~~~\n\nand then\n\n    cat file\n\nIt prints ~one~.\n"
+	for name, tt := range map[string]struct{ text, want string }{
+		"nothing":                    {good, ""},
+		"it fails":                   {"~~~bash\ntrue\nfalse\ntrue\n~~~\n", "page.md:2: the commands end with exit status 1"},
+		"a part of a pipe fails":     {"    false | true\n", "page.md:1: the commands end with exit status 1"},
+		"it prints something else":   {good + "\n    cat file\n\nIt prints ~two~.\n", "page.md:11: the commands end with <nil> and print\none\nthe text says\ntwo\n"},
+		"it is not run":              {"<!-- not run: why -->\n    false\n", ""},
+		"it is not run and no shell": {"<!-- not run: why -->\n~~~sh\nif\n~~~\n", "page.md:3: the commands end with exit status 2"},
+		"it is not run and is not there": {"<!-- not run: why -->\n    go run ./examples/gone\n",
+			"page.md:2: there is no ./examples/gone in a checkout"},
+		"the module is not there": {"    go get github.com/flowguard-go/flowguard/gone\n", "page.md:1: the commands end with exit status 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "page.md")
+			if err := os.WriteFile(file, []byte(strings.ReplaceAll(strings.ReplaceAll(tt.text, "~~~", "```"), "~", "`")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			problems, blocks, err := ScriptProblems(root, "testdata/shell", file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(problems, "\n"); blocks == 0 || (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+				t.Errorf("%d blocks; got\n%s\nwant\n%s", blocks, got, tt.want)
+			}
+		})
+	}
+}
+
+// There is no block in a language that no test looks at.
+func TestLanguages(t *testing.T) {
+	problems, err := Languages(documents(t)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Error(p)
 	}
 }
 

@@ -9,21 +9,20 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Advance moves the mock clock on by d, stopping at every instant at which s has something to do, in
-// order. When it returns, every grant that was due has been made and the owner's timer is set for the
-// next. The mock must be the one that s was made with, and nobody else may move it meanwhile.
+// Advance moves the mock clock on by d. It stops at every instant at which s has something to do, in order.
+// When it returns, every grant that was due has been made, and the owner's timer is set for the next. The mock
+// must be the one that s was made with. No other goroutine may move it meanwhile.
 //
-// A bare mock.Add does not do that: it may run before the owner has set its timer or has seen the
-// last tick. Advance asks for s.Stats() before and after each step instead, which the owner answers
-// when it has done all there was to do.
+// mock.Add alone does not do that, because it may run before the owner has set its timer or has seen the last
+// tick. Advance calls s.Stats() before and after each step. The owner answers that when it has done all there
+// was to do.
 //
-// Advance waits for the scheduler, not for your goroutines: one that is granted a permit at some
-// instant on the way may ask for its next when the clock is already further on. Where that matters
-// run the test in a synctest bubble. There mock.Add, which Advance calls, returns only when every
-// goroutine of the bubble has nothing left to do.
+// Advance waits for the scheduler, not for your goroutines. If one is granted a permit on the way, the clock
+// may be further on when it asks for the next. If that matters, run the test in a synctest bubble. There
+// mock.Add, which Advance calls, returns only when every goroutine of the bubble has nothing left to do.
 //
-// A negative d fails the test. Between two firings Advance costs what mock.Add does: a sleep of about
-// a millisecond, or nothing in a bubble.
+// A negative d fails the test. Like mock.Add, Advance takes about a millisecond between two firings, and
+// nothing in a bubble.
 func Advance(tb testing.TB, s *scheduler.Scheduler, mock *clock.Mock, d time.Duration) {
 	tb.Helper()
 	if d < 0 {
@@ -41,15 +40,15 @@ func Advance(tb testing.TB, s *scheduler.Scheduler, mock *clock.Mock, d time.Dur
 	}
 }
 
-// patience is how often AwaitWaiting looks. A look is a round trip to the owner, about a microsecond
-// at least, during which other goroutines run. It is not measured in time because a bubble's time
-// would never pass here.
+// patience is how often AwaitWaiting looks. A look is a round trip to the owner, of at least about a
+// microsecond, during which other goroutines run. It is a number of looks and not a time, because a bubble's
+// time would not pass here.
 const patience = 3_000_000
 
-// AwaitWaiting returns as soon as at least n tickets wait in line. It fails the test, with the
-// scheduler's stats, when that does not come about: the scheduler takes no tickets any more, or has
-// been asked some millions of times. Use it between starting goroutines that acquire and moving the clock. In a
-// bubble, [testing/synctest.Wait] followed by one look at Stats does the same and is quicker to fail.
+// AwaitWaiting returns as soon as at least n tickets wait in line. It fails the test, and prints the
+// scheduler's stats, if the scheduler accepts no tickets any more, or after some millions of looks. Call it
+// after starting goroutines that acquire, and before moving the clock. In a bubble, [testing/synctest.Wait] and
+// one look at Stats do the same and fail sooner.
 func AwaitWaiting(tb testing.TB, s *scheduler.Scheduler, n int) {
 	tb.Helper()
 	var stats scheduler.Stats

@@ -15,7 +15,8 @@ import (
 	"github.com/flowguard-go/flowguard/timeline"
 )
 
-// BrokenError is one promise that a record breaks. [Check] returns them, joined; errors.As finds the first.
+// BrokenError is one promise that a record breaks. [Check] returns several of them, joined. errors.As finds the
+// first.
 type BrokenError struct {
 	Ticket   ticket.Number // whose grant breaks it
 	Limit    string        // the limit that is broken; "" for a grant out of order or too late
@@ -26,9 +27,9 @@ type BrokenError struct {
 // Error says what is broken, by which ticket and when.
 func (e *BrokenError) Error() string { return e.text }
 
-// Verify checks the tickets of a Recorder as [Check] does. If anything is broken, it fails the test, goes
-// on, and leaves a picture of the interval in the folder of temporary files; the message says where. The
-// picture has the name of the test and replaces that of the run before.
+// Verify checks the tickets of a Recorder as [Check] does. If a promise is broken, it calls tb.Errorf and
+// leaves a picture of the interval in the folder of temporary files. The message says where. The picture is
+// named after the test, and replaces that of the previous run.
 func Verify(tb testing.TB, rec *Recorder, limits scheduler.Limits, late time.Duration) {
 	tb.Helper()
 	found := Check(limits, rec.Tickets(), late)
@@ -62,12 +63,12 @@ func leavePicture(file string, limits scheduler.Limits, events []scheduler.Event
 	return errors.Join(draw(f, limits, events, found), f.Close())
 }
 
-// Picture writes a picture of a record, as package timeline draws it: of the interval that found, an error
-// of [Check], says was broken first, with that interval in red, and of some time before and after. Where
-// found is nil the picture is of all of the record.
+// Picture writes a picture of a record, as package timeline draws it. found is an error of [Check]. The picture
+// shows the first broken interval in red, and some time before and after. If found is nil, it shows the whole
+// record.
 //
-// A record knows nothing of pauses, refusals and new limits. For a picture with those give the Events of
-// a [Recorder] to [timeline.New].
+// A record has no pauses, refusals or new limits. For a picture with those, pass the Events of a [Recorder] to
+// [timeline.New].
 func Picture(w io.Writer, limits scheduler.Limits, record Record, found error) error {
 	return draw(w, limits, record.events(), found)
 }

@@ -13,29 +13,28 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Check says whether a record keeps what a scheduler with these limits promises, or what was broken:
-//   - no interval in which a window granted more than its permits, or more of its unit: at each grant that
-//     asks for it, the costs as they are settled by then and the estimates of the others count;
+// Check returns an error if a record breaks what a scheduler with these limits promises, which is:
+//   - no interval in which a window granted more than its permits, or more of its unit. At each grant that asks
+//     for the unit, settled costs count as settled by then, and the others as estimated;
 //   - no grant sooner after another than an even spacing allows;
 //   - no instant at which more than MaxBurst permits were held;
 //   - no grant before that of a ticket with a smaller number, of the same flow;
-//   - no grant later than it could have been made by more than late: given the grants before it, as
-//     soon as all limits had room and nobody was ahead in line. Whose turn it was among several flows
-//     is not in a record: where it has more than one, whoever was granted or gave up before counts as
-//     ahead.
+//   - no grant that was overdue for longer than late. A grant is due, given the grants before it, as soon as
+//     all limits have room and no ticket is ahead in line. A record does not say which flow's turn it was. If
+//     it has several flows, every ticket that was granted or gave up earlier counts as ahead.
 //
-// With a mock clock and [Advance], or in a bubble, late is 0. On a real clock a grant is always a
-// little late; pass what you can bear, or [Forever]. A window of more than 65,536 permits may in any
-// case be late by Per/65,536.
+// With a mock clock and [Advance], or in a bubble, late is 0. On a real clock a grant is always a little late,
+// so pass what you tolerate, or [Forever]. A window of more than 65,536 permits may always be late by
+// Per/65,536.
 //
-// The error joins a [*BrokenError] for each of the first ten things that were broken. [Verify] does the
-// same for a Recorder, fails the test and leaves a picture.
+// The error joins a [*BrokenError] for each of the first ten broken promises. [Verify] checks a Recorder in
+// this way, fails the test and leaves a picture.
 //
-// An empty record breaks nothing: a test of code that should have used the scheduler must also look at
-// how much it did.
+// An empty record breaks nothing. So a test of code that should use the scheduler must also check how much the
+// code did.
 //
-// The record may also be made by hand: Number, Weight, Turn, Enqueued and Granted are what counts,
-// and Costs, Settled, Released, GivenUp and Undone where they happened. Check takes O(n log n) steps.
+// The record may also be made by hand. It needs Number, Weight, Turn, Enqueued and Granted, and Costs, Settled,
+// Released, GivenUp and Undone if they happened. Check takes O(n log n) steps.
 func Check(limits scheduler.Limits, record Record, late time.Duration) error {
 	granted := slices.DeleteFunc(slices.Clone(record), func(t Ticket) bool { return t.Granted.IsZero() })
 	slices.SortStableFunc(granted, func(a, b Ticket) int { return a.Turn - b.Turn })
@@ -85,8 +84,8 @@ func checkOrder(granted Record) (broken []error) {
 	return broken
 }
 
-// headOfLine returns, for each of those granted, the instant from which on it was at the head of the
-// line: it had arrived and all ahead of it had left.
+// headOfLine returns for each granted ticket the instant at which it came to the head of the line. By then it
+// had arrived, and all ahead of it had left.
 func headOfLine(record, granted Record) []time.Time {
 	if slices.ContainsFunc(record, func(t Ticket) bool { return t.Flow != record[0].Flow }) {
 		return headOfFlows(record, granted)
@@ -111,7 +110,7 @@ func headOfLine(record, granted Record) []time.Time {
 	return at
 }
 
-// headOfFlows does so where any that left before may have been ahead.
+// headOfFlows does the same for several flows, where any ticket that left before may have been ahead.
 func headOfFlows(record, granted Record) []time.Time {
 	gaveUp := slices.DeleteFunc(slices.Clone(record), func(t Ticket) bool { return t.GivenUp.IsZero() })
 	slices.SortFunc(gaveUp, func(a, b Ticket) int { return a.GivenUp.Compare(b.GivenUp) })
@@ -134,7 +133,8 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// rule is a limit as the checker sees it: so many permits, each counted from its grant until an end.
+// rule is a limit as the checker sees it: a number of permits, each of which counts from its grant until an
+// end.
 type rule struct {
 	name    string
 	permits int
@@ -172,7 +172,7 @@ func rulesOf(l scheduler.Limits) []rule {
 	return rules
 }
 
-// amount returns what the ticket asked for of what the rule counts, 0 for nothing.
+// amount returns how much the ticket asked for of what the rule counts.
 func (r rule) amount(t Ticket) int {
 	if r.unit == "" {
 		return t.Weight
@@ -189,8 +189,8 @@ func amountIn(costs []ticket.Cost, unit scheduler.Unit) (sum int) {
 	return sum
 }
 
-// check goes through the grants in order with the charges that count, and moves free, the instants
-// at which each grant could have been made, to where the rule had room.
+// check goes through the grants in order, with the charges that count. free has the instants at which each
+// grant could have been made. check moves them to where the rule had room.
 func (r rule) check(granted Record, free []time.Time) (broken []error) {
 	var changes changes
 	sum := 0
@@ -226,7 +226,8 @@ func (r rule) counts() string {
 	return string(r.unit)
 }
 
-// changesOf adds how what counts of a ticket that was granted changes: when it is settled, and when it ends.
+// changesOf adds the changes of what counts of a granted ticket: when it is settled, and when it stops
+// counting.
 func (r rule) changesOf(t Ticket, to *changes) {
 	end, ends := r.end(t)
 	if !t.Undone.IsZero() && (!ends || t.Undone.Before(end)) {
@@ -281,14 +282,15 @@ func (r rule) checkSpace(before Record, t Ticket, free *time.Time) (broken []err
 	return broken
 }
 
-// change says that so much less counts from an instant on; more, if less is negative.
+// change says that the count falls by less at an instant. It rises if less is negative.
 type change struct {
 	at   time.Time
 	less int
 }
 
-// before reports whether the change is made before a grant at t. Of what happens in one instant the record does
-// not tell the order: what makes room comes before the grant, and what takes it after.
+// before reports whether the change is made before a grant at t. The record does not say in which order things
+// happened at one instant. A change that makes room is taken to come before the grant, and one that takes room
+// after it.
 func (c change) before(t time.Time) bool { return c.at.Before(t) || c.at.Equal(t) && c.less > 0 }
 
 // changes is a heap, the earliest first.

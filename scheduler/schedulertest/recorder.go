@@ -10,21 +10,19 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Recorder writes down what becomes of every ticket, at the instants that the scheduler's owner
-// decided. It is an Option of scheduler.New:
+// Recorder records what becomes of every ticket, with the exact instants. It is an Option of scheduler.New:
 //
 //	var rec schedulertest.Recorder
 //	s, err := scheduler.New(limits, scheduler.WithClock(mock), &rec)
 //
-// The code under test need not know of it. Call s.Stats() before reading, so that all that was sent
-// before is in it. A Recorder serves one scheduler, may be read from any goroutine, and grows with
-// every ticket.
+// The code under test need not know of it. Call s.Stats() before reading, so that all earlier calls are in it.
+// A Recorder serves one scheduler, may be read from any goroutine, and grows with every ticket.
 type Recorder struct {
 	scheduler.EventLog
 }
 
-// Tickets returns what became of the tickets that were accepted, by their number. Those refused have
-// none and are not in it.
+// Tickets returns what became of the accepted tickets, ordered by number. Refused tickets have no number and
+// are not in it.
 func (r *Recorder) Tickets() Record {
 	var record Record
 	turn := 0
@@ -54,7 +52,7 @@ func (r *Recorder) Tickets() Record {
 	return record
 }
 
-// Ticket says what became of one ticket. Instants are zero for what has not happened.
+// Ticket says what became of one ticket. The instant of something that has not happened is zero.
 type Ticket struct {
 	Number   ticket.Number
 	Weight   int
@@ -69,7 +67,7 @@ type Ticket struct {
 	Undone   time.Time // the grant was taken back because its caller had gone
 }
 
-// Settlement says what a ticket cost from an instant on, in each unit that it named. See
+// Settlement says what a ticket costs from an instant on, in each unit that it named. See
 // [ticket.Ticket.Settle].
 type Settlement struct {
 	At    time.Time
@@ -79,7 +77,7 @@ type Settlement struct {
 // Record is what became of the tickets of a scheduler, in the order of their numbers.
 type Record []Ticket
 
-// Granted returns those that were granted and stayed so, in the order of the grants.
+// Granted returns the tickets that were granted and not undone, in the order of the grants.
 func (r Record) Granted() Record {
 	granted := slices.DeleteFunc(slices.Clone(r), func(t Ticket) bool {
 		return t.Granted.IsZero() || !t.Undone.IsZero()
@@ -88,7 +86,7 @@ func (r Record) Granted() Record {
 	return granted
 }
 
-// String writes a line a ticket, with times from the first arrival on.
+// String returns a line for each ticket, with times relative to the first arrival.
 func (r Record) String() string {
 	var b strings.Builder
 	for _, t := range r {
