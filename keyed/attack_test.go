@@ -50,7 +50,7 @@ func TestAttack(t *testing.T) {
 	done := make(chan struct{})
 	go func() { attack.Wait(); close(done) }()
 	var took []time.Duration
-	for over := false; !over; {
+	for rounds, over := 0, false; !over || rounds < 6; rounds++ { // one more than there are permits left
 		select {
 		case <-done:
 			over = true
