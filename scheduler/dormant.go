@@ -12,7 +12,6 @@ type cell struct {
 	rules *rules
 	live  *liveCore // nil: the key is dormant, and what follows is all there is
 
-	expiry                      moment // when a window has something to forget
 	granted, released, noPermit uint64
 	rest                        *totals // what else was counted; nil: nothing
 	windows                     []dormantWindow
@@ -110,11 +109,7 @@ func (c *cell) wake(l *liveCore, now moment) {
 	for i := range l.windows {
 		c.windows[i].load(&l.windows[i])
 	}
-	if now < c.expiry { // forget would look for it in the window, which is in no cache
-		l.expiry = c.expiry
-	} else {
-		l.forget()
-	}
+	l.forget()
 	l.granted = c.granted
 	if c.rest != nil {
 		l.totals = *c.rest
@@ -131,7 +126,7 @@ func (c *cell) sleep() *liveCore {
 	for i := range l.windows {
 		c.windows[i].store(&l.windows[i])
 	}
-	c.granted, c.expiry = l.granted, l.expiry
+	c.granted = l.granted
 	t := l.totals
 	c.released, c.noPermit = t.released, t.refused[reasonNoPermit]
 	t.released, t.refused[reasonNoPermit] = 0, 0
