@@ -120,6 +120,22 @@ func TestServerRefusesTheRun(t *testing.T) {
 	})
 }
 
+// A job that waits for another try when its turn is refused was begun, and is not forgotten.
+func TestServerRefusesARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lender{left: 1}
+		r := rig{limits: "1/s", in: numbers(1)}
+		r.share(l)
+		r.Retry = Retry{Times: 1, Delay: time.Second}
+		r.Work = work(func(process.Stop, items.Item) process.Exit {
+			l.say(&flowredis.LimitsError{Quota: "x"})
+			return failed(1)
+		})
+		r.run(t)
+		r.check(t, StatusError, "or name another quota behind #\nflowguard: stopped: 1 line cut short, 0 lines not run\nflowguard: 0 lines in ")
+	})
+}
+
 func TestCtrlCWhileTheServerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{left: 100}
