@@ -104,7 +104,7 @@ func TestServerNeverAnswers(t *testing.T) {
 		r.Work = takes(0)
 		r.run(t)
 		r.check(t, StatusError, "flowguard: quota x: connection refused; localhost:6379 leases nothing\nflowguard: stopped: 20 lines not run\n"+
-			"flowguard: 0 lines in 2s, 0 failed\n")
+			"flowguard: 0 lines in 6s, 0 failed\n")
 	})
 }
 
