@@ -135,7 +135,7 @@ func readersEnvironment(home string) ([]string, error) {
 		"HOME="+home, "GOBIN="+bin, "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(home, "proxy"))+",file://"+filepath.ToSlash(filepath.Join(cache, "cache", "download"))+","+proxy,
 		"GOMODCACHE="+filepath.Join(home, "modules"), "GOCACHE="+compiled, "GOSUMDB=off", "GOWORK=off",
-		"GOFLAGS=-modcacherw -trimpath", // so that the folder can be removed, and what was compiled there serves the next run
+		"GOFLAGS=-modcacherw -trimpath", // so that the folder can be removed, and what was compiled once serves again
 	), nil
 }
 
@@ -148,7 +148,7 @@ func (s script) try(folder, root string, env []string) (problem string) {
 		}
 		args = append([]string{"-n"}, args...)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*patience) // it may compile the command with all it needs
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", args...)
 	var printed, complaints bytes.Buffer
