@@ -4,13 +4,12 @@
 // concurrency limit ("never more than 2 at once") in one decision. It grants permits in the order in
 // which they were asked for, or lets tenants take turns.
 //
-// It is for those who call an API with published limits or serve one, for pipelines of channels that
-// must slow down, and for many goroutines that must take turns fairly. Tests of such code play hours in
-// milliseconds.
+// Use it to call an API with published limits or to serve one, to slow a pipeline of channels down, or to let
+// many goroutines take turns fairly. Tests of such code simulate hours in milliseconds.
 //
 // # Words
 //
-// The names, docs and errors of all packages use these words, each for one thing:
+// The names, docs and errors of all packages use these words, each with one meaning:
 //
 //	ticket   a place in line; tickets are numbered 1, 2, 3, … in the order in which the owner receives them
 //	weight   how many permits a ticket asks for; 1 by default
@@ -22,13 +21,13 @@
 //	cost     how much of a unit a ticket asks for
 //	settle   to say afterwards what a ticket's work really cost
 //	flow     one of several lines, named by a key, that take turns in proportion to their shares
-//	owner    whoever holds the state: a goroutine, or for one decision a caller to whom it lent the state
+//	owner    what holds the state: a goroutine, or for one decision a caller to which it has lent the state
 //	turn     one pass of the owner's loop: receive, read the clock, advance, grant, arm the timer, reply
 //
 // # Where to start
 //
-// Read [github.com/flowguard-go/flowguard/scheduler]. Parse or write the limits, make a Scheduler with New,
-// and put Acquire and Release, or Do, around each call. For HTTP that is one line: see
+// Read [github.com/flowguard-go/flowguard/scheduler]. Write or parse the limits, and make a Scheduler with New.
+// Then put Acquire and Release, or Do, around each call. For HTTP that is one line: see
 // [github.com/flowguard-go/flowguard/flowhttp]. Run examples/quickstart to see limits hold.
 //
 // # Packages

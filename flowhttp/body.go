@@ -8,10 +8,11 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// body is the body of an answer that holds the permit of its call. It gives the permit back at the first of:
-// its end, an error while reading, Close, the end of the request's context. Close alone would not do: there
-// are clients that read a body to its end and never close it. With costs, only the last two count: the ticket
-// must still be held when the caller settles what it has read. With a usage the Transport does that.
+// body is the body of a response, and holds the permit of its call. It releases the permit at the first of
+// these: its end, an error while reading, Close, the end of the request's context. Close alone would not do,
+// because some clients read a body to its end and never close it. With costs only the last two release it,
+// because the ticket must still be held when the caller settles what it has read. With a usage the Transport
+// settles.
 type body struct {
 	io.ReadCloser
 	permit
@@ -47,7 +48,7 @@ func withPermit(ctx context.Context, of io.ReadCloser, p permit) io.ReadCloser {
 	return b
 }
 
-// hold makes the zero body that of an answer.
+// hold makes the zero body the body of a response.
 func (b *body) hold(ctx context.Context, of io.ReadCloser, p permit) {
 	b.ReadCloser, b.permit = of, p
 	if ctx.Done() != nil {
@@ -125,7 +126,7 @@ type copyable struct{ body }
 // WriteTo implements [io.WriterTo].
 func (b *copyable) WriteTo(w io.Writer) (int64, error) { return b.copyTo(w) }
 
-// duplex is the body of an answer that switches protocols (101): the connection itself.
+// duplex is the body of a response that switches protocols (101), which is the connection itself.
 type duplex struct {
 	body
 	io.Writer

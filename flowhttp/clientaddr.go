@@ -7,35 +7,34 @@ import (
 	"strings"
 )
 
-// ClientAddr finds the address of the client that sent a request, to tell clients apart by it. The zero
-// value believes nobody: it takes the address from which the connection comes. That is right for a server
-// that its clients reach directly. Behind a proxy it would be the proxy's address for all of them, so name
-// the proxies:
+// ClientAddr finds the address of the client that sent a request, which tells clients apart. The zero value
+// trusts no header and takes the address of the connection. That is right for a server that its clients reach
+// directly. Behind a proxy, all connections come from the proxy's address, so name the proxies:
 //
 //	behind := flowhttp.ClientAddr{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 //
-// A client may write anything into X-Forwarded-For, and each proxy adds at the end the address that it sees.
-// So the addresses are read from the end, beginning with that of the connection, for as long as they are
-// those of trusted proxies. The first that is not is the client, and what stands before it is ignored. (Taking
-// the first of the list, as is often done, lets each client choose its own key.) An entry that is no address
-// ends the reading too: the proxy that passed it on is then taken for the client.
+// A client may write anything into X-Forwarded-For, and each proxy adds at the end the address that it sees. So
+// the addresses are read from the end, beginning with that of the connection, while they are those of trusted
+// proxies. The first that is not is the client, and entries before it are ignored. (Many servers take the first
+// entry, which lets each client choose its own key.) An entry that is no address also ends the reading. The
+// proxy that passed it on is then taken for the client.
 type ClientAddr struct {
-	// Trusted are the addresses of your own proxies, whose header is believed. Where a connection has no
-	// IP address, such as one from a Unix socket, it is trusted if this is not empty.
+	// Trusted are the addresses of your own proxies, whose header is trusted. A connection without an IP address,
+	// such as one from a Unix socket, is trusted if Trusted is not empty.
 	Trusted []netip.Prefix
 
-	// Header is where the proxies write the address, "X-Forwarded-For" if it is empty. A header with
-	// one address, such as X-Real-IP, works too, if each trusted proxy sets it anew.
+	// Header is where the proxies write the address. If it is empty, that is "X-Forwarded-For". A header with one
+	// address, such as X-Real-IP, works too, if each trusted proxy overwrites it.
 	Header string
 
-	// IPv6Bits is how many bits of an IPv6 address make up its Key, 64 if it is 0: a customer gets at least
-	// a /64 network, and so has 2⁶⁴ addresses to ask from.
+	// IPv6Bits is how many bits of an IPv6 address make up its Key. 0 means 64, because a customer usually gets at
+	// least a /64 network, and so has 2⁶⁴ addresses to ask from.
 	IPv6Bits int
 }
 
-// Key returns the text by which to tell clients apart: the IPv4 address, such as "203.0.113.9", or the
-// network of the IPv6 address, such as "2001:db8::/64". It is "" if the connection has no IP address. It is a
-// key for [Flows].
+// Key returns a text that tells clients apart: the IPv4 address, such as "203.0.113.9", or the network of the
+// IPv6 address, such as "2001:db8::/64". It is "" if the connection has no IP address. Pass it to [Flows] or
+// [Keys].
 func (c ClientAddr) Key(r *http.Request) string {
 	addr := c.Addr(r)
 	if !addr.Is6() {

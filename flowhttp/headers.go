@@ -11,7 +11,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// HeaderUse says which answers carry the RateLimit and RateLimit-Policy header fields of the IETF draft
+// HeaderUse says which responses carry the RateLimit and RateLimit-Policy header fields of the IETF draft
 // "RateLimit header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
 //
 // Each window is a policy, named by the text that [scheduler.ParseLimits] reads:
@@ -19,27 +19,26 @@ import (
 //	RateLimit-Policy: "5/s";q=5;w=1, "100/min";q=100;w=60, "burst 4";q=4;qu="concurrent-requests"
 //	RateLimit: "5/s";r=2;t=1, "100/min";r=71;t=12
 //
-// r is how many permits remain after this request, and t in how many seconds there will be more, which is
-// left out while all remain or if a permit must first be released. Seconds are rounded up: a client that
-// believes the headers is never too early. A MaxBurst is told as a policy but not in RateLimit, because
-// what is in use has changed by the time the client reads it.
+// r is how many permits remain after this request, and t is in how many seconds there will be more. t is left
+// out while all remain, or if a permit must be released first. Seconds are rounded up, so a client that obeys
+// the headers is never too early. A MaxBurst is a policy, but is not in RateLimit, because what is in use has
+// changed by the time the client reads it.
 //
 // A window that counts a unit, such as tokens, says so with qu in RateLimit-Policy.
 //
-// The fields are added to those that are there already, so that a request that passes several limits hears
-// of all. What they say of a shared scheduler is what all its clients together left over.
+// The fields are added to those that are there already, so if a request passes several limits, its response
+// reports all of them. For a shared scheduler, they say what all of its clients together have left.
 type HeaderUse uint8
 
 const (
-	// HeadersAlways puts the fields into every answer but those of 500 and 503, which are not about what
-	// the client has used up.
+	// HeadersAlways puts the fields into every response except 500 and 503, which are not about what the client
+	// has used.
 	HeadersAlways HeaderUse = iota
 
-	// HeadersOnRefusal puts them only into answers of 429 and 413. Requests that are served
-	// then cost nothing more.
+	// HeadersOnRefusal puts them only into responses with 429 and 413. Served requests then cost nothing more.
 	HeadersOnRefusal
 
-	// HeadersNever leaves them out. Retry-After is sent all the same.
+	// HeadersNever leaves them out. Retry-After is still sent.
 	HeadersNever
 )
 
@@ -50,8 +49,8 @@ const (
 	retryAfterField = "Retry-After"
 )
 
-// teller writes the fields. Most often it finds the limits as they were the last time, and then only
-// the numbers are new.
+// teller writes the fields. Most often the limits have not changed since the last time, and only the numbers
+// are new.
 type teller struct{ last atomic.Pointer[policies] }
 
 // policies is what the fields say of limits, whatever is used of them.

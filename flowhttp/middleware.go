@@ -10,10 +10,10 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Limit says how [Middleware] limits the requests of a server. Only Scheduler must be set: the zero value
-// of every other field means what most servers want.
+// Limit says how [Middleware] limits the requests of a server. Only Scheduler must be set. The zero value of
+// every other field is what most servers want.
 //
-// What a request is answered:
+// A request is answered as follows:
 //
 //	a permit is free, or becomes free within MaxWait   the handler runs
 //	no permit is free                                  429, Retry-After if the time is known
@@ -25,61 +25,59 @@ import (
 //	one of the scheduler's, or the scheduler is nil    500
 //	the client went while the request waited           nothing
 //
-// Retry-After is in whole seconds, rounded up: who comes back then is not too early.
+// Retry-After is in whole seconds, rounded up, so a client that obeys it is not too early.
 type Limit struct {
-	// Scheduler returns what a request takes its permit from. [Always] makes it for one scheduler and
-	// [Flows] for one line per client; a function of your own may choose one by path or by key. A
-	// request for which it returns nil is served without a permit, such as a health check. (A nil
-	// *scheduler.Scheduler is a mistake and answered 500.)
+	// Scheduler returns what a request takes its permit from. [Always] makes such a function for one scheduler,
+	// and [Flows] for one line per client. A function of your own may choose by path or by key. If it returns nil,
+	// the request is served without a permit, such as a health check. (A nil *scheduler.Scheduler is a mistake and
+	// is answered 500.)
 	Scheduler func(*http.Request) scheduler.Source
 
 	// Weight returns how many permits a request takes. If it is nil, each takes 1.
 	Weight func(*http.Request) int
 
 	// Cost returns what a request costs in the units of the scheduler's windows, such as an estimate of its
-	// tokens. If it is nil, requests cost nothing but permits. If it is set, the handler finds the ticket with
-	// [ticket.FromContext], and can settle what the request really cost. (Of nested limits it finds the inner.)
+	// tokens. If it is nil, requests cost only permits. If it is set, the handler finds the ticket with
+	// [ticket.FromContext], and can settle what the request really cost. (If limits are nested, it finds the
+	// ticket of the inner one.)
 	Cost func(*http.Request) []ticket.Cost
 
-	// MaxWait is how long a request may wait for its permit. With 0 none waits. A request that cannot be
-	// granted in time is refused at once if that is known, because a window is full; if a permit must
-	// first be released, it is refused when the time is over. With [scheduler.Forever] a request waits for as
-	// long as its client does.
+	// MaxWait is how long a request may wait for its permit. With 0 none waits. If a full window means that a
+	// request cannot be granted in time, it is refused at once. If a permit must be released first, it is refused
+	// when the time is over. With [scheduler.Forever] a request waits as long as its client does.
 	//
-	// net/http notices that a client has gone only when the request has no body or the body has been
-	// read. Otherwise the request keeps its place in line until its turn or until MaxWait.
+	// net/http notices that a client has gone only if the request has no body or the body has been read. Otherwise
+	// the request keeps its place in line until its turn or until MaxWait.
 	MaxWait time.Duration
 
-	// Headers says which answers tell the client how much is left. If it is [HeadersAlways], the zero
-	// value, all do.
+	// Headers says which responses tell the client how much is left. The zero value is [HeadersAlways].
 	Headers HeaderUse
 
-	// Name is put before the names of the policies in the headers: "client" makes "client 5/s" of "5/s".
-	// Set it where a request passes several limits.
+	// Name is put before the names of the policies in the headers. For example, "client" makes "5/s" into "client
+	// 5/s". Set it if a request passes several limits.
 	Name string
 
-	// Refuse writes the answer to a request that gets no permit, which has not been served. Headers that
-	// say when to come back are set already; Refuse writes the status, [Refusal.Status] unless it knows better, and the
-	// body. If it is nil, [RefuseText] writes one line of text. It is not called for a client that has gone.
+	// Refuse writes the response to a request that gets no permit. Headers that say when to come back are set
+	// already. Refuse writes the status, usually [Refusal.Status], and the body. If it is nil, [RefuseText] writes
+	// one line of text. It is not called if the client has gone.
 	Refuse func(http.ResponseWriter, *http.Request, Refusal)
 }
 
-// Middleware returns what puts a limit before a handler. The result fits chi's Use and every router whose
+// Middleware returns a function that puts the limit before a handler. It fits chi's Use and every router whose
 // middleware is a func(http.Handler) http.Handler. See [Handler] for the short form.
 //
-// A request takes its permit before the handler runs, and gives it back when the handler returns or panics.
-// So MaxBurst is the number of handlers that run at once. A websocket, or another connection that the
-// handler takes over, holds its permit until the handler returns.
+// A request takes its permit before the handler runs, and releases it when the handler returns or panics. So
+// MaxBurst caps the handlers that run at once. A websocket, or another connection that the handler takes over,
+// holds its permit until the handler returns.
 //
-// The handler gets the [http.ResponseWriter] as it is, so Flusher, Hijacker, [http.ResponseController] and
-// whatever else it offers keep working.
+// The handler gets the [http.ResponseWriter] unchanged, so Flusher, Hijacker, [http.ResponseController] and the
+// like keep working.
 //
-// Put it inside [http.TimeoutHandler], as http.TimeoutHandler(limited, …): around it the permit would be
-// given back when the time is over, while the handler may still run.
+// Put it inside [http.TimeoutHandler], as http.TimeoutHandler(limited, …). Outside, the permit would be
+// released at the timeout, while the handler may still run.
 //
 // Middleware panics if Limit.Scheduler is nil. Without headers it costs what the scheduler's TryAcquire and
-// Release cost, and allocates nothing unless a request may wait. Headers cost a call of Stats more, which is
-// answered by the scheduler's goroutine: some microseconds. See [HeadersOnRefusal].
+// Release cost, and allocates only if a request may wait. Headers also cost a call of Windows. See [HeadersOnRefusal].
 func Middleware(l Limit) func(http.Handler) http.Handler {
 	if l.Scheduler == nil {
 		panic("flowhttp: Limit.Scheduler is nil; for one scheduler use flowhttp.Always(s)")
@@ -90,7 +88,7 @@ func Middleware(l Limit) func(http.Handler) http.Handler {
 	}
 }
 
-// limiter is a Limit at work.
+// limiter applies a Limit.
 type limiter struct {
 	Limit
 	teller teller
@@ -129,7 +127,7 @@ func (l *limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 type Refusal struct {
 	Status     int           // what to answer: 413, 429, 500 or 503
 	RetryAfter time.Duration // until it is worth asking again; 0 if no time can be given
-	Policy     string        // the policy that is exhausted, as named in the headers; "" if it is none
+	Policy     string        // the exhausted policy, as named in the headers; "" if there is none
 	Err        error         // what the scheduler said, such as a *scheduler.NoPermitError
 }
 
@@ -172,7 +170,7 @@ func RefuseText(w http.ResponseWriter, _ *http.Request, no Refusal) {
 	http.Error(w, no.sentence(), no.Status)
 }
 
-// sentence says to the client what it can do. It does not quote Err, which is for the server's log.
+// sentence tells the client what it can do. It does not quote Err, which is for the server's log.
 func (no Refusal) sentence() string {
 	switch no.Status {
 	case http.StatusTooManyRequests:

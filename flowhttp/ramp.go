@@ -19,8 +19,8 @@ type gates struct {
 	of map[any]*gate // by gateKey
 }
 
-// gateKey returns what stands for a scheduler or a key: two that are equal have one gate. For a scheduler it is
-// weak, because that may be forgotten while it ramps up.
+// gateKey returns the map key of a scheduler or a keyed.Key. Equal ones share a gate. The key of a scheduler is
+// a weak pointer, because a program may drop the scheduler while it ramps up.
 func gateKey(s advised) any {
 	if s, ok := s.(*scheduler.Scheduler); ok {
 		return weak.Make(s)
@@ -28,11 +28,12 @@ func gateKey(s advised) any {
 	return s
 }
 
-// looksPerGate is how many gates are looked at when another is made, to drop those that nobody needs.
+// looksPerGate is how many gates are checked, and dropped if unused, when a new one is made.
 const looksPerGate = 16
 
-// tidy drops some gates of schedulers that were forgotten, and of keys for which nobody has asked since the end
-// of their pause: clients can make up keys. The first request for such a key is alone in any case.
+// tidy drops some gates of schedulers that no longer exist, and of keys without a request since the end of
+// their pause. Otherwise clients could fill memory with invented keys. The first request for such a key is
+// alone anyway.
 func (g *gates) tidy() {
 	looks := 0
 	for k, at := range g.of {
@@ -45,9 +46,9 @@ func (g *gates) tidy() {
 	}
 }
 
-// gate stands before a scheduler. While it is open, all that it does is to list the requests that wait for
-// a permit. A pause closes it: those who wait leave the scheduler's line, and one at a time, in the order of
-// their coming, may ask for a permit again, until one succeeds. That opens the gate.
+// gate stands before a scheduler. While it is open, it only lists the requests that wait for a permit. A pause
+// closes it. The waiting requests then leave the scheduler's line, and ask again for a permit one at a time, in
+// the order of their arrival, until one succeeds. That opens the gate.
 //
 // It would be simpler to hold back requests that have their permits already. But a window would then have
 // been charged for them earlier than the far side sees them.
@@ -56,7 +57,7 @@ type gate struct {
 	clock   scheduler.Clock
 	closed  bool
 	until   time.Time // when the pause ends, by the scheduler's clock
-	probe   *passage  // whose turn it is while the gate is closed; nil: nobody waits
+	probe   *passage  // the request whose turn it is while the gate is closed; nil: none waits
 	waiting list.List // of *passage without a permit
 	inside  int       // requests that have not left
 }
@@ -72,7 +73,7 @@ type passage struct {
 	recall context.CancelCauseFunc // takes it out of the scheduler's line; nil while it is in none
 }
 
-// errRecalled is why a request leaves the scheduler's line without its caller's doing.
+// errRecalled is why a request leaves the scheduler's line although its caller has not given up.
 var errRecalled = errors.New("flowhttp: the far side asked for a pause")
 
 // enter puts a request on the list. It must leave.
@@ -197,8 +198,8 @@ func (p *passage) pass(t ticket.Ticket, err error) (ticket.Ticket, error) {
 	return t, err
 }
 
-// tooLate asks the scheduler, while the pause lasts, what it makes of a request that waits until the end of
-// the pause but no longer. If it has no better reason to refuse it than that, the request may wait here.
+// tooLate asks the scheduler, during a pause, for a permit with a deadline at the end of the pause. If the
+// scheduler refuses it only because of the deadline, the request may wait here.
 func (p *passage) tooLate(ctx context.Context, o *order, until time.Time) (t ticket.Ticket, err error, decided bool) {
 	const before = time.Nanosecond
 	end := until.Add(-before)
@@ -230,7 +231,7 @@ type deadline struct {
 // Deadline implements [context.Context].
 func (d deadline) Deadline() (time.Time, bool) { return d.at, true }
 
-// leave ends the passage. The answer to the one whose turn it was opens the gate or gives the turn to the
+// leave ends the passage. If it was the request's turn, its response opens the gate or gives the turn to the
 // next.
 func (p *passage) leave(succeeded bool) {
 	p.gates.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// retryAfter returns how long an answer says to wait. Retry-After-Ms is more exact than Retry-After, so
-// it goes first. What does not parse is ignored.
+// retryAfter returns how long a response says to wait. Retry-After-Ms is more exact than Retry-After, so it is
+// read first. A value that does not parse is ignored.
 func retryAfter(h http.Header, now time.Time) (d time.Duration, ok bool) {
 	if d, ok := parseDecimal(h.Get("Retry-After-Ms"), time.Millisecond); ok {
 		return d, true
@@ -25,9 +25,9 @@ func retryAfter(h http.Header, now time.Time) (d time.Duration, ok bool) {
 	return until(t, h, now), true
 }
 
-// until returns how long it takes until the far side's clock shows t, 0 or more. The two clocks may
-// differ, so the answer's own Date is the present, if there is one. A Date is cut to the second, so the
-// result is up to a second too long and never too short.
+// until returns how long it takes until the server's clock shows t, 0 or more. The two clocks may differ, so
+// the response's own Date is taken as the present, if there is one. A Date has whole seconds, so the result is
+// up to a second too long and never too short.
 func until(t time.Time, h http.Header, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
@@ -35,8 +35,8 @@ func until(t time.Time, h http.Header, now time.Time) time.Duration {
 	return max(0, t.Sub(now))
 }
 
-// parseDecimal parses a count of units: digits, and after a point more digits. What is longer than a
-// duration can be becomes [scheduler.Forever], and parts of a nanosecond are rounded up.
+// parseDecimal parses a number of units, with or without a decimal point. A value too long for a duration
+// becomes [scheduler.Forever]. Parts of a nanosecond are rounded up.
 func parseDecimal(text string, unit time.Duration) (d time.Duration, ok bool) {
 	whole, fraction, point := strings.Cut(strings.TrimSpace(text), ".")
 	if whole == "" && fraction == "" || point && fraction == "" {

@@ -9,22 +9,22 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Settle says what the call that resp answers really cost, in units that [Transport.Cost] named for it. Call
-// it once the answer says so, and before the body is closed:
+// Settle says what the call of resp really cost, in units that [Transport.Cost] named for it. Call it when you
+// have read the cost from the response, and before you close the body:
 //
 //	defer resp.Body.Close()
 //	answer, err := io.ReadAll(resp.Body)
 //	…
 //	return flowhttp.Settle(resp, tokens.Of(used(answer)))
 //
-// It does what [ticket.Ticket.Settle] does, and may be called several times: what it says replaces what it
-// said before. Where one Transport stands above another, it settles with the lowest that has costs. It finds
-// the ticket through resp.Request, so it also works if the body was wrapped or replaced, as an [http.Client]
+// It does what [ticket.Ticket.Settle] does. It may be called several times, and each call replaces the costs of
+// the one before. If one Transport stands above another, it settles with the lowest that has costs. It finds
+// the ticket through resp.Request. So it also works if the body was wrapped or replaced, as an [http.Client]
 // with a Timeout does.
 //
 // It returns a [*scheduler.InvalidError], and changes nothing, if the body was closed or the request's context
 // has ended, if Release is AfterHeaders, if the call has no costs or did not name the unit, or if an amount is
-// below 0. What Cost said is then what counts.
+// below 0. Then what Cost said counts.
 func Settle(resp *http.Response, costs ...ticket.Cost) error {
 	if resp != nil && resp.Request != nil {
 		if t, ok := settleable(resp.Request.Context()); ok {
@@ -34,8 +34,8 @@ func Settle(resp *http.Response, costs ...ticket.Cost) error {
 	return &scheduler.InvalidError{What: "the answer of Settle", Got: fmt.Sprintf("%T without costs", resp), Want: "one to a request for which Transport.Cost named a unit"}
 }
 
-// settleKey is not the key of ticket.NewContext: work of a pipeline may make a request with the context that
-// carries its own ticket, which is not the one of the request.
+// settleKey differs from the key of ticket.NewContext. The work of a pipeline may make a request with a context
+// that carries the work's ticket, which is not the request's.
 type settleKey struct{}
 
 func settleable(ctx context.Context) (t ticket.Ticket, ok bool) {
@@ -48,8 +48,8 @@ func carry(req *http.Request, t ticket.Ticket) *http.Request {
 	return req.WithContext(context.WithValue(req.Context(), settleKey{}, t))
 }
 
-// addressed makes Settle find the ticket of the answer to req, which carries it. Not every Base says which
-// request its answer is to, and some name another.
+// addressed makes Settle find the ticket, which req carries, through the response. Some Bases do not set
+// Request in their responses, and some set another one.
 func addressed(resp *http.Response, req *http.Request, t ticket.Ticket) {
 	if resp.Request == nil {
 		resp.Request = req

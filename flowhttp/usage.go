@@ -10,7 +10,7 @@ import (
 // maxUsageBody is how much of a body [Transport.Settle] is shown.
 const maxUsageBody = 1 << 20
 
-// usage settles a call by what its answer says, once.
+// usage settles a call once, with what its response says.
 type usage struct {
 	settle func(*http.Response, []byte) []ticket.Cost
 	resp   *http.Response

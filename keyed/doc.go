@@ -13,12 +13,12 @@
 //	}
 //	defer t.Release()
 //
-// A key need not be announced. It is there from the first call that names it until nobody could tell the
-// difference: no ticket waits, no permit is held, all windows are empty, and no pause or observation holds. That
-// instant is known, so there is no lifetime to configure, and a key is never forgotten to make room for
+// A key needs no registration. The set makes it at the first call that names it. It forgets the key when that
+// changes nothing: no ticket waits, no permit is held, all windows are empty, and no pause or observation
+// holds. That instant is known, so there is no lifetime to configure. A key is never forgotten to make room for
 // another.
 //
-// No key has a goroutine, a timer or a channel. Keys are spread over a few owners by their hashes. Each
-// owner is one goroutine that owns all that is known of its keys, and lends it to callers as that of a
-// scheduler does. A key that is idle takes about 380 bytes.
+// No key has a goroutine, a timer or a channel. Keys are spread over a few owners by their hashes. Each owner
+// is one goroutine. It owns the state of its keys, and lends it to callers as the owner of a scheduler does. An
+// idle key takes about 380 bytes.
 package keyed

@@ -21,7 +21,7 @@ const mostDrawn = 200_000
 
 // recordPicture begins to record what a scheduler does. It makes the file at once, so that a mistake in its name does
 // not show at the end of a long run. Draw ends the recording and writes the file.
-func recordPicture(s *scheduler.Scheduler, name string) (draw func() error, err error) {
+func recordPicture(s *scheduler.Scheduler, name string, opts ...timeline.Option) (draw func() error, err error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func recordPicture(s *scheduler.Scheduler, name string) (draw func() error, err 
 	}
 	return func() error {
 		t.Stop()
-		return writePicture(f, t)
+		return writePicture(f, t, opts...)
 	}, nil
 }
 

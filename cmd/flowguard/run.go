@@ -21,6 +21,7 @@ import (
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/state"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/timeline"
 )
 
 // runOptions are what the command line of flowguard run says.
@@ -253,7 +254,7 @@ func (o *runOptions) run(c console) error {
 		defer e.Log.Close()
 	}
 	if o.quota != nil {
-		if err := o.reachServer(ctx, c); err != nil {
+		if err := o.reachServer(ctx, c, e.Screen); err != nil {
 			return err
 		}
 	}
@@ -262,7 +263,11 @@ func (o *runOptions) run(c console) error {
 	}
 	draw := func() error { return nil }
 	if o.svg != "" {
-		if draw, err = recordPicture(e.Turns, o.svg); err != nil {
+		var opts []timeline.Option
+		if o.quota != nil {
+			opts = append(opts, timeline.Title(fmt.Sprintf("Limits %v: what this run had of %v", o.limits.Limits, o.quota)))
+		}
+		if draw, err = recordPicture(e.Turns, o.svg, opts...); err != nil {
 			return err
 		}
 	}
@@ -300,13 +305,27 @@ func (o *runOptions) newTurns(c console, e *engine.Engine, atOnce int) (*schedul
 }
 
 // reachServer waits until the server of the quota answers.
-func (o *runOptions) reachServer(ctx context.Context, c console) error {
-	answer := make(chan error, 1)
-	go func() { answer <- o.quota.Reach(ctx) }()
+func (o *runOptions) reachServer(ctx context.Context, c console, s *screen.Screen) error {
+	type answer struct {
+		err    error
+		evicts string
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		if a.err = o.quota.Reach(ctx); a.err == nil {
+			a.evicts = o.quota.Evicts(ctx)
+		}
+		answers <- a
+	}()
 	select {
-	case err := <-answer:
-		if err != nil {
-			return fmt.Errorf("%v: cannot ask %s: %w; nothing was run", o.quota, o.quota.Server(), err)
+	case a := <-answers:
+		if a.err != nil {
+			return fmt.Errorf("%v: cannot ask %s: %w; nothing was run", o.quota, o.quota.Server(), a.err)
+		}
+		if a.evicts != "" {
+			s.Note("%v: %s may drop what was used when its memory is full (maxmemory-policy %s), and limits would be exceeded; set it to noeviction",
+				o.quota, o.quota.Server(), a.evicts)
 		}
 		return nil
 	case <-c.interrupts:

@@ -25,16 +25,17 @@ import (
 type redisServer struct {
 	*exec.Cmd
 	t    *testing.T
+	args []string
 	port string
 }
 
-func startRedis(t *testing.T) *redisServer {
+func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &redisServer{t: t, port: strconv.Itoa(l.Addr().(*net.TCPAddr).Port)}
+	s := &redisServer{t: t, args: args, port: strconv.Itoa(l.Addr().(*net.TCPAddr).Port)}
 	l.Close()
 	s.begin()
 	return s
@@ -57,7 +58,8 @@ func (s *redisServer) begin() {
 	default:
 		s.t.Skip("neither redis-server nor valkey-server is installed")
 	}
-	s.Cmd = exec.Command(program, "--port", s.port, "--bind", "127.0.0.1", "--dir", s.t.TempDir(), "--save", "", "--maxmemory-policy", "noeviction")
+	args := append([]string{"--port", s.port, "--bind", "127.0.0.1", "--dir", s.t.TempDir(), "--save", ""}, s.args...)
+	s.Cmd = exec.Command(program, args...)
 	s.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.Start(); err != nil {
 		s.t.Fatal(err)
@@ -309,4 +311,27 @@ func TestOtherLimits(t *testing.T) {
 	}
 	p.signal(syscall.SIGINT)
 	p.end()
+}
+
+// A server that may forget what was used is told of before anything runs, and the picture says of what it is.
+func TestServerEvicts(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		said string
+	}{
+		{[]string{"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"}, "(maxmemory-policy allkeys-lru), and limits would be exceeded; set it to noeviction\n"},
+		{[]string{"--maxmemory", "100mb", "--maxmemory-policy", "noeviction"}, ""},
+		{[]string{"--maxmemory-policy", "allkeys-lru"}, ""}, // its memory has no end
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "in"), "1\n")
+		p := start(t, dir, "run", "-limits", "1/s", "--shared", startRedis(t, tt.args...).quota(patient), "--svg", "run.svg", "in")
+		if status := p.end(); status != 0 || strings.Contains(p.said.String(), "maxmemory-policy") != (tt.said != "") || !strings.Contains(p.said.String(), tt.said) {
+			t.Errorf("%q: exit status %d: %s", tt.args, status, p.said.String())
+		}
+		svg, err := os.ReadFile(filepath.Join(dir, "run.svg"))
+		if err != nil || !strings.Contains(string(svg), "Limits 1/s: what this run had of quota x") {
+			t.Errorf("the picture does not tell that it is a part: %v", err)
+		}
+	}
 }

@@ -129,5 +129,21 @@ func (q *Quota) Reach(ctx context.Context) error {
 	return q.client.Ping(ctx).Err()
 }
 
+// Evicts returns the policy by which the server may drop keys to save memory, and with them what runs have used; "" if it drops
+// none, or does not tell.
+func (q *Quota) Evicts(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	info, err := q.client.InfoMap(ctx, "memory").Result()
+	if err != nil {
+		return ""
+	}
+	memory := info["Memory"]
+	if policy := memory["maxmemory_policy"]; memory["maxmemory"] != "0" && policy != "noeviction" {
+		return policy
+	}
+	return ""
+}
+
 // Close ends the connections. Close the schedulers first.
 func (q *Quota) Close() error { return q.client.Close() }
