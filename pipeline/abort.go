@@ -18,17 +18,17 @@ type scope struct {
 	end context.CancelCauseFunc
 }
 
-// WithAbort returns a context that a pipeline's stages can end, and a function for the caller to end
-// it. It is [context.WithCancelCause] with one addition: a stage that was started with it, or with a
-// context derived from it, and that has a fault, ends it with the fault as its cause.
+// WithAbort returns a context that a pipeline's stages can end, and a function for the caller to end it. It is
+// [context.WithCancelCause] with one addition: if a stage has a fault, and was started with this context or one
+// derived from it, it ends this context with the fault as its cause.
 //
-// Give the context to all stages of a pipeline, and ask [context.Cause] for what went wrong when the
-// stream has ended: nil says that it ended because all was done. Call the function when the pipeline
-// is no longer needed, usually with defer, to end stages that may still wait. Stages written by hand
-// call it with their own faults. Only the first end of a context counts.
+// Give the context to all stages of a pipeline. When the stream has ended, [context.Cause] says what went
+// wrong, or is nil if all was done. Call the function when the pipeline is no longer needed, usually with
+// defer, to end stages that may still wait. Stages written by hand call it with their own faults. Only the
+// first end of a context counts.
 //
-// A pipeline that is started by the work of another one aborts that one too, unless it has a
-// WithAbort of its own.
+// If the work of one pipeline starts another, a fault of the inner pipeline also aborts the outer one, unless
+// the inner one has a WithAbort of its own.
 func WithAbort(parent context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, abort := context.WithCancelCause(parent)
 	return context.WithValue(ctx, abortKey{}, &scope{ctx, abort}), abort
