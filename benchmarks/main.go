@@ -35,7 +35,7 @@ type section struct {
 var sections = []section{
 	{"1. One caller, permits free", "Free", "100ms", 99, ""},
 	{"2. Many callers, permits free", "Callers", "1000000x", 99, "1,2"},
-	{"3. Contended hand-off", "HandOff", "500000x", 99, "1,2"},
+	{"3. Contended hand-off", "HandOff", "100000x", 99, "1,2"},
 	{"4. A pipeline's item", "Pipeline", "500000x", 99, "1,2"},
 	{"5. Jobs in line", "Line", once, 3, ""},
 	{"6. Lateness", "Lateness", once, 6, ""},

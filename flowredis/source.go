@@ -49,7 +49,7 @@ func (s *share) Open(m scheduler.QuotaMember) (scheduler.QuotaSource, error) {
 	src := &source{share: s, key: m.Key, id: randomID(), config: config(s.lease, s.onLoss, m.Limits)}
 	src.beat = s.lease / 3
 	for i, w := range m.Limits.Windows {
-		if w.Permits > mostPermits {
+		if int64(w.Permits) > mostPermits {
 			return nil, &scheduler.InvalidError{What: fmt.Sprintf("Limits.Windows[%d].Permits", i), Got: w.Permits, Want: "at most 2^50 where a quota is shared through an engine"}
 		}
 		src.beat = min(src.beat, max(w.Per/4, s.lease/50))

@@ -50,7 +50,7 @@ func (s *Set[K]) AcquireNow(k K, weight int, costs ...ticket.Cost) (t ticket.Tic
 	case s.overflows(err):
 		return s.overflow.AcquireNow(weight, costs...)
 	case err == nil:
-		(*line.Handle)(&t).Grant(e, p)
+		(*line.Handle)(&t).Grant(&e.desk, p)
 	}
 	return t, err
 }
@@ -70,7 +70,7 @@ func (s *Set[K]) Enqueue(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket
 		case !ok:
 			return scheduler.ErrClosed
 		case a.err == nil:
-			(*line.Handle)(&t).Wait(a.entry, p, a.number, weight)
+			(*line.Handle)(&t).Wait(&a.entry.desk, p, a.number, weight)
 		}
 		return a.err
 	})
@@ -116,7 +116,7 @@ func (s *Set[K]) try(k K, weight int, costs *line.CostList) (t ticket.Ticket, ok
 	}
 	switch {
 	case p != nil:
-		(*line.Handle)(&t).Grant(e, p)
+		(*line.Handle)(&t).Grant(&e.desk, p)
 		return t, true
 	case err == ErrTooManyKeys && s.overflow != nil:
 		return s.overflow.TryAcquireN(weight, line.CostsOf[ticket.Cost](costs)...)
@@ -158,7 +158,7 @@ func (b *box[K]) acquire(ctx context.Context, hash uint64, k K, l *scheduler.Lim
 	e, p, granted, err := b.acquireNow(hash, k, l, r)
 	switch {
 	case granted:
-		(*line.Handle)(&t).Grant(e, p)
+		(*line.Handle)(&t).Grant(&e.desk, p)
 		return t, nil
 	case err != nil:
 		return t, err
@@ -215,7 +215,7 @@ func (b *box[K]) await(ctx context.Context, hash uint64, k K, e **entry[K], p *l
 			b.Recycle(p)
 			return t, err
 		}
-		(*line.Handle)(&t).Grant(*e, p)
+		(*line.Handle)(&t).Grant(&(*e).desk, p)
 		return t, nil
 	case <-ctx.Done():
 		err := b.GaveUp(ctx)

@@ -67,19 +67,42 @@ func TestAgenda(t *testing.T) {
 func TestTable(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	var table table[int]
-	hash := func(k int) uint64 { return uint64(k) * 0x9e3779b97f4a7c15 }
-	const n = 50_000
-	for k := range n {
-		table.insert(hash(k), &entry[int]{key: k})
-	}
-	gone := map[int]bool{}
-	for _, k := range r.Perm(n) {
-		table.remove(hash(k), k)
-		gone[k] = true
-		if k%97 == 0 {
-			other := r.IntN(n)
-			if e := table.find(hash(other), other); (e == nil) != gone[other] || e != nil && e.key != other {
-				t.Fatalf("key %d: %v", other, e)
+	want := map[int]*entry[int]{}
+	for _, bits := range []uint64{1<<64 - 1, 7<<32 | 31<<40, 7 << 32} { // good hashes, few of them, one for all keys in few parts
+		hash := func(k int) uint64 { return uint64(k) * 0x9e3779b97f4a7c15 & bits }
+		most := 20_000
+		if bits != 1<<64-1 {
+			most = 400
+		}
+		for step := range 8 * most {
+			k := r.IntN(2 * most)
+			if grows := step < 4*most; want[k] == nil && (grows || r.IntN(3) == 0) && len(want) < most {
+				want[k] = &entry[int]{key: k, hash: hash(k)}
+				table.insert(want[k])
+			} else if e := want[k]; e != nil && (!grows || r.IntN(4) == 0) {
+				table.remove(e)
+				delete(want, k)
+			}
+			if other := r.IntN(2 * most); table.find(hash(other), other) != want[other] {
+				t.Fatalf("hashes %x, step %d: key %d is not found, or is though it is not there", bits, step, other)
+			}
+			if step%most == 0 {
+				found := 0
+				for e := range table.all() {
+					if want[e.key] != e {
+						t.Fatalf("hashes %x, step %d: key %d is in the table", bits, step, e.key)
+					}
+					found++
+				}
+				if found != len(want) || table.length != found {
+					t.Fatalf("hashes %x, step %d: %d entries, length %d, want %d", bits, step, found, table.length, len(want))
+				}
+			}
+		}
+		for k, e := range want {
+			table.remove(e)
+			if delete(want, k); table.find(hash(k), k) != nil {
+				t.Fatalf("hashes %x: key %d is still there", bits, k)
 			}
 		}
 	}
@@ -87,8 +110,8 @@ func TestTable(t *testing.T) {
 		t.Errorf("%d are left", table.length)
 	}
 	for i := range table.parts {
-		if table.parts[i].most > partsKept {
-			t.Fatalf("a map for %d entries is left", table.parts[i].most)
+		if n := len(table.parts[i].slots); n > leastSlots {
+			t.Fatalf("a part has %d slots", n)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (b *box[K]) admit(st *state[K]) bool {
 		if st.agenda.first() > st.latest {
 			return false
 		}
-		st.work()
+		st.lookAtDue(perTurn)
 	}
 	return false
 }

@@ -5,17 +5,19 @@ import (
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// entry is what is kept of a key. It belongs to the holder of the state, but for box and key, which never
-// change. A ticket holds a pointer to it as the desk where it is given back. When the key is forgotten the
+// entry is what is kept of a key. It belongs to the holder of the state, but for key, hash, box and desk, which never
+// change. It is the desk where its tickets are given back. When the key is forgotten the
 // ticket has ended, and the entry is gone for good: a key that comes again has another.
 type entry[K comparable] struct {
-	box   *box[K]
-	key   K
-	cell  inside.Cell // nil: forgotten
-	index int32       // in the agenda; -1: not there
-	busy  bool        // a ticket waits, or a permit is held
+	key  K
+	hash uint64
+	cell inside.Cell // nil: forgotten
+	box  *box[K]
+	desk line.Desk // itself
 
 	planned int64 // its instant in the agenda, here too because every call compares it
+	index   int32 // in the agenda; -1: not there
+	busy    bool  // a ticket waits, or a permit is held
 }
 
 // Release implements [line.Desk].

@@ -23,8 +23,11 @@ func Knows[K comparable](s *Set[K], k K) (known bool) {
 	b, hash := s.box(k)
 	st := b.Borrow()
 	if st == nil { // of a set that keeps its state
-		a, _ := b.sendAndWait(&message[K]{verb: verbKeys})
-		return slices.Contains(a.keys, k)
+		for part := uint64(0); part < tableParts && !known; {
+			a, _ := b.sendAndWait(&message[K]{verb: verbKeys, number: part})
+			part, known = a.number, slices.Contains(a.keys, k)
+		}
+		return known
 	}
 	defer b.giveBack(st)
 	return st.known(hash, k) != nil

@@ -31,7 +31,7 @@ const (
 	verbObserve               // at most weight more permits of the window until the clock shows until
 	verbSnapshot              // answer with what the keys remember
 	verbRestore               // charge what the snapshot remembers
-	verbKeys                  // answer with the keys
+	verbKeys                  // answer with the keys in the first part of the table, from number on, that has any, and with the number of the next
 	verbCount                 // forget what is due; answer how many keys there are, and whether there is more to forget
 	verbDrain                 // take no newcomers, end when all is done
 	verbClose                 // end now; no answer
@@ -55,7 +55,7 @@ type message[K comparable] struct {
 	limits  *scheduler.Limits // of the key if it is new; nil: not known
 	entry   *entry[K]         // of a ticket, instead of the key
 	place   *line.Place
-	number  uint64 // of the ticket meant
+	number  uint64 // of the ticket meant, or of a part of the table
 	request inside.Request
 	err     error // what a ticket that is withdrawn is told
 	*change[K]
@@ -96,8 +96,10 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 	case verbStats, verbWindows:
 		st.stats(m.hash, m.key, m.limits, a)
 	case verbKeys:
-		for e := range st.keys.all() {
-			a.keys = append(a.keys, e.key)
+		for a.number = m.number; a.number < tableParts && len(a.keys) == 0; a.number++ {
+			for e := range st.keys.parts[a.number].all() {
+				a.keys = append(a.keys, e.key)
+			}
 		}
 	case verbSnapshot:
 		a.snapshots = st.snapshots(m.keys, m.epoch)

@@ -17,7 +17,7 @@ type seat interface {
 	Forget(c inside.Cell)
 	Open(c inside.Cell, key any)
 	Within(h *scheduler.Handle, bell func())
-	News() (keys []any)
+	News() (key any)
 	Leave() inside.Standing
 
 	Try(r inside.Request) *line.Place

@@ -44,21 +44,32 @@ func (s *Set[K]) Snapshot() Snapshot[K] {
 // snapshot returns what the owner's keys remember.
 func (b *box[K]) snapshot() (all []KeySnapshot[K]) {
 	epoch := b.Epoch()
-	a, ok := b.ask(&message[K]{verb: verbKeys})
-	if !ok {
-		st := b.Remains()
-		b.after.Lock()
-		defer b.after.Unlock()
-		st.apply(&message[K]{verb: verbKeys}, &a)
-		all = st.snapshots(a.keys, epoch)
-		return all
-	}
-	for keys := range slices.Chunk(a.keys, snapshotsPerTurn) {
-		m := message[K]{verb: verbSnapshot, change: &change[K]{keys: keys, epoch: epoch}}
-		if a, ok = b.ask(&m); !ok {
-			return b.snapshot() // the set was closed: what remains is all there is
+	for part := uint64(0); part < tableParts; {
+		named, ok := b.ask(&message[K]{verb: verbKeys, number: part})
+		if !ok {
+			return b.snapshotOfRemains(epoch) // all there is
 		}
-		all = append(all, a.snapshots...)
+		part = named.number
+		for keys := range slices.Chunk(named.keys, snapshotsPerTurn) {
+			a, ok := b.ask(&message[K]{verb: verbSnapshot, change: &change[K]{keys: keys, epoch: epoch}})
+			if !ok {
+				return b.snapshotOfRemains(epoch)
+			}
+			all = append(all, a.snapshots...)
+		}
+	}
+	return all
+}
+
+// snapshotOfRemains returns what is left after the end.
+func (b *box[K]) snapshotOfRemains(epoch time.Time) (all []KeySnapshot[K]) {
+	st := b.Remains()
+	b.after.Lock()
+	defer b.after.Unlock()
+	for e := range st.keys.all() {
+		st.open(e)
+		all = append(all, KeySnapshot[K]{e.key, st.seat.Snapshot(epoch)})
+		st.seat.Leave()
 	}
 	return all
 }

@@ -50,8 +50,9 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 		st.box.count.Add(-1)
 		return nil, errUnknown
 	}
-	e := &entry[K]{box: st.box, key: k, cell: st.seat.NewCell(*l), index: -1}
-	st.keys.insert(hash, e)
+	e := &entry[K]{key: k, hash: hash, box: st.box, cell: st.seat.NewCell(*l), index: -1}
+	e.desk = e
+	st.keys.insert(e)
 	return e, nil
 }
 
@@ -84,24 +85,37 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 // forget ends a key.
 func (st *state[K]) forget(e *entry[K]) {
 	st.agenda.remove(e)
-	st.keys.remove(st.box.hash(e.key), e.key)
+	st.keys.remove(e)
 	st.seat.Forget(e.cell)
 	e.cell = nil
 	st.box.count.Add(-1)
 }
 
-// work looks at keys of which there is news, and at a turn's worth of those whose time has come. It reports whether more is left to do.
+// work looks at a turn's worth of keys: first those of which there is news, then those whose time has come. It reports
+// whether more may be left to do.
 func (st *state[K]) work() (more bool) {
-	for _, key := range st.seat.News() {
+	left := st.hear(perTurn)
+	return left == 0 || st.lookAtDue(left)
+}
+
+// hear looks at n keys, or all, of which there is news, and returns how many fewer than n there were.
+func (st *state[K]) hear(n int) (left int) {
+	for ; n > 0; n-- {
+		key := st.seat.News()
+		if key == nil {
+			return n
+		}
 		if e := key.(*entry[K]); e.cell != nil {
 			st.open(e)
 			st.leave(e)
 		}
 	}
-	for range perTurn {
-		if st.agenda.first() > st.latest {
-			return false
-		}
+	return 0
+}
+
+// lookAtDue looks at n keys, or all, whose time has come. It reports whether there are more.
+func (st *state[K]) lookAtDue(n int) (more bool) {
+	for ; n > 0 && st.agenda.first() <= st.latest; n-- {
 		e := st.agenda.item(0).entry
 		st.open(e)
 		s := st.seat.Leave()

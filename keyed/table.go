@@ -2,9 +2,9 @@ package keyed
 
 import "iter"
 
-// table finds entries by their keys. It is many small maps, chosen by the key's hash, because a map does not
-// give memory back: one of which few entries are left is made anew, which for a small one takes some
-// microseconds.
+// table finds entries by their keys. It is many small hash tables, so that none takes long to be made anew when it has
+// become too full or too empty. A key is hashed once, by who calls, and a look at one cache line finds most keys: a map
+// would hash again and touch three.
 type table[K comparable] struct {
 	parts  [tableParts]part[K]
 	length int
@@ -12,52 +12,118 @@ type table[K comparable] struct {
 
 const tableParts = 256
 
+// part is open addressing with linear probing: an entry stands in the slot that its hash names or in one of the next,
+// with no empty one between.
 type part[K comparable] struct {
-	entries map[K]*entry[K]
-	most    int // the most entries since the map was made
+	slots  []slot[K] // a power of two of them, or none; a quarter or more is empty
+	length int
 }
 
-// partsKept is a number of entries whose map takes too little memory to be worth making anew.
-const partsKept = 16
+type slot[K comparable] struct {
+	hash  uint64
+	entry *entry[K] // nil: the slot is empty
+}
+
+// leastSlots is how many slots a part has that has any.
+const leastSlots = 8
+
+func (t *table[K]) part(hash uint64) *part[K] { return &t.parts[uint8(hash>>32)] }
+
+// home returns the slot that the hash names.
+func (p *part[K]) home(hash uint64) int { return int(hash>>40) & (len(p.slots) - 1) }
+
+func (p *part[K]) next(i int) int { return (i + 1) & (len(p.slots) - 1) }
 
 func (t *table[K]) find(hash uint64, k K) *entry[K] {
-	return t.parts[hash>>32%tableParts].entries[k]
+	p := t.part(hash)
+	if len(p.slots) == 0 {
+		return nil
+	}
+	for i := p.home(hash); ; i = p.next(i) {
+		s := &p.slots[i]
+		if s.entry == nil || s.hash == hash && s.entry.key == k {
+			return s.entry
+		}
+	}
 }
 
-func (t *table[K]) insert(hash uint64, e *entry[K]) {
-	p := &t.parts[hash>>32%tableParts]
-	if p.entries == nil {
-		p.entries = make(map[K]*entry[K])
+// insert puts in an entry whose key is not there.
+func (t *table[K]) insert(e *entry[K]) {
+	p := t.part(e.hash)
+	if (p.length+1)*4 > len(p.slots)*3 {
+		p.resize(max(leastSlots, 2*len(p.slots)))
 	}
-	p.entries[e.key] = e
-	p.most = max(p.most, len(p.entries))
+	p.put(slot[K]{e.hash, e})
+	p.length++
 	t.length++
 }
 
-func (t *table[K]) remove(hash uint64, k K) {
-	p := &t.parts[hash>>32%tableParts]
-	delete(p.entries, k)
-	t.length--
-	switch n := len(p.entries); {
-	case n == 0 && (p.most > partsKept || t.length == 0):
-		*p = part[K]{}
-	case p.most > partsKept && n < p.most/4:
-		entries := make(map[K]*entry[K], n)
-		for k, e := range p.entries {
-			entries[k] = e
+func (p *part[K]) put(s slot[K]) {
+	i := p.home(s.hash)
+	for p.slots[i].entry != nil {
+		i = p.next(i)
+	}
+	p.slots[i] = s
+}
+
+// resize makes the slots anew.
+func (p *part[K]) resize(n int) {
+	old := p.slots
+	p.slots = make([]slot[K], n)
+	for _, s := range old {
+		if s.entry != nil {
+			p.put(s)
 		}
-		*p = part[K]{entries, n}
 	}
 }
 
-// all yields the entries.
+// remove takes out an entry that is there.
+func (t *table[K]) remove(e *entry[K]) {
+	p := t.part(e.hash)
+	i := p.home(e.hash)
+	for p.slots[i].entry != e {
+		i = p.next(i)
+	}
+	p.close(i)
+	p.length--
+	t.length--
+	switch {
+	case p.length == 0 && (len(p.slots) > leastSlots || t.length == 0):
+		p.slots = nil
+	case len(p.slots) > leastSlots && p.length*8 < len(p.slots):
+		p.resize(len(p.slots) / 2)
+	}
+}
+
+// close empties slot i and moves up what then would not be found.
+func (p *part[K]) close(i int) {
+	mask := len(p.slots) - 1
+	for j := p.next(i); p.slots[j].entry != nil; j = p.next(j) {
+		if home := p.home(p.slots[j].hash); (j-home)&mask >= (j-i)&mask { // i is not before its home
+			p.slots[i], i = p.slots[j], j
+		}
+	}
+	p.slots[i] = slot[K]{}
+}
+
+// all yields the entries, which must stay meanwhile.
 func (t *table[K]) all() iter.Seq[*entry[K]] {
 	return func(yield func(*entry[K]) bool) {
 		for i := range t.parts {
-			for _, e := range t.parts[i].entries {
+			for e := range t.parts[i].all() {
 				if !yield(e) {
 					return
 				}
+			}
+		}
+	}
+}
+
+func (p *part[K]) all() iter.Seq[*entry[K]] {
+	return func(yield func(*entry[K]) bool) {
+		for _, s := range p.slots {
+			if s.entry != nil && !yield(s.entry) {
+				return
 			}
 		}
 	}

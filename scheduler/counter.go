@@ -63,8 +63,8 @@ func (c *counter) give() bool {
 	}
 }
 
-// open lets callers count for the core, if they can. The caller has the state and gives it back now.
-func (c *counter) open(st *state) {
+// openCounter lets callers count for the core, if they can. The state is given back next.
+func (st *state) openCounter(c *counter) {
 	if !c.counts || !st.timeless() || !st.core.plain || st.core.draining || st.core.line.Len() > 0 {
 		return
 	}
@@ -75,8 +75,8 @@ func (c *counter) open(st *state) {
 	c.word.Store(counterOpen + uint64(free)<<numberBits + number)
 }
 
-// close ends the counting and tells the core of it. The caller has the state.
-func (c *counter) close(st *state) {
+// closeCounter ends the counting and tells the core of it.
+func (st *state) closeCounter(c *counter) {
 	if c.word.Load() != 0 {
 		w := c.word.Swap(0)
 		st.core.countIn(int(w/oneFree&mostFree), w&lastNumber)
@@ -121,7 +121,7 @@ func (h *Handle) countNow(t *ticket.Ticket) (granted, full bool) {
 		p.place = line.PlaceFor(p)
 	}
 	p.number.Store(number)
-	(*line.Handle)(t).GrantAs((*countedDesk)(h), &p.place, number)
+	(*line.Handle)(t).GrantAs(&h.countedDesk, &p.place, number)
 	return true, false
 }
 

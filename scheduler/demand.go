@@ -266,6 +266,7 @@ func (c *core) settle(p *line.Place, costs *line.CostList) error {
 		for j := range c.windows {
 			if w := &c.windows[j]; w.column == i+1 {
 				w.settle(c.now, moment(p.At), was[i], n)
+				c.expiry = c.now
 			}
 		}
 		c.columns[i+1].inUse.Subtract(was[i])

@@ -107,10 +107,9 @@ func (d *dormantWindow) load(w *window) {
 func (c *cell) wake(l *liveCore, now moment) {
 	l.now, l.behind = now, 0
 	for i := range l.windows {
-		w := &l.windows[i]
-		c.windows[i].load(w)
-		w.advance(now)
+		c.windows[i].load(&l.windows[i])
 	}
+	l.forget()
 	l.granted = c.granted
 	if c.rest != nil {
 		l.totals = *c.rest

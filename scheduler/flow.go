@@ -32,8 +32,9 @@ import "github.com/flowguard-go/flowguard/internal/line"
 // [*InvalidError]. Flow of a view is the same as Flow of the scheduler. Flow allocates the view. Keep it, or
 // make one for each call.
 func (s *Scheduler) Flow(key string, share int) *Scheduler {
-	v := &Scheduler{handle: s.handle}
-	v.handle.flow, v.handle.invalid = nil, nil
+	v := new(Scheduler)
+	v.handle.init(s.handle.shared, s.handle.box)
+	v.handle.root = s.handle.root
 	if share < 1 || share > line.MaxShare {
 		v.handle.invalid = &InvalidError{"the share of a flow", share, "from 1 to 1,000,000"}
 	} else {

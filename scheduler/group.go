@@ -87,7 +87,7 @@ func (g *Group) GoTicket(weight int, f func(ticket.Ticket) error, costs ...ticke
 
 // ticket returns the job's own, which is granted.
 func (j *job) ticket() (t ticket.Ticket) {
-	(*line.Handle)(&t).Grant((*desk)(j.group.h), &j.Place)
+	(*line.Handle)(&t).Grant(&j.group.h.desk, &j.Place)
 	return t
 }
 

@@ -22,6 +22,14 @@ type Handle struct {
 	flow    *line.Flow // nil: the plain line
 	invalid error      // why the flow cannot be used
 	other   elsewhere  // has the permits instead of all of the above; nil: none
+
+	desk, countedDesk line.Desk // where tickets are given back
+}
+
+// init makes the zero Handle one of a scheduler. A copy of a handle would have the desks of the original.
+func (h *Handle) init(sh *shared, box *mailbox) {
+	h.shared, h.box = sh, box
+	h.desk, h.countedDesk = (*desk)(h), (*countedDesk)(h)
 }
 
 // Source is anything that permits can be taken from: a [*Scheduler], one of its flows, or the [*Handle] of
@@ -111,7 +119,7 @@ func (h *Handle) acquireByMessage(r *request) *line.Place {
 
 // grant makes the zero ticket that of a place that was granted.
 func (h *Handle) grant(t *ticket.Ticket, p *line.Place) {
-	(*line.Handle)(t).Grant((*desk)(h), p)
+	(*line.Handle)(t).Grant(&h.desk, p)
 }
 
 // issue makes what a place was told into what the caller gets.
@@ -232,7 +240,7 @@ func (h *Handle) Enqueue(weight int, costs ...ticket.Cost) (t ticket.Ticket, err
 	case a.err != nil:
 		return t, a.err
 	}
-	(*line.Handle)(&t).Wait((*desk)(h), p, a.number, weight)
+	(*line.Handle)(&t).Wait(&h.desk, p, a.number, weight)
 	return t, nil
 }
 

@@ -153,6 +153,18 @@ func (h *history) expire(now moment) {
 	}
 }
 
+// expiry returns when the oldest charge expires. If there is none, or the time of day decides, it returns when one
+// made now could at the earliest.
+func (h *history) expiry(now moment) moment {
+	switch {
+	case h.reset != nil:
+		return now
+	case h.size == 0:
+		return now.after(h.per)
+	}
+	return h.ring[h.head].at.after(h.per)
+}
+
 func (h *history) dropOldest() {
 	h.gone = h.totalAt(h.head)
 	h.size--

@@ -18,14 +18,14 @@ func newMailbox(lends, counts bool) *mailbox {
 
 // lend puts the state where borrowers find it.
 func (b *mailbox) lend(st *state) {
-	b.counter.open(st)
+	st.openCounter(&b.counter)
 	b.Lend(st)
 }
 
 // callIn waits until the state is back.
 func (b *mailbox) callIn() *state {
 	st := b.CallIn()
-	b.counter.close(st)
+	st.closeCounter(&b.counter)
 	return st
 }
 
@@ -33,7 +33,7 @@ func (b *mailbox) callIn() *state {
 func (b *mailbox) borrow() *state {
 	st := b.Borrow()
 	if st != nil {
-		b.counter.close(st)
+		st.closeCounter(&b.counter)
 	}
 	return st
 }
@@ -45,7 +45,7 @@ func (b *mailbox) giveBack(st *state) {
 	if st.core.quota != nil {
 		st.stirQuota()
 	}
-	b.counter.open(st)
+	st.openCounter(&b.counter)
 	b.GiveBack()
 	if sooner {
 		b.Hint()

@@ -8,7 +8,8 @@ type parts struct {
 }
 
 func newParts(l Limits, c Clock) *parts {
-	h := &Handle{shared: newShared(c, &l), box: newMailbox(true, true)}
+	h := new(Handle)
+	h.init(newShared(c, &l), newMailbox(true, true))
 	return &parts{h, newState(h.shared, l, unlimited, false), newOwner(h.shared, h.box)}
 }
 

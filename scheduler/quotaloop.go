@@ -42,11 +42,11 @@ func (st *state) shareQuota(source QuotaSource, away Away, box *mailbox) *exchan
 	st.core.enforce()
 	st.quotaBell = make(chan struct{}, 1)
 	x := &exchanger{
-		handle: Handle{shared: st.shared, box: box},
 		source: source,
 		bell:   st.quotaBell,
 		done:   make(chan struct{}),
 	}
+	x.handle.init(st.shared, box)
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	read := func() time.Duration { return time.Duration(st.shared.now()) }
 	x.alarm = alarm.New(st.clock.AfterFunc, read, x.ring)

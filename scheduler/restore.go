@@ -72,6 +72,7 @@ func (c *core) restore(snap *Snapshot, epoch time.Time) {
 			c.countUnderway() // grants use up what is left
 		}
 	}
+	c.expiry = c.now
 	c.enforce()
 	if !snap.PausedUntil.IsZero() {
 		c.setPause(future(snap.PausedUntil))

@@ -152,7 +152,8 @@ func TestReviewWithdrawWaitsForTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	h := &Handle{shared: s.handle.shared, box: newMailbox(false, false)}
+	h := new(Handle)
+	h.init(s.handle.shared, newMailbox(false, false))
 	o := newOwner(h.shared, h.box)
 	o.Refuse(nil)
 	done := make(chan struct{})

@@ -41,7 +41,8 @@ func New(limits Limits, opts ...Option) (*Scheduler, error) {
 		return nil, err
 	}
 	sh, box := newShared(cfg.clock, &limits), newMailbox(!cfg.keepsState, !cfg.keepsCount)
-	s := &Scheduler{handle: Handle{shared: sh, box: box}}
+	s := new(Scheduler)
+	s.handle.init(sh, box)
 	s.handle.root = s
 	// Nothing that the owner holds leads to s, so s becomes unreachable when a program drops it. (If the owner has
 	// ended, send touches no channel, because it may belong to a bubble that is gone.)

@@ -59,8 +59,12 @@ func (w *window) nextFree(now moment) moment {
 	return w.observed.roomAt(at, weight.Sum{}, n+1)
 }
 
-// advance forgets what no longer counts at now.
-func (w *window) advance(now moment) { w.past.expire(now) }
+// advance forgets what no longer counts at now, and returns until when nothing more does so, if nothing is charged for
+// the past.
+func (w *window) advance(now moment) (until moment) {
+	w.past.expire(now)
+	return w.past.expiry(now)
+}
 
 func (w *window) fits(now moment, n int) bool {
 	return w.hasRoom(n) && (!w.Evenly || now >= w.spaced())

@@ -19,6 +19,7 @@ type within struct {
 	handle *Handle
 	bell   func() // tells the seat's owner that there is news
 	news   atomic.Pointer[representative]
+	known  *representative // of the news: those that News has not returned yet
 
 	held map[*line.Place]deposit // what the scheduler granted for the ticket at a place
 }
@@ -71,15 +72,22 @@ func (s *seat) Within(h *Handle, bell func()) {
 	s.gate = s.firstMayPass
 }
 
-// News returns what package keyed knows those keys by whose representatives were told something.
-func (s *seat) News() (keys []any) {
-	if s.within == nil {
+// News returns what package keyed knows a key by whose representative was told something, or nil if there is none. Those
+// that were told since the news were last looked at come when all others have.
+func (s *seat) News() (key any) {
+	w := s.within
+	if w == nil {
 		return nil
 	}
-	for r := s.within.news.Swap(nil); r != nil; r = r.next {
-		keys = append(keys, r.key)
+	if w.known == nil {
+		w.known = w.news.Swap(nil)
 	}
-	return keys
+	r := w.known
+	if r == nil {
+		return nil
+	}
+	w.known, r.next = r.next, nil
+	return r.key
 }
 
 // decide decides about a new ticket of the key that is open. If it is to be granted it also returns what the scheduler

@@ -41,12 +41,13 @@ func (d *desk) Settle(_ *line.Place, n uint64, costs *line.CostList) error {
 func TestTicketIsItsHandle(t *testing.T) {
 	var lines line.Lines
 	var d desk
+	at := line.Desk(&d)
 	a, b := line.NewLazyPlace(), line.NewPlace()
 	lines.Push(&a.Place, 2, nil)
 	lines.Push(b, 3, nil)
 	var first ticket.Ticket
-	(*line.Handle)(&first).Wait(&d, a, a.Number, a.Weight)
-	second := granted(&d, b)
+	(*line.Handle)(&first).Wait(&at, a, a.Number, a.Weight)
+	second := granted(&at, b)
 	if first.Number() != 1 || first.Weight() != 2 || second.Number() != 2 || second.Weight() != 3 {
 		t.Errorf("%+v, %+v", first, second)
 	}
@@ -73,8 +74,9 @@ func (idleDesk) Settle(*line.Place, uint64, *line.CostList) error { return nil }
 func TestTicketAllocatesNothing(t *testing.T) {
 	p := line.NewLazyPlace()
 	p.Number = 1
+	d := line.Desk(idleDesk{})
 	if n := testing.AllocsPerRun(100, func() {
-		granted := granted(idleDesk{}, &p.Place)
+		granted := granted(&d, &p.Place)
 		granted.Release()
 		granted.Cancel()
 	}); n != 0 {
@@ -82,7 +84,7 @@ func TestTicketAllocatesNothing(t *testing.T) {
 	}
 }
 
-func granted(d line.Desk, p *line.Place) (t ticket.Ticket) {
+func granted(d *line.Desk, p *line.Place) (t ticket.Ticket) {
 	(*line.Handle)(&t).Grant(d, p)
 	return t
 }

@@ -38,12 +38,15 @@ func (p *picture) drawRow(rw row) {
 	ch := trace(rw, p.view, p.layers.count, p.layers.layer)
 	peak := max(ch.peak, 1)
 	p.field(rowHeight)
-	lines := []string{"peak " + count(ch.highest)}
+	lines := []string{"peak " + brief(ch.highest)}
+	exact := "peak " + count(ch.highest)
 	if ch.limited > 0 {
-		lines[0] += " of " + count(p.lastLimit(rw))
-		lines = append(lines, "full "+percent(ch.full, ch.limited)+" of the time")
+		limit, full := p.lastLimit(rw), "full "+percent(ch.full, ch.limited)+" of the time"
+		lines[0] += " of " + brief(limit)
+		lines = append(lines, full)
+		exact += " of " + count(limit) + ", " + full
 	}
-	sentence := rw.name() + ": " + strings.Join(lines, ", ") + "."
+	sentence := rw.name() + ": " + exact + "."
 	if n := len(ch.broken); n > 0 {
 		lines = append(lines, "BROKEN at "+about(time.Duration(ch.broken[0])))
 		sentence += fmt.Sprintf(" The limit was broken by %s, first at %s.", plural(n, "grant"), about(time.Duration(ch.broken[0])))
@@ -163,7 +166,7 @@ func (p *picture) drawLimit(rw row, peak, height int) {
 	flush(p.view.to)
 	p.body.path(t.String(), `stroke-width="1.4" `+p.body.stroke("limit"))
 	if limit >= 0 {
-		p.number(limit, peak, height, count(limit))
+		p.number(limit, peak, height, brief(limit))
 	}
 }
 

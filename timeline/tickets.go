@@ -174,7 +174,7 @@ func (p *picture) drawCrowd() {
 	p.field(tall)
 	p.name(p.y, "waiting", "tickets in line", "at most "+count(waiting.highest))
 	p.drawLayers(waiting.columns, waiting.peak, tall)
-	p.number(waiting.peak, waiting.peak, tall, count(waiting.peak))
+	p.number(waiting.peak, waiting.peak, tall, brief(waiting.peak))
 	p.y += tall + rowGap
 
 	step := niceStep(time.Duration(p.view.to-p.view.from), p.w/unit/6)
@@ -239,7 +239,7 @@ func (p *picture) drawGrants(step time.Duration) {
 		c.path(d.String(), c.fill(flowColor(layer)))
 	}
 	c.printf("</g>\n")
-	p.number(peak, peak, tall, count(peak))
+	p.number(peak, peak, tall, brief(peak))
 	p.y += tall + rowGap
 }
 
@@ -343,7 +343,7 @@ func (p *picture) drawRefusals() {
 		}
 		c.path(d.String(), c.fill("alarm"))
 		p.name(p.y, "refused", "tickets in each "+length(time.Duration(b.step)))
-		p.number(peak, peak, height, count(peak))
+		p.number(peak, peak, height, brief(peak))
 	}
 	p.y += height + rowGap
 }

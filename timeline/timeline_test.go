@@ -693,3 +693,19 @@ func BenchmarkSVG(b *testing.B) {
 		})
 	}
 }
+
+// Amounts of many digits fit beside the rows, and the description has them in full.
+func TestLargeAmounts(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	events := []scheduler.Event{
+		{Kind: scheduler.EventEnqueued, At: start, Number: 1, Weight: 1, Costs: []ticket.Cost{{Unit: "bytes", Amount: 13_599_999}}},
+		{Kind: scheduler.EventGranted, At: start, Number: 1, Weight: 1, Costs: []ticket.Cost{{Unit: "bytes", Amount: 13_599_999}}},
+		{Kind: scheduler.EventReleased, At: start.Add(time.Second), Number: 1, Weight: 1, Costs: []ticket.Cost{{Unit: "bytes", Amount: 13_599_999}}},
+	}
+	svg := draw(t, timeline.New(scheduler.MustParseLimits("200000000 bytes/min"), events))
+	for _, want := range []string{">peak 13.5M of 200M<", ">200M<", "peak 13,599,999 of 200,000,000, full 0 % of the time."} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("the picture does not say %q", want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,26 @@ func count[T int | uint64](n T) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// brief writes a number in three digits or so if it has seven or more: 1.35M. It rounds down, so that what is below a
+// limit does not read as the limit.
+func brief(n int) string {
+	if n < 1_000_000 {
+		return count(n)
+	}
+	letter := 0
+	thousands := n / 1000 // so that three digits behind the point are there
+	for ; thousands >= 1_000_000; thousands /= 1000 {
+		letter++
+	}
+	whole, rest := thousands/1000, thousands%1000
+	s := strconv.Itoa(whole)
+	if digits := 3 - len(s); digits > 0 {
+		s = strings.TrimRight(s+"."+fmt.Sprintf("%03d", rest)[:digits], "0")
+		s = strings.TrimSuffix(s, ".")
+	}
+	return s + "MGTPE"[letter:letter+1]
 }
 
 // plural writes a number and what is counted.

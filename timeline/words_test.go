@@ -3,6 +3,7 @@ package timeline
 import (
 	"math"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -10,6 +11,9 @@ import (
 func TestWords(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(-1234567), "-1,234,567"}, {count(-100), "-100"},
+		{brief(-5), "-5"}, {brief(999_999), "999,999"}, {brief(1_000_000), "1M"}, {brief(1_350_000), "1.35M"}, {brief(1_999_999), "1.99M"},
+		{brief(20_050_000), "20M"}, {brief(20_150_000), "20.1M"}, {brief(200_999_999), "200M"}, {brief(999_999_999), "999M"}, {brief(1_010_000_000), "1.01G"},
+		{brief(math.MaxInt32), "2.14G"},
 		{length(0), "0s"}, {length(time.Minute), "1m"}, {length(time.Hour), "1h"}, {length(90 * time.Minute), "1h30m"},
 		{length(36 * time.Hour), "36h"}, {length(49 * time.Hour), "2d1h"}, {length(48 * time.Hour), "2d"},
 		{length(-1500 * time.Millisecond), "-1.5s"}, {length(10 * time.Minute), "10m"}, {length(time.Hour + time.Second), "1h0m1s"},
@@ -22,6 +26,12 @@ func TestWords(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+	if strconv.IntSize == 64 {
+		most := int64(math.MaxInt64)
+		if got := brief(int(most)); got != "9.22E" {
+			t.Errorf("the largest number is %q", got)
 		}
 	}
 	if got := wrap("one two three four", 9); !slices.Equal(got, []string{"one two", "three", "four"}) {

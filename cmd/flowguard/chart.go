@@ -30,30 +30,77 @@ var columnWidths = func() (all []time.Duration) {
 	return all
 }()
 
-// columns counts the instants, which are in order, in intervals of a length that makes the number of
-// intervals fit.
-func columns(at []time.Duration) (width time.Duration, count []int) {
-	last := at[len(at)-1]
+// histogram counts the jobs that begin in each stretch of time. It is told of them in order, and does not know when the
+// last will be: so it counts in fine stretches, and in coarser ones when there are too many.
+type histogram struct {
+	fine  int   // of fineWidth
+	count []int // of each stretch of that length
+	last  time.Duration
+}
+
+// fineWidths are such that each goes into the next, and into all of columnWidths that are longer. After the last of them
+// they double.
+var fineWidths = []time.Duration{
+	time.Microsecond, 10 * time.Microsecond, 100 * time.Microsecond, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+	time.Second, 10 * time.Second, time.Minute, time.Hour, 24 * time.Hour,
+}
+
+func fineWidth(i int) time.Duration {
+	last := len(fineWidths) - 1
+	return fineWidths[min(i, last)] << max(0, i-last)
+}
+
+func (h *histogram) add(at time.Duration) {
+	for at/fineWidth(h.fine+1) >= chartWidth { // then columns are longer than that
+		h.coarsen()
+	}
+	i := int(at / fineWidth(h.fine))
+	for len(h.count) <= i {
+		h.count = append(h.count, 0)
+	}
+	h.count[i]++
+	h.last = at
+}
+
+func (h *histogram) coarsen() {
+	ratio := int(fineWidth(h.fine+1) / fineWidth(h.fine))
+	h.fine++
+	h.count = join(h.count, ratio)
+}
+
+// join adds up so many neighbours each.
+func join(count []int, ratio int) []int {
+	if len(count) == 0 {
+		return nil
+	}
+	joined := count[:(len(count)-1)/ratio+1]
+	for i, n := range count {
+		if i%ratio == 0 {
+			joined[i/ratio] = 0 // what stood there has been added, or is n
+		}
+		joined[i/ratio] += n
+	}
+	return joined
+}
+
+// columns returns the counts of the shortest columns that fit, and their length.
+func (h *histogram) columns() (width time.Duration, count []int) {
 	width = columnWidths[len(columnWidths)-1]
-	for last/width >= chartWidth {
+	for h.last/width >= chartWidth {
 		width *= 2
 	}
 	for _, w := range columnWidths {
-		if last/w < chartWidth {
+		if h.last/w < chartWidth {
 			width = w
 			break
 		}
 	}
-	count = make([]int, last/width+1)
-	for _, t := range at {
-		count[t/width]++
-	}
-	return width, count
+	return width, join(slices.Clone(h.count), int(width/fineWidth(h.fine)))
 }
 
 // chart draws when jobs begin, in eighths of a character.
-func chart(at []time.Duration) string {
-	width, count := columns(at)
+func (h *histogram) chart() string {
+	width, count := h.columns()
 	most := slices.Max(count)
 	label := fmt.Sprint(most)
 	var b strings.Builder

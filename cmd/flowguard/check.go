@@ -269,7 +269,7 @@ func (k *checker) writeText(w io.Writer, findings []audit.Finding) {
 			k.costlessOf.Unit, k.costlessOf.Where(), k.where(k.costlessN))
 	}
 	if n := k.sorter.OutOfOrder; n > 0 {
-		fmt.Fprintf(w, "note: %s out of order by more than %v was left out; see --reorder\n", screen.Count(int(n), "line"), k.reorder)
+		fmt.Fprintf(w, "note: %s left out, out of order by more than %v; sort the log, or see --reorder\n", screen.Count(int(n), "line"), k.reorder)
 	}
 	if k.limits.MaxBurst > 0 {
 		fmt.Fprintf(w, "note: burst %d was not checked; a log of instants does not tell when a call ended\n", k.limits.MaxBurst)

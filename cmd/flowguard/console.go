@@ -1,6 +1,10 @@
 package main
 
-import "io"
+import (
+	"io"
+
+	"github.com/flowguard-go/flowguard/scheduler"
+)
 
 // console is what a command speaks through.
 type console struct {
@@ -8,4 +12,6 @@ type console struct {
 	out        io.Writer
 	err        io.Writer
 	interrupts <-chan struct{} // each Ctrl-C
+
+	turns []scheduler.Option // of the scheduler of a run, for tests that watch it
 }

@@ -31,7 +31,7 @@ examples:
 
 // often are the flags that -h tells of, of commands that have more than fit a screen.
 var often = map[string][]string{
-	"run":   {"limits", "cost", "null", "jobs", "keep-order", "retry", "timeout", "joblog", "resume", "state", "dry-run"},
+	"run":   {"limits", "cost", "null", "jobs", "keep-order", "retry", "timeout", "joblog", "resume", "state", "shared", "dry-run"},
 	"check": {"limits", "column", "delimiter", "field", "cost", "tolerance", "all", "json"},
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 // The scripts in testdata/script run this program as a person would, and these commands.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	programs := map[string]func(){
 		"flowguard": main,
 		"say":       say,
 		"count":     count,
@@ -21,8 +22,13 @@ func TestMain(m *testing.M) {
 		"flaky":     flaky,
 		"doze":      doze,
 		"bytes":     bytesOut,
-	})
+	}
+	maps.Copy(programs, morePrograms)
+	testscript.Main(m, programs)
 }
+
+// morePrograms are those of one system.
+var morePrograms = map[string]func(){}
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {

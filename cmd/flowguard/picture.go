@@ -15,13 +15,13 @@ import (
 	"github.com/flowguard-go/flowguard/timeline"
 )
 
-// mostDrawn is how many tickets a picture has. They take some 20 MB, however many lines there are; a few
+// mostDrawn is how many tickets a picture has. With the drawing they take some 120 MB, however many lines there are; a few
 // thousand of them fill a picture.
 const mostDrawn = 200_000
 
 // recordPicture begins to record what a scheduler does. It makes the file at once, so that a mistake in its name does
 // not show at the end of a long run. Draw ends the recording and writes the file.
-func recordPicture(s *scheduler.Scheduler, name string) (draw func() error, err error) {
+func recordPicture(s *scheduler.Scheduler, name string, opts ...timeline.Option) (draw func() error, err error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func recordPicture(s *scheduler.Scheduler, name string) (draw func() error, err 
 	}
 	return func() error {
 		t.Stop()
-		return writePicture(f, t)
+		return writePicture(f, t, opts...)
 	}, nil
 }
 
@@ -41,45 +41,44 @@ func writePicture(f *os.File, t *timeline.Timeline, opts ...timeline.Option) err
 	return errors.Join(t.SVG(w, opts...), w.Flush(), f.Close())
 }
 
-// drawPlan draws what a plan says.
-func drawPlan(name string, limits scheduler.Limits, work plan.Work, o plan.Outcome) error {
+// drawPlan draws what a plan says. The jobs that begin first begin so long after start.
+func drawPlan(name string, limits scheduler.Limits, work plan.Work, start time.Time, first []time.Duration) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	var opts []timeline.Option
-	if n := len(o.Began); n > mostDrawn {
-		opts = append(opts, timeline.Title(fmt.Sprintf("Limits %v: the first %d of %d jobs", limits, mostDrawn, n)))
-		o.Began = o.Began[:mostDrawn]
+	if work.Jobs > len(first) {
+		opts = append(opts, timeline.Title(fmt.Sprintf("Limits %v: the first %d of %d jobs", limits, len(first), work.Jobs)))
 	}
-	return writePicture(f, timeline.Collect(limits, eventsOf(work, o)), opts...)
+	return writePicture(f, timeline.Collect(limits, eventsOf(work, start, first)), opts...)
 }
 
 // eventsOf returns what a scheduler would have told: all jobs come at the beginning, and each is granted and released
 // when the plan says so.
-func eventsOf(work plan.Work, o plan.Outcome) iter.Seq[scheduler.Event] {
+func eventsOf(work plan.Work, start time.Time, began []time.Duration) iter.Seq[scheduler.Event] {
 	return func(yield func(scheduler.Event) bool) {
 		tell := func(kind scheduler.EventKind, job int, at time.Duration) bool {
-			e := scheduler.Event{Kind: kind, Number: ticket.Number(job + 1), Weight: 1, Costs: work.Costs, At: o.Start.Add(at)}
+			e := scheduler.Event{Kind: kind, Number: ticket.Number(job + 1), Weight: 1, Costs: work.Costs, At: start.Add(at)}
 			if kind == scheduler.EventGranted {
 				e.Wait = at
 			}
 			return yield(e)
 		}
-		for job := range o.Began {
+		for job := range began {
 			if !tell(scheduler.EventEnqueued, job, 0) {
 				return
 			}
 		}
 		granted, released := 0, 0
-		for released < len(o.Began) {
+		for released < len(began) {
 			next := time.Duration(math.MaxInt64)
-			if granted < len(o.Began) {
-				next = o.Began[granted]
+			if granted < len(began) {
+				next = began[granted]
 			}
 			// What ends makes room for what begins in the same instant, unless it has only just begun.
-			if released < granted && o.Began[released]+work.Takes <= next {
-				if !tell(scheduler.EventReleased, released, o.Began[released]+work.Takes) {
+			if released < granted && began[released]+work.Takes <= next {
+				if !tell(scheduler.EventReleased, released, began[released]+work.Takes) {
 					return
 				}
 				released++

@@ -83,7 +83,19 @@ func noFiles(_ *cobra.Command, args []string) error {
 // planned is the answer.
 type planned struct {
 	plan.Outcome
-	peak int // in any minute
+	peak    int             // in any minute
+	minutes *audit.Auditor  // which finds that out
+	first   []time.Duration // when the first jobs begin, as many as are drawn
+	when    histogram
+}
+
+// began notes when the next job begins.
+func (p *planned) began(at time.Duration) {
+	if len(p.first) < mostDrawn {
+		p.first = append(p.first, at)
+	}
+	p.minutes.Add(audit.Call{At: int64(at)}, 1)
+	p.when.add(at)
 }
 
 // price notes what each job costs.
@@ -97,7 +109,8 @@ func (o *planOptions) run(c console) error {
 		return usagef("%d jobs that take %v each end in more years than can be counted", o.work.Jobs, o.work.Takes)
 	}
 	limits := plan.AtOnce(o.limits.Limits, o.atOnce)
-	outcome, err := plan.Play(limits, o.work)
+	p := planned{minutes: audit.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}}, nil, 0, nil)}
+	outcome, err := plan.Play(limits, o.work, p.began)
 	if errors.Is(err, scheduler.ErrTooLarge) {
 		return &usageError{errors.New(strings.TrimPrefix(err.Error(), "scheduler: "))}
 	}
@@ -108,11 +121,11 @@ func (o *planOptions) run(c console) error {
 		if outcome.AtOnce < limits.MaxBurst {
 			limits = o.limits.Limits // that there would be a thousand at once at most has no effect
 		}
-		if err := drawPlan(o.svg, limits, o.work, outcome); err != nil {
+		if err := drawPlan(o.svg, limits, o.work, outcome.Start, p.first); err != nil {
 			return err
 		}
 	}
-	p := planned{outcome, mostPerMinute(outcome.Began)}
+	p.Outcome, p.peak = outcome, int(p.minutes.Findings()[0].Most.N)
 	if o.json {
 		return p.writeJSON(c.out, o.limits.Limits, o.work)
 	}
@@ -138,7 +151,7 @@ func (p *planned) writeText(w io.Writer, limits scheduler.Limits, work plan.Work
 		fmt.Fprintf(&b, "%-12s holds up %s for %s, %.0f%% of the time\n",
 			l.Limit, screen.Count(l.Jobs, "job"), screen.Short(l.For), 100*l.For.Seconds()/max(p.Last.Seconds(), 1e-9))
 	}
-	b.WriteString("\n" + chart(p.Began))
+	b.WriteString("\n" + p.when.chart())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -148,15 +161,6 @@ func (p *planned) average(work plan.Work) string {
 		return "all at once"
 	}
 	return screen.Number(float64(work.Jobs) / math.Ceil(p.Last.Minutes()))
-}
-
-// mostPerMinute returns how many jobs began in the fullest minute.
-func mostPerMinute(began []time.Duration) int {
-	a := audit.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerMinute(1)}}, nil, 0, nil)
-	for _, at := range began {
-		a.Add(audit.Call{At: int64(at)}, 1)
-	}
-	return int(a.Findings()[0].Most.N)
 }
 
 func (p *planned) writeJSON(w io.Writer, limits scheduler.Limits, work plan.Work) error {

@@ -16,10 +16,12 @@ import (
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/joblog"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/plan"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/process"
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/quota"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/screen"
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/state"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
+	"github.com/flowguard-go/flowguard/timeline"
 )
 
 // runOptions are what the command line of flowguard run says.
@@ -40,6 +42,8 @@ type runOptions struct {
 	resume       bool
 	resumeFailed bool
 	state        string
+	shared       string
+	quota        *quota.Quota // what shared names; nil: none
 	total        int
 	delimiter    string
 	svg          string
@@ -94,6 +98,7 @@ was killed, 126 cannot be run, 127 not found, 130 Ctrl-C, 1 files, 2 usage`,
 	f.BoolVar(&o.resume, "resume", false, "leave out the lines that are in the job log")
 	f.BoolVar(&o.resumeFailed, "resume-failed", false, "the same, but run those again that failed")
 	f.StringVar(&o.state, "state", "", "keep the windows in `FILE`; limits hold over many runs")
+	f.StringVar(&o.shared, "shared", "", "keep limits with other runs: `URL` redis://host/0#name")
 	f.IntVar(&o.total, "total", 0, "`N` lines will come, for the progress of a pipe")
 	f.StringVar(&o.svg, "svg", "", "draw the first 200,000 attempts into `FILE`")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the commands, and run nothing")
@@ -119,6 +124,11 @@ func (o *runOptions) check(cmd *cobra.Command) error {
 	case (o.resume || o.resumeFailed) && o.joblog == "":
 		return usagef("--resume needs --joblog, which says what was done before")
 	}
+	if o.shared != "" {
+		if err := o.share(); err != nil {
+			return err
+		}
+	}
 	if o.command == nil {
 		for _, name := range []string{"stdin", "replace", "jobs", "keep-order", "ungroup", "retry", "timeout", "halt", "joblog", "dry-run", "trace"} {
 			if cmd.Flags().Changed(name) {
@@ -140,6 +150,20 @@ func (o *runOptions) check(cmd *cobra.Command) error {
 			return usagef("%w%s", err, hint)
 		}
 		return err
+	}
+	return nil
+}
+
+// share finds slips in what is to be shared.
+func (o *runOptions) share() (err error) {
+	if o.state != "" {
+		return usagef("--state and --shared both keep what was used; the server of --shared also does it over many runs; give one of them")
+	}
+	if err := quota.Check(o.limits.Limits); err != nil {
+		return usagef("--shared: %w", err)
+	}
+	if o.quota, err = quota.Parse(o.shared); err != nil {
+		return usagef("--shared: %w", err)
 	}
 	return nil
 }
@@ -179,6 +203,9 @@ func (o *runOptions) run(c console) error {
 		return err
 	}
 	defer input.Close()
+	if o.quota != nil {
+		defer o.quota.Close()
+	}
 	template := process.Template{Words: o.command, Replace: o.replace, Stdin: o.stdin}
 	if o.dryRun {
 		return dryRun(ctx, c, input, template)
@@ -193,14 +220,13 @@ func (o *runOptions) run(c console) error {
 	if len(o.limits.costs) > 0 {
 		e.Costs = func(i items.Item) ([]ticket.Cost, error) { return o.limits.costs.Tickets(i.Text, o.delimiter) }
 	}
-	limits := o.limits.Limits
+	atOnce := 1 // or lines would overtake one another
 	if o.command == nil {
-		limits.MaxBurst = 1 // or lines would overtake one another
 		e.Work = &engine.Printer{W: c.out, End: o.end()}
 		e.Shared = screen.IsTerminal(c.out)
 	} else {
-		limits = plan.AtOnce(limits, o.jobs)
-		command, err := o.newCommand(c, template, limits.MaxBurst)
+		atOnce = plan.AtOnce(o.limits.Limits, o.jobs).MaxBurst
+		command, err := o.newCommand(c, template, atOnce)
 		if err != nil {
 			return err
 		}
@@ -208,7 +234,7 @@ func (o *runOptions) run(c console) error {
 		e.Work = &engine.Commands{Command: command, Stdout: c.out, Stderr: c.err}
 		e.Shared = !command.Keep
 	}
-	if e.Turns, err = scheduler.New(limits); err != nil {
+	if e.Turns, err = o.newTurns(c, e, atOnce); err != nil {
 		return err
 	}
 	defer e.Turns.Close()
@@ -227,12 +253,21 @@ func (o *runOptions) run(c console) error {
 		}
 		defer e.Log.Close()
 	}
+	if o.quota != nil {
+		if err := o.reachServer(ctx, c, e.Screen); err != nil {
+			return err
+		}
+	}
 	if typed {
 		e.Screen.Note("reading lines from the terminal; Ctrl-D ends them")
 	}
 	draw := func() error { return nil }
 	if o.svg != "" {
-		if draw, err = recordPicture(e.Turns, o.svg); err != nil {
+		var opts []timeline.Option
+		if o.quota != nil {
+			opts = append(opts, timeline.Title(fmt.Sprintf("Limits %v: what this run had of %v", o.limits.Limits, o.quota)))
+		}
+		if draw, err = recordPicture(e.Turns, o.svg, opts...); err != nil {
 			return err
 		}
 	}
@@ -248,6 +283,54 @@ func (o *runOptions) run(c console) error {
 		return exit(status)
 	}
 	return nil
+}
+
+// newTurns returns what gives jobs their turns, so many of them at once.
+func (o *runOptions) newTurns(c console, e *engine.Engine, atOnce int) (*scheduler.Scheduler, error) {
+	limits, opts := o.limits.Limits, c.turns
+	if o.quota == nil {
+		limits.MaxBurst = atOnce
+	} else {
+		// How many may run here is no limit that others share.
+		e.AtOnce = atOnce
+		e.Quota = &engine.Quota{Name: o.quota.String(), Server: o.quota.Server()}
+		opts = append(opts, o.quota.Option())
+	}
+	turns, err := scheduler.New(limits, opts...)
+	var invalid *scheduler.InvalidError
+	if o.quota != nil && errors.As(err, &invalid) {
+		return nil, usagef("--shared: %w", err)
+	}
+	return turns, err
+}
+
+// reachServer waits until the server of the quota answers.
+func (o *runOptions) reachServer(ctx context.Context, c console, s *screen.Screen) error {
+	type answer struct {
+		err    error
+		evicts string
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		if a.err = o.quota.Reach(ctx); a.err == nil {
+			a.evicts = o.quota.Evicts(ctx)
+		}
+		answers <- a
+	}()
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			return fmt.Errorf("%v: cannot ask %s: %w; nothing was run", o.quota, o.quota.Server(), a.err)
+		}
+		if a.evicts != "" {
+			s.Note("%v: %s may drop what was used when its memory is full (maxmemory-policy %s), and limits would be exceeded; set it to noeviction",
+				o.quota, o.quota.Server(), a.evicts)
+		}
+		return nil
+	case <-c.interrupts:
+		return exit(engine.StatusInterrupted)
+	}
 }
 
 // newCommand returns the command that is run for each item.

@@ -32,7 +32,14 @@ type program struct {
 
 func start(t *testing.T, dir string, args ...string) *program {
 	t.Helper()
-	p := &program{Cmd: exec.Command("flowguard", args...), t: t}
+	p := prepare(t, dir, "flowguard", args...)
+	p.begin()
+	return p
+}
+
+func prepare(t *testing.T, dir, name string, args ...string) *program {
+	t.Helper()
+	p := &program{Cmd: exec.Command(name, args...), t: t}
 	p.Dir = dir
 	p.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "GORACE=atexit_sleep_ms=0")
 	out, err := p.StdoutPipe()
@@ -45,11 +52,15 @@ func start(t *testing.T, dir string, args ...string) *program {
 	}
 	p.out = out
 	p.stdout, p.stderr = bufio.NewReader(out), bufio.NewReader(said)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill() })
 	return p
+}
+
+func (p *program) begin() {
+	p.t.Helper()
+	if err := p.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.Process.Kill() })
 }
 
 // hear waits until the program says something on standard error.

@@ -296,7 +296,13 @@ func TestLayout(t *testing.T) {
 	work(t, s, "web", "batch", "import")
 	other := start(t, "5/s 1000/day")
 	work(t, other, "")
-	b.do(chromedp.Navigate(serve(t, debug.Handler(map[string]*scheduler.Scheduler{"github": s, "search": other}, debug.Controls()))))
+	// Large numbers, and names that are long.
+	costs := start(t, "60/min 90000 tokens/min 20000000 bytes/min 5000/day from reset 00:00 America/Los_Angeles burst 4")
+	if _, err := costs.AcquireN(t.Context(), 1, scheduler.Unit("tokens").Of(88_888), scheduler.Unit("bytes").Of(18_888_888)); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*scheduler.Scheduler{"github": s, "search": other, "model": costs}
+	b.do(chromedp.Navigate(serve(t, debug.Handler(all, debug.Controls()))))
 	b.until(card + ` !== null`)
 	b.do(chromedp.Click(`input[value="30"] + span`))
 	frames := `cards.get("github").frames.length`
@@ -312,6 +318,9 @@ func TestLayout(t *testing.T) {
 			b.until(`document.querySelector("canvas").width === Math.round(document.querySelector("canvas").clientWidth * devicePixelRatio)`)
 			if over := eval[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 				t.Errorf("at %d pixels the page is %d too wide", size.width, over)
+			}
+			if cut := eval[string](b, `[...document.querySelectorAll(".how")].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent).join()`); cut != "" {
+				t.Errorf("at %d pixels there is no room for %s", size.width, cut)
 			}
 			b.screenshot(fmt.Sprintf("page-%d-%s", size.width, scheme))
 		}

@@ -14,6 +14,9 @@ let controls = false;
 
 const number = n => n.toLocaleString("en");
 
+// brief writes a large number in three digits, where there is little room.
+const brief = n => n < 1e4 ? number(n) : n.toLocaleString("en", {notation: "compact", maximumSignificantDigits: 3});
+
 // about writes seconds in three digits or so.
 function about(s) {
 	if (s === undefined || s === null) return "–";
@@ -141,7 +144,8 @@ class Card {
 		rows.forEach((row, i) => {
 			const meter = box.children[i];
 			say(meter.querySelector(".what"), row.what);
-			say(meter.querySelector(".how"), `${number(row.used)} of ${number(row.limit)}`);
+			say(meter.querySelector(".how"), `${brief(row.used)} of ${brief(row.limit)}`);
+			meter.title = `${row.what}: ${number(row.used)} of ${number(row.limit)}`;
 			meter.querySelector(".filled").style.transform = `scaleX(${row.limit > 0 ? Math.min(1, row.used / row.limit) : 0})`;
 			meter.classList.toggle("full", row.used >= row.limit);
 		});
@@ -208,7 +212,7 @@ class Card {
 		ctx.font = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
 		const style = getComputedStyle(document.documentElement);
 		const color = name => style.getPropertyValue(name).trim();
-		const left = width < 520 ? 80 : 108, right = width - 52;
+		const left = width < 520 ? 80 : 124, right = width - 52;
 		const begin = now - range * 1000;
 		// On whole pixels of the screen, so that neighbours meet without a seam.
 		const x = at => Math.round((left + (right - left) * (at - begin) / (range * 1000)) * ratio) / ratio;
@@ -337,14 +341,14 @@ class Card {
 			return layers;
 		};
 		const lanes = [
-			{name: "waiting", note: "tickets", layers: waiting, sum: f => f.waiting, limit: none, format: number},
+			{name: "waiting", note: "tickets", layers: waiting, sum: f => f.waiting, limit: none, format: brief},
 			this.rate(),
 			{name: "held at once", note: latest.burst > 0 ? `burst ${latest.burst}` : "no burst", layers: f => [["--flow0", f.held]],
-				sum: f => f.held, limit: f => f.burst, format: number},
+				sum: f => f.held, limit: f => f.burst, format: brief},
 		];
 		latest.windows.slice(0, 6).forEach((w, i) => {
 			const window = f => f.windows[i] || {used: 0, limit: 0};
-			lanes.push({name: w.name, note: "fill", layers: f => [["--flow0", window(f).used]], sum: f => window(f).used, limit: f => window(f).limit, format: number});
+			lanes.push({name: w.name, note: "fill", layers: f => [["--flow0", window(f).used]], sum: f => window(f).used, limit: f => window(f).limit, format: brief});
 		});
 		return lanes;
 	}
@@ -374,7 +378,7 @@ class Card {
 			return layers;
 		};
 		const sum = f => layers(f).reduce((sum, [, n]) => sum + n, 0);
-		return {name: "granted", note: "per second", layers, sum, limit: () => 0, format: n => number(n < 10 ? Math.round(n * 10) / 10 : Math.round(n))};
+		return {name: "granted", note: "per second", layers, sum, limit: () => 0, format: n => brief(n < 10 ? Math.round(n * 10) / 10 : Math.round(n))};
 	}
 }
 

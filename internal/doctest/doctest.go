@@ -30,8 +30,8 @@ import (
 	"time"
 )
 
-// patience is how long a program may run.
-const patience = time.Minute
+// patience is how long a program or a script may take, to build what it needs too: less than go test has for all.
+const patience = 5 * time.Minute
 
 // Problems returns what is wrong with the Go blocks of Markdown files, and how many blocks there are. root is the
 // folder of the repository, whose modules the blocks may import.

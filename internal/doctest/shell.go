@@ -135,7 +135,7 @@ func readersEnvironment(home string) ([]string, error) {
 		"HOME="+home, "GOBIN="+bin, "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(home, "proxy"))+",file://"+filepath.ToSlash(filepath.Join(cache, "cache", "download"))+","+proxy,
 		"GOMODCACHE="+filepath.Join(home, "modules"), "GOCACHE="+compiled, "GOSUMDB=off", "GOWORK=off",
-		"GOFLAGS=-modcacherw", // so that the folder can be removed
+		"GOFLAGS=-modcacherw -trimpath", // so that the folder can be removed, and what was compiled once serves again
 	), nil
 }
 

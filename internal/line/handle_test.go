@@ -19,6 +19,11 @@ func (d *desk) Settle(p *line.Place, n uint64, costs *line.CostList) error {
 	return nil
 }
 
+func (d *desk) desk() *line.Desk {
+	desk := line.Desk(d)
+	return &desk
+}
+
 func (d *desk) write(verb string, p *line.Place, n uint64) {
 	d.asked = append(d.asked, fmt.Sprint(verb, " ", n, " at the place of ", p.Number))
 }
@@ -30,7 +35,7 @@ func TestWaiting(t *testing.T) {
 	p := line.NewLazyPlace()
 	lines.Push(&p.Place, 3, nil)
 	var h line.Handle
-	h.Wait(&d, p, p.Number, p.Weight)
+	h.Wait(d.desk(), p, p.Number, p.Weight)
 	if h.Number() != 1 || h.Weight() != 3 || h.Ready() != p.Ready() {
 		t.Errorf("%+v", h)
 	}
@@ -52,7 +57,7 @@ func TestGranted(t *testing.T) {
 	p := line.NewPlace()
 	lines.Issue(p, 2)
 	var h line.Handle
-	h.Grant(&d, p)
+	h.Grant(d.desk(), p)
 	for range 2 { // a channel for each call
 		if err := <-h.Ready(); err != nil {
 			t.Errorf("granted, and told %v", err)

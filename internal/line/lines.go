@@ -56,10 +56,10 @@ func (f *Flow) share() int {
 //
 // The zero Lines is empty and ready for use. It is plain data: one goroutine owns it.
 type Lines struct {
-	Costs Costs // of the tickets in line, and of those that are served and not yet given back
-
 	waiting int
 	issued  uint64
+
+	Costs Costs // of the tickets in line, and of those that are served and not yet given back
 
 	alone  *queue   // the only flow that waits; nil if none or several do
 	plain  queue    // of the tickets without a flow

@@ -35,6 +35,8 @@ type Engine struct {
 	Total       int         // how many items there are, if the user knows; 0: not
 	Trace       bool        // show each command that begins
 	Shared      bool        // others write to the terminal at any time
+	AtOnce      int         // how many jobs of this run may be at work, besides what Turns allows; 0: any number
+	Quota       *Quota      // what Turns shares; nil: nothing
 	Grace       time.Duration
 
 	// Interrupts is received from when a person wants the run to end. The first time commands are asked to
@@ -72,6 +74,7 @@ type run struct {
 	status    int
 	tally     Tally
 	costless  int // items that did not say what they cost
+	server    server
 	forecast  forecast
 }
 
@@ -135,12 +138,14 @@ func (e *Engine) Run(ctx context.Context) int {
 	go r.Input.Run(ctx)
 	tick, stopTick := r.Screen.Ticks()
 	defer stopTick()
+	look, stopLook := r.Quota.looks()
+	defer stopLook()
 
 	for r.next(); !r.complete(); r.next() {
 		select {
 		case i, ok := <-r.incoming:
 			r.receive(i, ok)
-		case <-r.due.wake(r.head == nil && !r.stopped):
+		case <-r.due.wake(r.mayAwait()):
 		case err := <-r.ready:
 			r.begin(err)
 		case j := <-r.finished:
@@ -150,6 +155,8 @@ func (e *Engine) Run(ctx context.Context) int {
 		case <-tick:
 			r.draw()
 			continue
+		case <-look:
+			r.lookAtServer()
 		case <-r.Interrupts:
 			r.interrupted()
 		case <-r.giveUp:
@@ -176,7 +183,7 @@ func (r *run) next() {
 	}
 	r.publishNext()
 	r.incoming = nil
-	if r.stopped || r.head != nil || r.order.held() >= mostUnpublished {
+	if !r.mayAwait() {
 		return
 	}
 	if j := r.due.take(time.Now()); j != nil {
@@ -184,6 +191,12 @@ func (r *run) next() {
 	} else if !r.over {
 		r.incoming = r.Input.Items()
 	}
+}
+
+// mayAwait reports whether another job may wait for its turn.
+func (r *run) mayAwait() bool {
+	room := r.order.held() < mostUnpublished && (r.AtOnce == 0 || len(r.running) < r.AtOnce)
+	return room && r.head == nil && !r.stopped
 }
 
 // receive takes an item of the input.
@@ -265,10 +278,11 @@ func (r *run) begin(err error) {
 	}
 	if err != nil {
 		t.Cancel()
-		r.Screen.Say("%v", err)
+		r.Screen.Say("%v", refusal(err))
 		r.stop(StatusError)
 		return
 	}
+	r.server.granted = true
 	if j.attempt == 0 {
 		r.tally.Begun++
 		j.item.Forget()

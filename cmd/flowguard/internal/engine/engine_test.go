@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type rig struct {
 	Engine
 	limits     string
+	options    []scheduler.Option
 	in         io.Reader
 	interrupts chan struct{}
 	said       strings.Builder
@@ -44,7 +45,7 @@ func (w work) Line(i items.Item) string                        { return "cmd " +
 func (r *rig) run(t *testing.T) {
 	t.Helper()
 	var err error
-	if r.Turns, err = scheduler.New(scheduler.MustParseLimits(r.limits)); err != nil {
+	if r.Turns, err = scheduler.New(scheduler.MustParseLimits(r.limits), r.options...); err != nil {
 		t.Fatal(err)
 	}
 	defer r.Turns.Close()

@@ -51,7 +51,11 @@ func (r *run) progress(now time.Time) string {
 		return strings.Join(parts, "  ")
 	}
 	if end, ok := r.end(now); ok {
-		parts = append(parts, "ETA "+screen.Short(max(0, end.Sub(now))))
+		eta := "ETA "
+		if r.Quota != nil {
+			eta = "ETA at least " // nothing is known of what others will use
+		}
+		parts = append(parts, eta+screen.Short(max(0, end.Sub(now))))
 	}
 	if n := len(r.running); n > 0 && r.workNoun() == "command" {
 		parts = append(parts, fmt.Sprintf("%d running", n))
@@ -77,6 +81,8 @@ func (r *run) permitIn(now time.Time) string {
 	switch {
 	case stats.Waiting == 0:
 		return ""
+	case r.Quota != nil:
+		return r.quotaIn(stats, now)
 	case stats.NextWake.IsZero():
 		return "next when one is done"
 	}
@@ -104,6 +110,9 @@ func (r *run) end(now time.Time) (time.Time, bool) {
 		rest := plan.Rest{
 			Snapshot: r.Turns.Snapshot(), Now: now, Running: len(r.running),
 			Jobs: max(0, total-r.tally.Begun-r.tally.Skipped) + len(r.due),
+		}
+		if r.AtOnce > 0 {
+			rest.Snapshot.Limits.MaxBurst = r.AtOnce
 		}
 		rest.Costs = r.tally.average()
 		if r.tally.tries > 0 {

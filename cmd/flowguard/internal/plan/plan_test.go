@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,13 +17,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func play(t *testing.T, limits string, w Work) Outcome {
+func play(t *testing.T, limits scheduler.Limits, w Work) (o Outcome, began []time.Duration) {
 	t.Helper()
-	o, err := Play(scheduler.MustParseLimits(limits), w)
+	o, err := Play(limits, w, func(at time.Duration) { began = append(began, at) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o
+	if len(began) != w.Jobs || !slices.IsSorted(began) {
+		t.Fatalf("%d jobs began, want %d: %v", len(began), w.Jobs, began)
+	}
+	return o, began
 }
 
 func TestPlay(t *testing.T) {
@@ -42,7 +46,7 @@ func TestPlay(t *testing.T) {
 		{"2/s 3/10s", Work{Jobs: 6, Takes: 0}, 0, s, 11 * s, 1, "[{2/s 2s 2} {3/10s 9s 1}]"},
 		{"1/s from release", Work{Jobs: 3, Takes: 2 * s}, 2 * s, 5 * s, 8 * s, 1, "[{1/s from release 6s 2}]"},
 	} {
-		o := play(t, tt.limits, tt.work)
+		o, _ := play(t, scheduler.MustParseLimits(tt.limits), tt.work)
 		if o.First != tt.first || o.Half != tt.half || o.Last != tt.last || o.AtOnce != tt.atOnce || fmt.Sprint(o.Bound) != tt.bound {
 			t.Errorf("%v of %s:\n%v %v %v at once %d %v, want\n%v %v %v at once %d %s", tt.work, tt.limits,
 				o.First, o.Half, o.Last, o.AtOnce, o.Bound, tt.first, tt.half, tt.last, tt.atOnce, tt.bound)
@@ -55,15 +59,12 @@ func TestBoundAddsUp(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		limits, work := randomWork(r)
-		o, err := Play(limits, work)
-		if err != nil {
-			t.Fatal(err)
-		}
+		o, began := play(t, limits, work)
 		var sum time.Duration
 		for _, b := range o.Bound {
 			sum += b.For
 		}
-		if last := o.Began[len(o.Began)-1]; sum != last {
+		if last := began[len(began)-1]; sum != last {
 			t.Fatalf("seed %d: %v of %v: %v held up in %v", seed, work, limits, sum, last)
 		}
 	}
@@ -112,10 +113,7 @@ func TestRemainingAsPlayed(t *testing.T) {
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		limits, work := randomWork(r)
-		o, err := Play(limits, work)
-		if err != nil {
-			t.Fatal(err)
-		}
+		o, _ := play(t, limits, work)
 		s, err := scheduler.New(limits, scheduler.WithClock(&jumpingClock{Clock: clock.New(), begin: o.Start}))
 		if err != nil {
 			t.Fatal(err)
@@ -141,17 +139,14 @@ func TestRemainingInTheMiddle(t *testing.T) {
 			}
 		}
 		work.Jobs = 2 + work.Jobs
-		o, err := Play(limits, work)
-		if err != nil {
-			t.Fatal(err)
-		}
+		o, began := play(t, limits, work)
 		some := 1 + r.IntN(work.Jobs-1)
 		c := &jumpingClock{Clock: clock.New(), begin: o.Start}
 		s, err := scheduler.New(limits, scheduler.WithClock(c), scheduler.NonBlocking())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, at := range o.Began[:some] {
+		for _, at := range began[:some] {
 			c.passed.Store(int64(at))
 			held, err := s.AcquireN(context.Background(), 1, work.Costs...)
 			if err != nil {
@@ -159,7 +154,7 @@ func TestRemainingInTheMiddle(t *testing.T) {
 			}
 			held.Release()
 		}
-		now := o.Began[some-1] + time.Duration(r.Int64N(int64(o.Began[some]-o.Began[some-1])+1))
+		now := began[some-1] + time.Duration(r.Int64N(int64(began[some]-began[some-1])+1))
 		c.passed.Store(int64(now))
 		snap := s.Snapshot()
 		got := Remaining(Rest{Snapshot: snap, Now: c.Now(), Jobs: work.Jobs - some, Costs: work.Costs})
@@ -175,10 +170,7 @@ func TestRemainingOfMany(t *testing.T) {
 	for _, limits := range []string{"5/s 100/min", "1000000/day", "3/s burst 2", "7/s 5000000/day", "300/min evenly", "7/s 5000/day from reset", "200 tokens/min 2/s", "100000/month from reset"} {
 		l := scheduler.MustParseLimits(limits)
 		work := Work{Jobs: 2*mostSteps + 12_345, Takes: 300 * time.Millisecond, Costs: costsFor(l, 30)}
-		o, err := Play(l, work)
-		if err != nil {
-			t.Fatal(err)
-		}
+		o, _ := play(t, l, work)
 		rest := Rest{Snapshot: scheduler.Snapshot{Limits: l, Windows: make([]scheduler.WindowSnapshot, len(l.Windows))}, Jobs: work.Jobs, Takes: work.Takes, Costs: work.Costs, Now: o.Start}
 		got := Remaining(rest)
 		if off := (got - o.Last).Abs(); off > o.Last/100+l.Windows[0].Per {
@@ -205,7 +197,7 @@ func TestAtOnce(t *testing.T) {
 }
 
 func TestPlayRefusesBadLimits(t *testing.T) {
-	if _, err := Play(scheduler.Limits{}, Work{Jobs: 1}); err == nil {
+	if _, err := Play(scheduler.Limits{}, Work{Jobs: 1}, nil); err == nil {
 		t.Error("no limits are no error")
 	}
 }
@@ -213,7 +205,7 @@ func TestPlayRefusesBadLimits(t *testing.T) {
 func BenchmarkPlay(b *testing.B) {
 	l := scheduler.MustParseLimits("5/s 100/min burst 3")
 	for b.Loop() {
-		if _, err := Play(l, Work{Jobs: 10_000, Takes: 300 * time.Millisecond}); err != nil {
+		if _, err := Play(l, Work{Jobs: 10_000, Takes: 300 * time.Millisecond}, func(time.Duration) {}); err != nil {
 			b.Fatal(err)
 		}
 	}

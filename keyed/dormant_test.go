@@ -1,0 +1,47 @@
+package keyed_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/flowguard-go/flowguard/keyed"
+	"github.com/flowguard-go/flowguard/scheduler"
+)
+
+// A key that slept knows how far apart grants are to be as one that did not. In a window of more than 65,536 permits grants
+// share entries, so that only what was granted last says for how long the next is kept away.
+func TestDormantCoarseEvenly(t *testing.T) {
+	const sleepers = 20 // so many other keys are used in between that the key's core goes to one of them
+	for _, others := range []int{0, sleepers} {
+		mock := clock.NewMock()
+		l := scheduler.MustParseLimits("70000/70s evenly") // a permit each ms; an entry for 1.07 ms
+		set, err := keyed.New(func(int) scheduler.Limits { return l }, keyed.WithClock(mock), keyed.Shards(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 50 {
+			for k := range others {
+				w, _ := set.TryAcquire(1 + k)
+				w.Release()
+			}
+			if i > 0 {
+				mock.Set(mock.Now().Add(time.Millisecond - 1))
+				if _, ok := set.TryAcquire(0); ok {
+					t.Errorf("%d other keys: permit %d was granted too early", others, i)
+				}
+				for k := range others {
+					set.TryAcquire(1 + k)
+				}
+				mock.Set(mock.Now().Add(1))
+			}
+			w, ok := set.TryAcquire(0)
+			if !ok {
+				t.Fatalf("%d other keys: permit %d was not granted in time", others, i)
+			}
+			w.Release()
+		}
+		set.Close()
+	}
+}
