@@ -40,8 +40,8 @@
 //	weight or cost cannot work                   InvalidArgument
 //	the scheduler is closed                      Unavailable
 //
-// When a server answers ResourceExhausted or Unavailable with a RetryInfo, all calls of the scheduler pause for
-// so long, whoever made them.
+// If a server answers ResourceExhausted or Unavailable with a RetryInfo, all calls of the scheduler pause for
+// that long.
 //
 // grpc-go can retry a call by itself, if the service config says so. It does so below all interceptors, with the
 // permit that the call holds. [DialOptions] therefore also watches the attempts: the advice in the answer to
