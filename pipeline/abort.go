@@ -48,9 +48,9 @@ func abort(ctx context.Context, fault error) {
 	}
 }
 
-// cause returns why ctx has ended, or nil if it has not. A context ends before those derived from it,
-// so where ctx is derived from the pipeline's, the pipeline may have ended already, and the stage
-// before may have closed its output for that.
+// cause returns why ctx has ended, or nil if it has not. A context ends before those derived from it. So if ctx
+// is derived from the pipeline's, the pipeline may have ended already, and the stage before may have closed its
+// output because of that.
 func cause(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -64,8 +64,8 @@ func cause(ctx context.Context) error {
 // refused returns the error of an item for which the scheduler gave no permit.
 func refused(stage string, err error) error { return fmt.Errorf("pipeline: %s: %w", stage, err) }
 
-// settle calls f and then last. If f does not return but ends its goroutine, last is told so, in a
-// goroutine of its own: a panic comes that way too, and must go on up without waiting for anybody.
+// settle calls f and then last. If f does not return but ends its goroutine, last is told so, in a goroutine of
+// its own, because a panic comes that way too and must not be held up.
 func settle(f func(), last func(exited bool)) {
 	exited := true
 	defer func() {

@@ -197,8 +197,9 @@ func (q *quota) due(now moment) moment {
 	return at
 }
 
-// hasNews reports whether the source must hear of the scheduler from time to time: or it would take what is
-// leased for used and what is in use for released, and could not be told what the windows remember if it forgot.
+// hasNews reports whether the source must hear of the scheduler from time to time. Otherwise it would count
+// leased permits as used and permits in use as released. And if it lost its memory, it could not be told what
+// the windows remember.
 func (q *quota) hasNews(moment) bool {
 	c := q.core
 	if q.stock > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero()) {
