@@ -46,7 +46,8 @@
 //     say where a request comes from, and are let through;
 //   - its content type is application/json, which a form of another site cannot send;
 //   - its Host is an IP address, localhost, or a name given to Hosts. A site can make its own name point to
-//     your address (DNS rebinding) and would then be the same site to the browser, but its name is in Host.
+//     your address (DNS rebinding). To the browser the page would then be the same site, but the name is in
+//     Host.
 //
 // And the page cannot be put into a frame of another site.
 package debug

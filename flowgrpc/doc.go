@@ -37,7 +37,7 @@
 //	the deadline cannot be met, or has passed    DeadlineExceeded
 //	the context was cancelled                    Canceled
 //	a scheduler that does not block, a full line ResourceExhausted
-//	weight or cost cannot work                   InvalidArgument
+//	weight or cost is invalid                    InvalidArgument
 //	the scheduler is closed                      Unavailable
 //
 // If a server answers ResourceExhausted or Unavailable with a RetryInfo, all calls of the scheduler pause for

@@ -15,7 +15,7 @@
 //
 //	flowguard.scheduler.waiting         tickets in line                                             {ticket}
 //	flowguard.scheduler.in_use          permits granted and not yet given back                      {permit}
-//	flowguard.scheduler.burst.limit     the cap on permits in use; nothing where there is none      {permit}
+//	flowguard.scheduler.burst.limit     the cap on permits in use; not observed if there is none    {permit}
 //	flowguard.scheduler.paused          1 while a pause lasts, else 0
 //	flowguard.scheduler.quota.leased    permits of a shared quota that need no asking of its source {permit}
 //	flowguard.scheduler.quota.away      1 while that source cannot be reached, else 0

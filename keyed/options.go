@@ -133,7 +133,7 @@ func NonBlocking() Option {
 // The order is this. Tickets of one key are granted in the order of their numbers. A ticket joins the line of s
 // at the instant at which it is the first of its key and fits the key's limits. From then on it is a ticket
 // like others there. So keys whose limits have room are served in the order in which their first tickets
-// joined, and a key whose own limits are full holds up no other key. If a key's limits are changed, charged or
+// joined. A key whose own limits are full holds up no other key. If a key's limits are changed, charged or
 // paused so that its first ticket no longer fits, the ticket leaves the line of s. It joins again at the end
 // when it fits.
 //

@@ -19,8 +19,8 @@ type scope struct {
 }
 
 // WithAbort returns a context that a pipeline's stages can end, and a function for the caller to end it. It is
-// [context.WithCancelCause] with one addition: if a stage has a fault, and was started with this context or one
-// derived from it, it ends this context with the fault as its cause.
+// [context.WithCancelCause] with one addition. A stage may be started with this context or one derived from it.
+// If the stage has a fault, it ends this context with the fault as its cause.
 //
 // Give the context to all stages of a pipeline. When the stream has ended, [context.Cause] says what went
 // wrong, or is nil if all was done. Call the function when the pipeline is no longer needed, usually with

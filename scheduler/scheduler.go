@@ -167,9 +167,9 @@ func (s *Scheduler) Limits() Limits { return s.handle.Limits() }
 // time.
 func (s *Scheduler) Clock() Clock { return s.handle.Clock() }
 
-// Stats returns a consistent view of the scheduler. It is a barrier, which tests use: when it returns, every
-// earlier call has taken effect, every grant that was due has been made, and the timer is set. After Close it
-// returns the final state, with no ticket waiting.
+// Stats returns a consistent view of the scheduler. Tests use it as a barrier. When it returns, every earlier
+// call has taken effect, every grant that was due has been made, and the timer is set. After Close it returns
+// the final state, with no ticket waiting.
 func (s *Scheduler) Stats() Stats {
 	a, ok := s.handle.ask(&message{verb: verbStats})
 	if !ok {
