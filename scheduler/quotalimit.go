@@ -206,9 +206,9 @@ func (q *quota) due(now moment) moment {
 	return at
 }
 
-// hasNews reports whether the source must hear of the scheduler from time to time: or it would take what is
-// leased for used and what is in use for released, could not be told what the windows remember if it forgot, and
-// would keep no turn for a line that waits.
+// hasNews reports whether the source must hear of the scheduler from time to time. Otherwise it would count
+// leased permits as used and permits in use as released, and keep no turn for a line that waits. And if it lost its
+// memory, it could not be told what the windows remember.
 func (q *quota) hasNews(now moment) bool {
 	c := q.core
 	if q.stock > 0 || q.head(now) > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero()) {
