@@ -5,10 +5,10 @@
 //		"search": search,
 //	}))
 //
-// The page shows for each scheduler what holds now: the limits and how full they are, when the next permit
-// comes, how many are in use, how many tickets wait and for how long, the flows and what part of the
-// grants each gets, and pauses. The last minutes move by as a timeline. It needs no script or font from
-// elsewhere, works in every browser of today, and has a light and a dark scheme.
+// The page shows the present state of each scheduler: the limits and how full they are, when the next permit is
+// free, how many are in use, how many tickets wait and for how long, the flows and their parts of the grants,
+// and pauses. A timeline shows the last minutes. The page loads no script or font from elsewhere, works in all
+// current browsers, and has a light and a dark scheme.
 //
 // # For machines
 //
@@ -21,17 +21,16 @@
 //
 // # What it costs
 //
-// Nothing while nobody looks: Handler starts no goroutine and watches no scheduler. While at least one
-// page is open, each scheduler is watched once, however many look. A page is sent the newest state; one that reads
-// slowly misses what it was too slow for, and a connection that takes nothing for ten seconds is closed.
-// The scheduler never waits for any of it. If more happens than can be counted, the page says how many
-// events were not seen.
+// It costs nothing while no page is open. Handler starts no goroutine and watches no scheduler. While pages are
+// open, each scheduler is watched once, however many pages there are. A page gets the newest state, so a slow
+// page skips states. A connection that takes nothing for ten seconds is closed. The scheduler never waits for a
+// page. If events come faster than they can be counted, the page says how many were missed.
 //
 // # Who may see it
 //
-// Everybody who can reach the handler: put it on a listener that only you can reach, or wrap it in a
-// handler that asks who it is. The page tells the keys of flows, which may be names of customers. Give
-// [Hosts] if browsers of others can be on that network.
+// Everybody who can reach the handler may see it. Put it on a listener that only you can reach, or wrap it in a
+// handler that authenticates. The page shows the keys of flows, which may be names of customers. Use [Hosts] if
+// other people's browsers are on that network.
 //
 // # Buttons
 //
@@ -43,11 +42,12 @@
 //	POST limits  {"scheduler":"github","limits":"5/s burst 2"}
 //
 // Such a request is refused unless
-//   - the browser says that it comes from the page itself ([http.CrossOriginProtection]); a client that is
-//     no browser says nothing of the kind and is let through;
+//   - the browser says that it comes from the page itself ([http.CrossOriginProtection]). Other clients do not
+//     say where a request comes from, and are let through;
 //   - its content type is application/json, which a form of another site cannot send;
 //   - its Host is an IP address, localhost, or a name given to Hosts. A site can make its own name point to
-//     your address (DNS rebinding) and would then be the same site to the browser, but its name is in Host.
+//     your address (DNS rebinding). To the browser the page would then be the same site, but the name is in
+//     Host.
 //
 // And the page cannot be put into a frame of another site.
 package debug

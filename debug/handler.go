@@ -12,7 +12,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// files are the page. They are sent as they are.
+// files are the page. They are sent unchanged.
 //
 //go:embed page
 var files embed.FS
@@ -33,9 +33,9 @@ type named struct {
 	s    *scheduler.Scheduler
 }
 
-// Handler returns a handler of the page of the given schedulers, under the names that they are shown
-// with. Mount it on a path that ends with a slash; which one does not matter. The map is copied. It panics
-// if a scheduler or an option is nil.
+// Handler returns a handler that serves the page of the given schedulers. The keys of the map are the names
+// that the page shows. Mount it on any path that ends with a slash. The map is copied. Handler panics if a
+// scheduler or an option is nil.
 //
 // A server's Shutdown ends the streams of open pages, so it need not wait for them.
 func Handler(schedulers map[string]*scheduler.Scheduler, opts ...Option) http.Handler {
@@ -61,12 +61,12 @@ type optionFunc func(*handler)
 func (f optionFunc) apply(h *handler) { f(h) }
 
 // Controls gives the page buttons that pause and resume a scheduler and set its limits. The package's
-// documentation says what requests are refused. Whoever may see the page may then use them.
+// documentation says which requests are refused. Everybody who may see the page may use the buttons.
 func Controls() Option { return optionFunc(func(h *handler) { h.controls = true }) }
 
-// Hosts names the hosts, without port, under which the page is asked for, such as "ops.example.com".
-// Requests for other names are refused; IP addresses and localhost are always accepted. Without Hosts every
-// name may look, and only IP addresses and localhost may use the buttons.
+// Hosts sets the host names, without port, under which the page may be reached, such as "ops.example.com".
+// Requests for other names are refused. IP addresses and localhost are always accepted. Without Hosts the page
+// can be seen under every name, and the buttons work only under IP addresses and localhost.
 func Hosts(names ...string) Option {
 	return optionFunc(func(h *handler) {
 		for _, name := range names {
@@ -138,7 +138,7 @@ func (h *handler) file(w http.ResponseWriter, name, contentType string) {
 	w.Write(content)
 }
 
-// find returns the scheduler that a request names. Where there is only one it need not be named.
+// find returns the scheduler that a request names. If there is only one, the request need not name it.
 func (h *handler) find(name string) (named, error) {
 	if name == "" && len(h.schedulers) == 1 {
 		return h.schedulers[0], nil

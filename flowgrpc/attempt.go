@@ -8,10 +8,11 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// AttemptHandler returns the handler that watches the attempts of calls that the client interceptors have let go,
-// because interceptors do not see those that grpc-go makes again by itself. It follows the advice in the answer
-// to each attempt, and charges each attempt beyond the first to the windows of the call's scheduler. [DialOptions]
-// has it; pass it to [grpc.WithStatsHandler] where you use the interceptors alone. Of other calls it takes no notice.
+// AttemptHandler returns a handler that watches the attempts of calls that passed the client interceptors.
+// Interceptors do not see the attempts that grpc-go itself repeats. It follows the advice in the answer to each
+// attempt, and charges each attempt beyond the first to the windows of the call's scheduler. [DialOptions] has
+// it; pass it to [grpc.WithStatsHandler] where you use the interceptors alone. Of other calls it takes no
+// notice.
 func AttemptHandler() stats.Handler { return attempts{} }
 
 type attempts struct{}

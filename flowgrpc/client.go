@@ -29,15 +29,14 @@ type Calls struct {
 	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else.
 	Cost Coster
 
-	// Settle returns what a call really cost, found out from an answer, in units that Cost named for it;
-	// nil or an empty list: the answer does not say. It is asked about the answer of a unary call, and about
-	// each message that a stream receives, and what it says replaces what it said before, as
-	// [ticket.Ticket.Settle] does. What that refuses is ignored: the answer is worth more. If Settle is
-	// nil, calls cost what Cost said.
+	// Settle reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
+	// the cost does not change. It is called with the answer of a unary call, and with each message that a stream
+	// receives. Each result replaces the one before, as [ticket.Ticket.Settle] does. An error of that is ignored,
+	// so that the caller still gets the answer. If Settle is nil, calls cost what Cost said.
 	Settle Settler
 
-	// MaxPause is the longest pause that a server can make all calls take by its advice. If it is 0, it is
-	// [DefaultMaxPause]. If it is negative, advice is not followed.
+	// MaxPause is the longest pause that a server's advice can cause. 0 means [DefaultMaxPause]. If it is
+	// negative, advice is ignored.
 	MaxPause time.Duration
 }
 
@@ -76,8 +75,8 @@ func UnaryClientInterceptor(c Calls) grpc.UnaryClientInterceptor {
 }
 
 // StreamClientInterceptor limits streams: opening a stream waits for a permit as AcquireN does, and the stream
-// gives it back when it ends. As for every stream of gRPC, its user must bring about the end: by receiving until
-// an error or io.EOF, or by cancelling its context. It panics if c.Scheduler is nil.
+// gives it back when it ends. As with every gRPC stream, you must end it: receive until an error or io.EOF, or
+// cancel its context. It panics if c.Scheduler is nil.
 func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 	c.mustBeValid()
 	return func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (stream grpc.ClientStream, err error) {

@@ -37,14 +37,14 @@
 //	the deadline cannot be met, or has passed    DeadlineExceeded
 //	the context was cancelled                    Canceled
 //	a scheduler that does not block, a full line ResourceExhausted
-//	weight or cost cannot work                   InvalidArgument
+//	weight or cost is invalid                    InvalidArgument
 //	the scheduler is closed                      Unavailable
 //
-// When a server answers ResourceExhausted or Unavailable with a RetryInfo, all calls of the scheduler pause for
-// so long, whoever made them.
+// If a server answers ResourceExhausted or Unavailable with a RetryInfo, all calls of the scheduler pause for
+// that long.
 //
-// grpc-go can retry a call by itself, if the service config says so. It does so below all interceptors, with the
-// permit that the call holds. [DialOptions] therefore also watches the attempts: the advice in the answer to
-// each attempt is followed, and each attempt beyond the first is charged to the windows, so that calls that
-// come later wait for it. An attempt of grpc-go's own never waits for a permit itself.
+// grpc-go can retry a call by itself, if the service config says so. It does so below all interceptors, with
+// the permit that the call holds. So [DialOptions] also watches the attempts. It follows the advice in the
+// answer to each attempt. It charges each attempt beyond the first to the windows, so that later calls wait for
+// it. An attempt of grpc-go's own never waits for a permit itself.
 package flowgrpc

@@ -18,20 +18,20 @@ type Dialect func(resp *http.Response, now time.Time) Advice
 
 // Advice is what a response says about limits.
 type Advice struct {
-	Refused bool          // the far side refused the request because of a limit or because it is overloaded
+	Refused bool          // the server refused the request because of a limit or because it is overloaded
 	Pause   time.Duration // no call should be made for this long; 0: no time is given
-	Quotas  []Quota       // what is left of the far side's limits
+	Quotas  []Quota       // what is left of the server's limits
 }
 
 // Quota is what a response says of one of the server's limits: at most Left more in the next Reset.
 type Quota struct {
-	Name      string        // what the far side calls the limit; "": it has no name
-	Partition string        // which share of the limit is meant, such as that of a user; "": not told
+	Name      string        // the server's name of the limit; "": it has none
+	Partition string        // which part of the limit is meant, such as that of a user; "": unknown
 	Unit      string        // what is counted: "" for requests, or the scheduler.Unit of windows, such as "tokens"
 	Left      int           // what may still be used until the reset
-	Reset     time.Duration // until more may be used; 0: not told, so that Left says nothing
-	Limit     int           // what the limit allows in Per; 0: not told
-	Per       time.Duration // the length of the limit's window; 0: not told
+	Reset     time.Duration // until more may be used; 0: unknown, so that Left says nothing
+	Limit     int           // what the limit allows in Per; 0: unknown
+	Per       time.Duration // the length of the limit's window; 0: unknown
 
 	// Later says that Left may not yet include the cost of this call, because the server counts it only while it
 	// responds. That is so for tokens that it writes. The Transport then subtracts what Transport.Cost said of the

@@ -1,7 +1,7 @@
-// Package flowotel tells OpenTelemetry what schedulers do.
+// Package flowotel exports the state and totals of schedulers to OpenTelemetry.
 //
-// [Register] makes the instruments below observe a scheduler at each collection. [Waits] is the histogram of the
-// time that tickets waited; give it to the reader:
+// [Register] makes the instruments below observe a scheduler at each collection. [Waits] is the histogram of
+// how long tickets waited. Pass it to the reader:
 //
 //	waits := new(flowotel.Waits)
 //	reader := metric.NewPeriodicReader(exporter, metric.WithProducer(waits))
@@ -10,12 +10,12 @@
 //	registration, err := flowotel.Register(meter, "github", s)
 //	waits.Add("github", s)
 //
-// All figures come from [scheduler.Stats], which the owner of the scheduler counts. So nothing is lost and
-// nothing is sampled, and it costs nothing between two collections. A collection costs one Stats.
+// All figures come from [scheduler.Stats], which the owner of the scheduler counts. So nothing is lost or
+// sampled. It costs nothing between collections, and one Stats for each collection.
 //
 //	flowguard.scheduler.waiting         tickets in line                                             {ticket}
 //	flowguard.scheduler.in_use          permits granted and not yet given back                      {permit}
-//	flowguard.scheduler.burst.limit     the cap on permits in use; nothing where there is none      {permit}
+//	flowguard.scheduler.burst.limit     the cap on permits in use; not observed if there is none    {permit}
 //	flowguard.scheduler.paused          1 while a pause lasts, else 0
 //	flowguard.scheduler.quota.leased    permits of a shared quota that need no asking of its source {permit}
 //	flowguard.scheduler.quota.away      1 while that source cannot be reached, else 0
@@ -31,13 +31,14 @@
 //	flowguard.scheduler.flow.granted    grants by flow, with [WithFlows] alone                      {ticket}
 //	flowguard.scheduler.wait_time       the histogram of [Waits]                                    s
 //
-// Those of the first six lines but paused are UpDownCounters, paused is a gauge, and the others are monotonic
-// counters. held is observed only if the scheduler has [scheduler.WithHeldTime].
+// paused and quota.away are gauges. The other lines up to window.limit are UpDownCounters, and those from
+// enqueued to flow.granted are monotonic counters. held is observed only if the scheduler has
+// [scheduler.WithHeldTime].
 //
 // Each observation has the attribute flowguard.scheduler.name. Those of windows have flowguard.window, the text of the window such
 // as "100/min", and flowguard.unit if it counts something other than permits. After SetLimits the new windows are observed.
 // error.type is one of the names of [scheduler.Refusals.All], such as "queue_full".
 //
-// Names follow the manner of OpenTelemetry's db.client.connection metrics. Through the Prometheus exporter they are
-// scraped as flowguard_scheduler_waiting and the like.
+// Names follow OpenTelemetry's db.client.connection metrics. The Prometheus exporter shows them as
+// flowguard_scheduler_waiting and the like.
 package flowotel

@@ -25,21 +25,22 @@ type Option func(*config)
 
 type config struct{ flows int }
 
-// WithFlows makes flowguard.scheduler.flow.granted count the grants of each flow, under the attribute flowguard.flow.
-// Every key becomes a time series of its own, and stays one after its flow has gone: so at most so many keys are told apart,
-// and those that come later count together under the key "other". Keys that clients can make up do not belong into metrics.
+// WithFlows makes flowguard.scheduler.flow.granted count the grants of each flow, under the attribute
+// flowguard.flow. Every key becomes a time series, and stays one after its flow has gone. So only the given
+// number of keys is told apart, and later keys count together under the key "other". Do not put keys into
+// metrics that clients can invent.
 //
-// It needs a watcher. Where that cannot keep up, grants are missing in this counter, and in no other.
+// It needs a watcher. If the watcher cannot keep up, grants are missing in this counter, and in no other.
 func WithFlows(most int) Option { return func(c *config) { c.flows = most } }
 
-// Register makes the instruments of the meter observe the scheduler, under a name that tells it from others. Any
-// number of schedulers may be registered with one meter.
+// Register makes the instruments of the meter observe the scheduler, under a name that tells it from other
+// schedulers. Any number of schedulers may be registered with one meter.
 //
-// The registration keeps the scheduler from being forgotten until Unregister is called. A scheduler that was closed is
-// observed as it was at the end.
+// The scheduler is not garbage collected until Unregister is called. A closed scheduler is observed as it was
+// at the end.
 //
-// It returns what the meter says of the instruments, [scheduler.ErrClosed] if WithFlows is to watch a closed scheduler,
-// and an error if the scheduler is nil.
+// It returns the meter's error, [scheduler.ErrClosed] if WithFlows is given and the scheduler is closed, or an
+// error if the scheduler is nil.
 func Register(meter metric.Meter, name string, s *scheduler.Scheduler, opts ...Option) (metric.Registration, error) {
 	if s == nil {
 		return nil, errors.New("flowotel: the scheduler of Register is nil; make one with scheduler.New")

@@ -14,15 +14,16 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Waits is the histogram flowguard.scheduler.wait_time: how long granted tickets waited in line, in seconds. It is a
-// producer for a reader of the SDK, because no instrument can observe a histogram that somebody else has counted:
+// Waits is the histogram flowguard.scheduler.wait_time: how long granted tickets waited in line, in seconds. It
+// is a producer for a reader of the SDK, because no instrument can observe a histogram that is counted
+// elsewhere:
 //
 //	metric.NewPeriodicReader(exporter, metric.WithProducer(waits))
 //	prometheus.New(prometheus.WithProducer(waits))
 //
-// The zero Waits is ready, and may serve any number of schedulers and readers. All methods may be called from any
-// goroutine. It is cumulative and counts every ticket. The bounds are 0, for those that did not wait, and the powers of
-// two from 1.024 µs to 73 minutes. A wait that ends right at a bound counts above it.
+// The zero Waits is ready for use, with any number of schedulers and readers. All methods may be called from
+// any goroutine. The histogram is cumulative and counts every ticket. Its bounds are 0, for tickets that did
+// not wait, and the powers of two from 1.024 µs to 73 minutes. A wait of exactly a bound counts above it.
 type Waits struct {
 	mu      sync.Mutex
 	sources []*source
@@ -36,8 +37,8 @@ type source struct {
 
 var _ metric.Producer = (*Waits)(nil)
 
-// Add makes the histogram count the tickets of a scheduler too, under its name. Call remove when it is to be forgotten.
-// It panics if s is nil.
+// Add adds the tickets of a scheduler to the histogram, under its name. Call remove to take the scheduler out
+// again. Add panics if s is nil.
 func (w *Waits) Add(name string, s *scheduler.Scheduler) (remove func()) {
 	added := &source{attribute.NewSet(attrScheduler.String(name)), s, time.Now()}
 	s.Clock() // panics now rather than at a collection

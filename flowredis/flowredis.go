@@ -13,13 +13,13 @@ import (
 //
 //	s, err := scheduler.New(limits, flowredis.Share(rdb, "github-api"))
 //
-// Every scheduler of a quota must have the same limits, lease and recovery. One that has others is refused
-// with a [*LimitsError] while one of the others lives. The option may be used for several schedulers. With
+// Every scheduler of a quota must have the same limits, lease and recovery. If one differs, it is refused with
+// a [*LimitsError] while one of the others runs. The option may be used for several schedulers. With
 // [scheduler.WithQuotaKey] each key has a quota of its own.
 //
-// The client must have ContextTimeoutEnabled, or an engine that is stopped would block exchanges for longer
-// than a lease. MaxRetries should be -1: the scheduler tries again by itself. [New] returns a
-// [*scheduler.InvalidError] for a client without ContextTimeoutEnabled, and for options that cannot work.
+// The client must have ContextTimeoutEnabled. Otherwise a stopped engine would block exchanges for longer than
+// a lease. MaxRetries should be -1, because the scheduler itself tries again. scheduler.New returns a
+// [*scheduler.InvalidError] for a client without ContextTimeoutEnabled, and for invalid options.
 //
 // The first use of a name waits for one lease, because the engine may have lost its memory.
 func Share(rdb redis.Scripter, name string, opts ...Option) scheduler.Option {
@@ -76,29 +76,30 @@ const (
 // Option changes how a quota is shared.
 type Option func(*share)
 
-// Lease sets how long a scheduler may use what is leased to it without another exchange: a second if not set. A
-// scheduler that is silent for so long is taken to be dead: what was leased to it counts as used, and what it
-// holds of a MaxBurst as given back. It also sets the pace: a scheduler makes three exchanges or more in this time while
-// it has anything to tell. It can be from 50 ms to 5 minutes. Let it be ten times a round trip or more.
+// Lease sets how long a scheduler may use its leased permits without another exchange. The default is a second.
+// A scheduler that is silent for that long is taken to be dead. Its leased permits then count as used, and the
+// permits that it holds of a MaxBurst as released. Lease also sets the pace: a scheduler makes at least three
+// exchanges in this time while it has anything to tell. It can be from 50 ms to 5 minutes. Choose at least ten
+// times a round trip.
 func Lease(d time.Duration) Option { return func(s *share) { s.lease = d } }
 
-// OnLoss sets what happens when the engine has lost its memory: [Recollect] if not set.
+// OnLoss sets what happens when the engine has lost its memory. The default is [Recollect].
 func OnLoss(r Recovery) Option { return func(s *share) { s.onLoss = r } }
 
 // Recovery says what happens when the engine has lost its memory, because it was restarted or flushed.
 type Recovery uint8
 
 const (
-	// Recollect waits for one lease, in which the schedulers that live tell again what their windows
-	// remember. It is exact unless one that used permits within a window cannot be reached in that time:
-	// because it has ended, or because it is cut off. What such a one used is then forgotten.
+	// Recollect waits for one lease, in which the running schedulers send again what their windows remember. It is
+	// exact if all schedulers that used permits within a window are heard in that time. If one has ended or is cut
+	// off, the permits that it used are forgotten.
 	Recollect Recovery = iota
 
 	// Quarantine grants nothing for a lease and the longest window. It is exact whatever has happened to the
-	// schedulers. With a window of an hour that is an hour.
+	// schedulers. With a window of an hour it takes an hour.
 	Quarantine
 
-	// Optimistic goes on at once as if nothing had been used. It exceeds limits after each loss.
+	// Optimistic goes on at once as if nothing had been used. It may exceed limits after each loss.
 	Optimistic
 )
 
@@ -115,8 +116,8 @@ func (r Recovery) String() string {
 	return fmt.Sprintf("Recovery(%d)", uint8(r))
 }
 
-// LimitsError says that schedulers that share a quota do not agree about it. Tickets are refused with a
-// [*scheduler.QuotaError] that has it as Err. It wraps [scheduler.ErrQuotaRefused].
+// LimitsError says that schedulers that share a quota have different limits or options. Tickets are refused
+// with a [*scheduler.QuotaError] that has it as Err. It wraps [scheduler.ErrQuotaRefused].
 type LimitsError struct {
 	Quota string
 	Here  string // what this scheduler has

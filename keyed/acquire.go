@@ -15,7 +15,7 @@ func (s *Set[K]) Acquire(ctx context.Context, k K) (ticket.Ticket, error) {
 }
 
 // AcquireN waits until a ticket of the key with the given weight and costs is granted. It does for the key what
-// [scheduler.Scheduler.AcquireN] does for a scheduler. A call of a key that is there allocates nothing.
+// [scheduler.Scheduler.AcquireN] does for a scheduler. It allocates nothing if the set remembers the key.
 func (s *Set[K]) AcquireN(ctx context.Context, k K, weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
 	list := line.ListOf(costs)
 	defer list.Recycle()
@@ -26,7 +26,7 @@ func (s *Set[K]) AcquireN(ctx context.Context, k K, weight int, costs ...ticket.
 func (s *Set[K]) TryAcquire(k K) (ticket.Ticket, bool) { return s.try(k, 1, nil) }
 
 // TryAcquireN takes permits of the key if they are free now and no ticket of the key waits in line, as
-// [scheduler.Scheduler.TryAcquireN] does. It returns false also where the key is new and there are too many.
+// [scheduler.Scheduler.TryAcquireN] does. It also returns false if the key is new and there are too many.
 func (s *Set[K]) TryAcquireN(k K, weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
 	list := line.ListOf(costs)
 	defer list.Recycle()
@@ -56,7 +56,7 @@ func (s *Set[K]) AcquireNow(k K, weight int, costs ...ticket.Cost) (t ticket.Tic
 }
 
 // Enqueue takes a place in the line of the key and returns at once, as [scheduler.Scheduler.Enqueue] does. Keep
-// the set for as long as you wait.
+// the set while you wait.
 func (s *Set[K]) Enqueue(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	list := line.ListOf(costs)
 	defer list.Recycle()
@@ -81,7 +81,8 @@ func (s *Set[K]) Enqueue(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket
 }
 
 // Do waits for a permit of the key as [Set.Acquire] does, calls f with ctx, and releases the permit when f
-// returns or panics. It returns the error of Acquire, in which case f was not called, or that of f.
+// returns or panics. If Acquire fails, Do returns its error and does not call f. Otherwise it returns f's
+// error.
 func (s *Set[K]) Do(ctx context.Context, k K, f func(context.Context) error) error {
 	return s.DoN(ctx, k, 1, func(ctx context.Context, _ ticket.Ticket) error { return f(ctx) })
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// SetLimits replaces the limits of a key, as [scheduler.Scheduler.SetLimits] does, for those already waiting too.
-// They stay until SetLimits is called again: a key whose limits are not those that the function of [New] returned
-// for it is not forgotten. To let it be forgotten, set those.
+// SetLimits replaces the limits of a key, as [scheduler.Scheduler.SetLimits] does, also for waiting tickets.
+// They stay until SetLimits is called again. The set does not forget a key whose limits differ from those that
+// the function of [New] returned for it. To let it be forgotten, set those limits again.
 func (s *Set[K]) SetLimits(k K, l scheduler.Limits) error {
 	if err := l.Validate(); err != nil {
 		return err
@@ -48,8 +48,8 @@ func (s *Set[K]) Charge(k K, w scheduler.Window, n int) error {
 	return s.tell(k, message[K]{verb: verbCharge, request: inside.Request{Weight: n}, change: &change[K]{window: w}})
 }
 
-// Observe tells the set what the far side said of a window of the key: at most left more permits in the next d.
-// Name the ticket of the call that was answered as of, if you can. See [scheduler.Scheduler.Observe].
+// Observe tells the set what the server said of a window of the key: at most left more permits in the next d.
+// Pass the ticket of the call that was answered as of, if you can. See [scheduler.Scheduler.Observe].
 func (s *Set[K]) Observe(k K, w scheduler.Window, left int, d time.Duration, of ...ticket.Ticket) error {
 	if len(of) > 1 {
 		return invalid("the tickets of Observe", len(of), "at most one: that of the call that was answered")

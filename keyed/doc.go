@@ -1,7 +1,6 @@
-// Package keyed keeps limits for each of many keys: tenants, users, API keys, addresses, hosts. What a
-// scheduler of package scheduler does for one line of callers, a [Set] does for each key, with the same
-// guarantees: exact sliding windows, a cap on permits held at once, first in, first out, nothing charged
-// while waiting.
+// Package keyed keeps limits for each of many keys: tenants, users, API keys, addresses, hosts. A [Set] does
+// for each key what a scheduler of package scheduler does for one line of callers. The guarantees are the same:
+// exact sliding windows, a cap on permits held at once, first in, first out, and nothing charged while waiting.
 //
 //	set, err := keyed.New(func(user string) scheduler.Limits {
 //		return scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(10)}, MaxBurst: 5}

@@ -9,11 +9,11 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Key is one key of a set, for code that takes a scheduler: its methods are those of a [scheduler.Scheduler], and
-// it is a [scheduler.Source], for package pipeline, flowhttp and others. [Set.Key] makes one.
+// Key is one key of a set, for code that takes a scheduler. It has methods of a [scheduler.Scheduler], and is a
+// [scheduler.Source] for pipeline, flowhttp and other packages. [Set.Key] makes one.
 //
-// It is a name and holds nothing: making one does not make the key known, it stays good when the key is
-// forgotten, and two of one set and key are equal. It keeps its set from being forgotten.
+// A Key is only a name. Making one does not add the key to the set. It stays valid when the set forgets the
+// key. Two Keys of one set and key are equal. The set is not garbage collected while a Key of it is in use.
 type Key[K comparable] struct {
 	set *Set[K]
 	key K
@@ -22,9 +22,9 @@ type Key[K comparable] struct {
 // Key returns a key of the set.
 func (s *Set[K]) Key(k K) Key[K] { return Key[K]{s, k} }
 
-// Handle returns a handle that takes permits of the key and can do nothing else. It can do what the handle of a
-// scheduler can, but for [scheduler.Handle.Group]: jobs of such a group are refused. A call costs an allocation, so
-// call the methods of the set where that matters.
+// Handle returns a handle that takes permits of the key and can do nothing else. It works like the handle of a
+// scheduler, except that jobs of its [scheduler.Handle.Group] are refused. Each use of it allocates. If that
+// matters, call the methods of the set.
 func (k Key[K]) Handle() *scheduler.Handle { return inside.NewHandle(k).(*scheduler.Handle) }
 
 // Name returns the key itself.

@@ -50,8 +50,6 @@ func newConfig(opts []Option) (config, error) {
 	case cfg.within == nil:
 	case cfg.clock != nil && cfg.clock != cfg.within.Clock():
 		return cfg, invalid("the clock of WithClock", cfg.clock, "that of the scheduler of Within; leave WithClock out")
-	case cfg.overflow != nil:
-		return cfg, invalid("the option Overflow", "one together with Within", "left out where Within is given: keys beyond MaxKeys are then refused")
 	default:
 		cfg.clock = cfg.within.Clock()
 	}
@@ -77,9 +75,9 @@ func WithClock(c scheduler.Clock) Option {
 	})
 }
 
-// MaxKeys bounds how many keys the set remembers at a time, 100,000 without this option. A call that names a
-// new key beyond is refused with [ErrTooManyKeys], or served as [Overflow] says. A key is never forgotten
-// to make room for another: clients could push out what is known of them by making keys up.
+// MaxKeys bounds how many keys the set remembers at a time. The default is 100,000. A call that names a new key
+// beyond that is refused with [ErrTooManyKeys], or served as [Overflow] says. A key is never forgotten to make
+// room for another. Otherwise clients could erase their history by inventing keys.
 //
 // Memory grows with the keys in use, not with n.
 func MaxKeys(n int) Option {
@@ -92,8 +90,9 @@ func MaxKeys(n int) Option {
 	})
 }
 
-// Overflow makes all new keys beyond [MaxKeys] share one scheduler with the given limits, instead of being
-// refused. A key that is new again after others were forgotten has limits of its own again.
+// Overflow makes all new keys beyond [MaxKeys] share the given limits, as if they were one key more, instead of being
+// refused. Once other keys have been forgotten, a new key has limits of its own again. With [Within], what they
+// share is within those limits too.
 func Overflow(l scheduler.Limits) Option {
 	return optionFunc(func(cfg *config) error {
 		if err := l.Validate(); err != nil {
@@ -123,26 +122,27 @@ func NonBlocking() Option {
 	})
 }
 
-// Within makes the limits of s hold for all keys together, in addition to those of each key: "10 a second for a user, 1,000
-// a second in all, at most 200 at once". The scheduler stays yours: others may use it too, its own calls and other
-// sets, and you close it, after the set. The set reads its clock. s may be a flow of a scheduler.
+// Within makes the limits of s hold for all keys together, in addition to those of each key: "10 a second for a
+// user, 1,000 a second in all, at most 200 at once". You may also use s directly and for other sets, and you
+// close it, after the set. The set reads the clock of s. s may be a flow of a scheduler.
 //
-// A ticket is granted when both have room, and is charged to both at once; while it waits it is charged to neither. Its
-// Release, Cancel and Settle go to both. Units of costs must be known to both.
+// A ticket is granted when the key and s have room, and is charged to both at once. A waiting ticket is charged
+// to neither. Its Release, Cancel and Settle go to both. Both must know the units of costs.
 //
-// The order is this. Tickets of one key are granted in the order of their numbers. A ticket that is the first of its key
-// and fits the limits of the key takes a place in the line of s, at that instant and not before. From then on it
-// is a ticket like others there: keys whose limits have room are served in the order in which they came to be the
-// first, and a key whose own limits are full holds up no other. If a key's limits are changed, charged or paused while
-// its first ticket stands there, so that it fits no more, the ticket leaves that line, and joins it again at its end
+// The order is this. Tickets of one key are granted in the order of their numbers. A ticket joins the line of s
+// at the instant at which it is the first of its key and fits the key's limits. From then on it is a ticket
+// like others there. So keys whose limits have room are served in the order in which their first tickets
+// joined. A key whose own limits are full holds up no other key. If a key's limits are changed, charged or
+// paused so that its first ticket no longer fits, the ticket leaves the line of s. It joins again at the end
 // when it fits.
 //
-// When a ticket of s is granted for the first of a key's line, the key's owner is told, and grants it some microseconds later. A
-// deadline is compared with what both say at first; later waits in the line of s are not foreseen. A waiting key whose
-// representative s refuses, because its own line is full or it is closed, tells its first ticket that error.
+// When s grants the first ticket of a key, it tells the key's owner, which grants the ticket some microseconds
+// later. A deadline is compared with what the key and s say at first. Later waits in the line of s are not
+// foreseen. If s refuses the first ticket of a waiting key, because the line of s is full or s is closed, that
+// ticket gets the error.
 //
-// It costs a decision of s for each grant, and all owners come to s for that, so a set within a scheduler is no faster than
-// the scheduler.
+// Each grant takes a decision of s. All owners share s, so a set within a scheduler is no faster than the
+// scheduler.
 func Within(s *scheduler.Scheduler) Option {
 	return optionFunc(func(cfg *config) error {
 		if s == nil {

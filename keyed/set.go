@@ -15,16 +15,16 @@ import (
 )
 
 // Set keeps limits for each of many keys. Most callers want [Set.Acquire] and then defer t.Release(), or
-// [Set.TryAcquire], or [Set.Do]. Each method that takes a key does for that key what the method of a
-// [scheduler.Scheduler] with the same name does, gives the same guarantees and returns the same errors, and
-// also a [*TooManyKeysError] where the key is new and there are too many.
+// [Set.TryAcquire], or [Set.Do]. Each method that takes a key does for that key what the method of
+// [scheduler.Scheduler] with the same name does. It has the same guarantees and returns the same errors. If the
+// key is new and there are too many, it returns a [*TooManyKeysError].
 //
 // Make one with [New]; the zero Set panics. All methods may be called from any goroutine. End it with
-// [Set.Close] or [Set.Drain]. A set that was forgotten ends, as by Close, some time after it cannot be
-// reached, also if tickets are still held; tests in a synctest bubble must close theirs.
+// [Set.Close] or [Set.Drain]. If a program drops a set without Close, the garbage collector ends it some time
+// later, even if tickets are still held. Tests in a synctest bubble must close theirs.
 //
-// The numbers of a key's tickets rise in the order in which they were received. They do not follow each other
-// without gaps, because keys share them.
+// The numbers of a key's tickets rise in the order in which they were received. They have gaps, because keys
+// share numbers.
 type Set[K comparable] struct {
 	limits   func(K) scheduler.Limits
 	clock    scheduler.Clock
@@ -33,17 +33,17 @@ type Set[K comparable] struct {
 	count    *atomic.Int64
 	max      int
 	within   *scheduler.Scheduler // for all keys together; nil: there is none
-	overflow *scheduler.Scheduler // nil: new keys beyond max are refused
+	overflow *Key[struct{}]       // that new keys beyond max share; nil: they are refused
 	cleanup  runtime.Cleanup
 }
 
-// New starts a set in which each key has the limits that the function returns for it. The function is asked when
-// the key is new, or was forgotten, in the goroutine of the call that names the key. It may be called at the
-// same time by several goroutines, and should return quickly. What it returns must not be changed then. Limits
-// that [scheduler.Limits.Validate] refuses are the error of the call that named the key. Keys with equal limits
-// share what follows from them.
+// New starts a set in which each key has the limits that the function returns for it. The set calls the
+// function when a call names a key that is new or was forgotten, in the goroutine of that call. Several
+// goroutines may call it at the same time. It should return quickly, and the limits that it returned must not
+// be changed afterwards. If [scheduler.Limits.Validate] refuses them, the call that named the key returns that
+// error. Keys with equal limits share memory for them.
 //
-// It returns a [*scheduler.InvalidError] for a nil function, and for options that cannot work.
+// It returns a [*scheduler.InvalidError] if the function is nil or an option is invalid.
 func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K], error) {
 	if limits == nil {
 		return nil, invalid("the limits of keyed.New", nil, "a function that returns the limits of a key")
@@ -54,11 +54,7 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 	}
 	s := &Set[K]{limits: limits, clock: cfg.clock, seed: maphash.MakeSeed(), count: new(atomic.Int64), max: cfg.maxKeys, within: cfg.within}
 	if cfg.overflow != nil {
-		opts := []scheduler.Option{scheduler.WithClock(cfg.clock), scheduler.WithMaxQueue(cfg.maxQueue)}
-		if cfg.nonBlocking {
-			opts = append(opts, scheduler.NonBlocking())
-		}
-		if s.overflow, err = scheduler.New(*cfg.overflow, opts...); err != nil {
+		if s.overflow, err = newOverflow(cfg); err != nil {
 			return nil, err
 		}
 	}
@@ -82,6 +78,19 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 		}
 	}, s.boxes)
 	return s, nil
+}
+
+// newOverflow returns the key that all new keys beyond the most share: the only one of a set that is like the first.
+func newOverflow(cfg config) (*Key[struct{}], error) {
+	opts := []Option{WithClock(cfg.clock), WithMaxQueue(cfg.maxQueue), optionFunc(func(c *config) error {
+		c.nonBlocking, c.within, c.shards, c.keepsState = cfg.nonBlocking, cfg.within, 1, cfg.keepsState
+		return nil
+	})}
+	set, err := New(func(struct{}) scheduler.Limits { return *cfg.overflow }, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Key[struct{}]{set: set}, nil
 }
 
 // box returns the box of the owner that has the key, and the key's hash.
@@ -116,8 +125,8 @@ func (s *Set[K]) withLimits(k K, do func(*scheduler.Limits) error) error {
 	}
 }
 
-// Len returns how many keys the set remembers. Those that could be forgotten by now are. It asks each of the
-// owners.
+// Len returns how many keys the set remembers. It first forgets those that can be forgotten. It asks each of
+// the owners.
 func (s *Set[K]) Len() (n int) {
 	for _, b := range s.boxes {
 		for more := true; more; {
@@ -145,7 +154,7 @@ func (s *Set[K]) Close() error {
 		b.Send(&message[K]{verb: verbClose})
 	}
 	if s.overflow != nil {
-		s.overflow.Close()
+		s.overflow.set.Close()
 	}
 	for _, b := range s.boxes {
 		<-b.Ended()
@@ -154,7 +163,7 @@ func (s *Set[K]) Close() error {
 	return nil
 }
 
-// Drain ends the set in good order: it takes no newcomers, serves all lines, waits for all permits to be
+// Drain ends the set gracefully. It accepts no new tickets, serves all lines, waits for all permits to be
 // released, and then closes. It returns what [scheduler.Scheduler.Drain] would.
 func (s *Set[K]) Drain(ctx context.Context) error {
 	for _, b := range s.boxes {
@@ -181,13 +190,13 @@ func (s *Set[K]) drainOverflow(ctx context.Context) error {
 	if s.overflow == nil {
 		return nil
 	}
-	return s.overflow.Drain(ctx)
+	return s.overflow.set.Drain(ctx)
 }
 
-// Stats returns one consistent view of a key. When it returns, everything about the key that was sent before
-// has been applied, and every grant that was due has been made. Of a key that is not there it is what a new
-// scheduler with the key's limits would say, and the key is still not there then. What a key has counted in
-// Totals and Granted ends with it.
+// Stats returns a consistent view of a key. When it returns, every earlier call for the key has taken effect,
+// and every grant that was due has been made. If the set does not remember the key, Stats returns what a new
+// scheduler with the key's limits would, and does not add the key. When a key is forgotten, its Totals and
+// Granted are too.
 func (s *Set[K]) Stats(k K) scheduler.Stats {
 	if s.within != nil {
 		s.within.Stats() // makes the grants that are due there
@@ -202,8 +211,8 @@ func (s *Set[K]) Limits(k K) scheduler.Limits {
 	return limits
 }
 
-// Windows returns how full each window of a key is now, as Stats.Windows does. It is no barrier, and mostly takes a
-// tenth of the time that [Set.Stats] takes.
+// Windows returns how full each window of a key is now, as Stats.Windows does. It is not a barrier, and mostly
+// takes a tenth of the time of [Set.Stats].
 func (s *Set[K]) Windows(k K) []scheduler.WindowStats {
 	stats, _ := s.look(k, verbWindows)
 	return stats.Windows
@@ -232,8 +241,8 @@ func (s *Set[K]) look(k K, v verb) (stats scheduler.Stats, limits scheduler.Limi
 // [scheduler.Scheduler.WaitTimeN].
 func (s *Set[K]) WaitTime(k K) time.Duration { return s.WaitTimeN(k, 1) }
 
-// WaitTimeN is [scheduler.Scheduler.WaitTimeN] for a key. It is [scheduler.Forever] also where the key is new and
-// there are too many keys.
+// WaitTimeN is [scheduler.Scheduler.WaitTimeN] for a key. It also returns [scheduler.Forever] if the key is new
+// and there are too many keys.
 func (s *Set[K]) WaitTimeN(k K, weight int, costs ...ticket.Cost) (d time.Duration) {
 	b, hash := s.box(k)
 	list := line.ListOf(costs)

@@ -9,8 +9,8 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Snapshot is what a set remembers of the grants that still count. It is made by [Set.Snapshot], is used by
-// [Set.Restore], and marshals to JSON if K does.
+// Snapshot holds the grants of a set that still count. [Set.Snapshot] makes one, and [Set.Restore] uses it. It
+// marshals to JSON if K does.
 type Snapshot[K comparable] struct {
 	Version int              `json:"version"` // SnapshotVersion
 	Keys    []KeySnapshot[K] `json:"keys"`    // in no order
@@ -28,11 +28,11 @@ const SnapshotVersion = 1
 // snapshotsPerTurn is how many keys an owner puts into a snapshot at a time, so that others are served between.
 const snapshotsPerTurn = 64
 
-// Snapshot returns what the set remembers, each key as [scheduler.Scheduler.Snapshot] would. It also works after
-// Close, which is when it misses nothing. It is made a few keys at a time, so that others are served meanwhile, and
-// each key is as it was at one instant. What is granted to a key after that is not in it. Limits that
-// [Set.SetLimits] has set are not in it, nor is what the keys beyond [MaxKeys] share. It costs some microseconds for
-// each key.
+// Snapshot returns what the set remembers, each key as [scheduler.Scheduler.Snapshot] would. It also works
+// after Close. It reads a few keys at a time, so other callers are served meanwhile. Each key is as it was at
+// one instant, and later grants of the key are not in it. So it is complete only after Close. Limits that
+// [Set.SetLimits] has set are not in it, nor is what the keys beyond [MaxKeys] share. It costs some
+// microseconds for each key.
 func (s *Set[K]) Snapshot() Snapshot[K] {
 	snap := Snapshot[K]{Version: SnapshotVersion, Keys: []KeySnapshot[K]{}}
 	for _, b := range s.boxes {
@@ -91,9 +91,9 @@ func (st *state[K]) snapshots(keys []K, epoch time.Time) (all []KeySnapshot[K]) 
 // function of New returns for it.
 //
 // It returns a [*scheduler.InvalidError] for a snapshot that is damaged or of another version, and then changes
-// nothing. If there are more keys than [MaxKeys] allows, it restores as many as there may be, those first that
-// remember most, and returns a [*TooManyKeysError]. If a key's limits are invalid, or the set is closed, it stops with
-// that error.
+// nothing. If there are more keys than [MaxKeys] allows, it restores that many, beginning with those that
+// remember most, and returns a [*TooManyKeysError]. If a key's limits are invalid, or the set is closed, it
+// stops with that error.
 func (s *Set[K]) Restore(snap Snapshot[K]) error {
 	if snap.Version != SnapshotVersion {
 		return invalid("keyed.Snapshot.Version", snap.Version, fmt.Sprint(SnapshotVersion))

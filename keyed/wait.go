@@ -10,9 +10,9 @@ import (
 // Wait waits for one permit of the key and gives it back at once. See [scheduler.Scheduler.WaitN].
 func (s *Set[K]) Wait(ctx context.Context, k K) error { return s.WaitN(ctx, k, 1) }
 
-// WaitN waits until a ticket of the key with the given weight and costs is granted, and gives its permits back. It is
-// for work that is limited by rate alone, where there is nothing to hold: it does what [Set.AcquireN] followed by Release does, in less time where permits are
-// free. It allocates nothing for a key that is there.
+// WaitN waits until a ticket of the key with the given weight and costs is granted, and gives its permits back.
+// It is for work that is limited only by rate, where there is nothing to hold. It does what [Set.AcquireN] and
+// then Release do, in less time if permits are free. It allocates nothing if the set remembers the key.
 func (s *Set[K]) WaitN(ctx context.Context, k K, weight int, costs ...ticket.Cost) error {
 	if len(costs) == 0 && ctx.Err() == nil {
 		if _, timed := ctx.Deadline(); !timed {

@@ -18,17 +18,17 @@ type scope struct {
 	end context.CancelCauseFunc
 }
 
-// WithAbort returns a context that a pipeline's stages can end, and a function for the caller to end
-// it. It is [context.WithCancelCause] with one addition: a stage that was started with it, or with a
-// context derived from it, and that has a fault, ends it with the fault as its cause.
+// WithAbort returns a context that a pipeline's stages can end, and a function for the caller to end it. It is
+// [context.WithCancelCause] with one addition. A stage may be started with this context or one derived from it.
+// If the stage has a fault, it ends this context with the fault as its cause.
 //
-// Give the context to all stages of a pipeline, and ask [context.Cause] for what went wrong when the
-// stream has ended: nil says that it ended because all was done. Call the function when the pipeline
-// is no longer needed, usually with defer, to end stages that may still wait. Stages written by hand
-// call it with their own faults. Only the first end of a context counts.
+// Give the context to all stages of a pipeline. When the stream has ended, [context.Cause] says what went
+// wrong, or is nil if all was done. Call the function when the pipeline is no longer needed, usually with
+// defer, to end stages that may still wait. Stages written by hand call it with their own faults. Only the
+// first end of a context counts.
 //
-// A pipeline that is started by the work of another one aborts that one too, unless it has a
-// WithAbort of its own.
+// If the work of one pipeline starts another, a fault of the inner pipeline also aborts the outer one, unless
+// the inner one has a WithAbort of its own.
 func WithAbort(parent context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, abort := context.WithCancelCause(parent)
 	return context.WithValue(ctx, abortKey{}, &scope{ctx, abort}), abort
@@ -48,9 +48,9 @@ func abort(ctx context.Context, fault error) {
 	}
 }
 
-// cause returns why ctx has ended, or nil if it has not. A context ends before those derived from it,
-// so where ctx is derived from the pipeline's, the pipeline may have ended already, and the stage
-// before may have closed its output for that.
+// cause returns why ctx has ended, or nil if it has not. A context ends before those derived from it. So if ctx
+// is derived from the pipeline's, the pipeline may have ended already, and the stage before may have closed its
+// output because of that.
 func cause(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -64,8 +64,8 @@ func cause(ctx context.Context) error {
 // refused returns the error of an item for which the scheduler gave no permit.
 func refused(stage string, err error) error { return fmt.Errorf("pipeline: %s: %w", stage, err) }
 
-// settle calls f and then last. If f does not return but ends its goroutine, last is told so, in a
-// goroutine of its own: a panic comes that way too, and must go on up without waiting for anybody.
+// settle calls f and then last. If f does not return but ends its goroutine, last is told so, in a goroutine of
+// its own, because a panic comes that way too and must not be held up.
 func settle(f func(), last func(exited bool)) {
 	exited := true
 	defer func() {

@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// receive takes the next item. It returns false when the input is closed and empty, and when ctx has
-// ended; [cause] then tells which, because whoever closes a channel for an abort does so after the end
-// of the context.
+// receive takes the next item. It returns false when the input is closed and empty, and when ctx has ended.
+// [cause] then tells which, because a channel is closed for an abort only after the end of the context.
 func receive[T any](ctx context.Context, in <-chan T) (item T, ok bool) {
 	if ctx.Err() != nil { // select would choose at random
 		return item, false

@@ -1,6 +1,5 @@
-// Package pipeline puts a scheduler between channels: plain Go channels in, plain Go channels out.
-// Several stages and several pipelines can share one scheduler. Together they then stay within the far side's
-// limits.
+// Package pipeline puts a scheduler between channels: plain Go channels in, plain Go channels out. Several
+// stages and several pipelines can share one scheduler. Together they then keep within its limits.
 //
 //	ctx, abort := pipeline.WithAbort(ctx)
 //	defer abort(nil)
@@ -22,19 +21,18 @@
 // taken it until it is handed on or dropped. [ForEach] and the sequences of [ToSeq] and [ToSeq2] have
 // no output: they work until they return, in the caller's goroutine.
 //
-// A stage is ordered if items leave it in the order in which they came. It is concurrent if it runs
-// several calls of the work it was given at a time; all others handle one item after the other. The
-// limits of the scheduler decide how many calls run, and so does [Concurrency] where it is given.
+// A stage is ordered if items leave it in the order in which they came. It is concurrent if it runs several
+// calls of its work at a time. All other stages handle one item after another. The limits of the scheduler, and
+// [Concurrency] if it is given, decide how many calls run.
 //
-// The functions whose names end in N ask, for each item, a function for its weight. The others take
-// 1 for every item. With [Cost] a stage also asks what each item costs in another unit, such as tokens.
+// Functions whose names end in N take a function that returns the weight of an item. The others use weight 1
+// for every item. With [Cost] a stage also asks what each item costs in another unit, such as tokens.
 //
 // # Permits
 //
-// A stage first takes an item and then asks for the permit. So a stage that has nothing to do does
-// not stand in line, and stages that share a scheduler are served in the order in which items
-// reached them. A stage has at most one ticket in line, however concurrent it is. So two busy stages are
-// granted permits by turns, and items are granted theirs in the order of the input.
+// A stage first takes an item and then asks for the permit. So an idle stage is not in line, and stages that
+// share a scheduler are served in the order in which items reached them. Even a concurrent stage has at most
+// one ticket in line. So two busy stages take turns, and items get their permits in the order of the input.
 //
 // [Map], [OrderedMap], [ForEach] and their N forms hold the permit until the work on the item
 // returns, so windows and burst hold for the work itself. [Throttle] and [ThrottleN] give it back at
@@ -54,9 +52,9 @@
 // # The context ends
 //
 // The end of the context aborts: the stage takes no more items, hands none on, and closes its output. It
-// withdraws its ticket in line and gives its permits back. This happens even if nobody reads the output and
-// the input stays open. Work that is running sees the end of the context it was given. The output closes
-// when that work has returned.
+// withdraws its ticket in line and gives its permits back. This happens even if the output is not read and the
+// input stays open. Work that is running sees the end of the context it was given. The output closes when that
+// work has returned.
 //
 // What was in hand is dropped; each function says what that can be. If reader and writer meet at the instant
 // of the end, the item has been handed on. Give all stages of a pipeline one context, and check that one: when
@@ -73,7 +71,8 @@
 //
 // Memory is bounded. A stage holds one item, a batch its size, and a concurrent stage as many as the burst or
 // [Concurrency], and [Buffer], allow. A concurrent stage with neither burst nor Concurrency holds as many
-// finished results as Buffer says, 1,000 by default, and those of the calls that run when it stops.
+// finished results as Buffer says, 1,000 by default. To these come the results of calls that run when it stops
+// taking items.
 //
 // # Faults
 //

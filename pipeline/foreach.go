@@ -6,18 +6,18 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// ForEach calls work for each item, as many calls at a time as the limits of s and [Concurrency] allow,
-// and returns when all calls have returned. It stands at the end of a pipeline. Like [Map] it waits for a
-// permit before each call and holds it until the call returns.
+// ForEach calls work for each item, and returns when all calls have returned. It runs as many calls at a time
+// as the limits of s and [Concurrency] allow. It is the end of a pipeline. Like [Map] it waits for a permit
+// before each call and holds it until the call returns.
 //
 // If s has no burst and Concurrency is not given, only the windows and the length of the calls bound how
 // many run, so calls that hang add up.
 //
-// It returns nil if the input has closed and work returned nil for every item of it. Otherwise it
-// returns the first error: of work, of s when it refused an item, or the cause of the end of ctx. It
-// then ends the context of the calls still running, with that error as the cause, and takes no more
-// items. An error that is not ctx's own is a fault: it ends ctx too if that was made by [WithAbort], so
-// that the stages before it stop. With another context, end it when ForEach returns.
+// It returns nil if the input has closed and work returned nil for every item. Otherwise it returns the first
+// error: of work, of s if it refused an item, or the cause of the end of ctx. After an error it takes no more
+// items, and ends the context of the calls still running, with the error as the cause. An error other than the
+// end of ctx is a fault. If ctx was made by [WithAbort], the fault ends ctx too, so that the stages before
+// stop. If ctx is another context, end it when ForEach returns.
 //
 // When ctx ends, the item in line is dropped.
 //

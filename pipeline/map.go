@@ -6,20 +6,19 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Map calls work for each item, as many calls at a time as the limits of s and [Concurrency] allow, and
-// hands the results on as they come. It waits for a permit before each call and holds it until the call
+// Map calls work for each item, and hands the results on as they come. It runs as many calls at a time as the
+// limits of s and [Concurrency] allow. It waits for a permit before each call and holds it until the call
 // returns, so windows and burst hold for the work itself.
 //
-// If s has a burst or Concurrency is given, a result that waits for the reader counts as a call, though
-// its permit has been given back. With neither, only the windows and the length of the calls bound how
-// many run: at 10 in a second, calls of 30 seconds run 300 at a time, and calls that hang add up. The
-// stage then takes no item while more than 1,000 results wait for the reader; [Buffer] changes that
-// number.
+// If s has a burst or Concurrency is given, a result that waits for the reader counts as a call, though its
+// permit has been released. With neither, only the windows and the length of the calls bound how many run. At
+// 10 a second, calls of 30 seconds run 300 at a time, and calls that hang add up. The stage then takes no item
+// while more than 1,000 results wait for the reader. [Buffer] changes that number.
 //
-// An error of work goes on in its [Result], and the stage goes on. So it does when s refuses an item
-// for its weight, because it is NonBlocking or because its line is full. Only [scheduler.ErrClosed] is
-// a fault: the item in hand is dropped, calls that run are waited for, and the last result has the
-// fault as its error; then ctx ends with it as its cause if it was made by [WithAbort].
+// If work returns an error, the error is in its [Result], and the stage goes on. It also goes on if s refuses
+// an item for its weight, because s is NonBlocking, or because its line is full. Only [scheduler.ErrClosed] is
+// a fault. Then the item in hand is dropped, and the stage waits for running calls. The last result has the
+// fault as its error. If ctx was made by [WithAbort], it then ends with the fault as its cause.
 //
 // When ctx ends, the item in line is dropped, and so are the results of calls that were running or
 // had not been taken. The output closes when all calls have returned.
@@ -30,8 +29,8 @@ func Map[A, B any](ctx context.Context, s scheduler.Source, in <-chan A,
 	return unordered(ctx, "Map", s, in, one, work, opts)
 }
 
-// MapN is [Map] with a weight for each item, such as the length of a batch. An item whose weight is
-// below 1, or above what a limit can hold, is not worked on: its result is the refusal.
+// MapN is [Map] with a weight for each item, such as the length of a batch. If an item's weight is below 1, or
+// above what a limit can hold, its result is the refusal and work is not called.
 //
 // MapN is concurrent and not ordered.
 func MapN[A, B any](ctx context.Context, s scheduler.Source, in <-chan A, weight func(A) int,
@@ -71,13 +70,13 @@ func (c *crew[A, B]) finish(out chan<- Result[B], fault error) {
 	close(out)
 }
 
-// OrderedMap is [Map] with the results in the order of the input. The limits of s and [Concurrency] bound
-// the calls that run at a time. OrderedMap keeps a result that is finished before an earlier one: as many
-// as [Buffer] says, 1,000 if neither Buffer nor Concurrency is given.
+// OrderedMap is [Map] with the results in the order of the input. The limits of s and [Concurrency] bound the
+// calls that run at a time. If a call finishes before an earlier one, OrderedMap keeps its result. It keeps as
+// many as [Buffer] says, or 1,000 if neither Buffer nor Concurrency is given.
 //
-// Let C be the number of calls that the burst of s and Concurrency allow at a time. While the oldest item
-// is in work or its result is not taken, the stage takes C−1+Buffer later ones. If s has no burst and
-// Concurrency is not given, it takes later ones until more than Buffer of them have finished.
+// Let C be the number of calls that the burst of s and Concurrency allow at a time. While the oldest item is in
+// work, or its result is not taken, the stage takes up to C−1+Buffer later items. If s has no burst and
+// Concurrency is not given, it takes later items until more than Buffer of them have finished.
 //
 // When ctx ends, results that were held up are dropped too.
 //

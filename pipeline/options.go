@@ -6,8 +6,8 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Option changes how much a concurrent stage does at a time, or what its items cost. Options are made by
-// [Concurrency], [Buffer] and [Cost].
+// Option changes how much a concurrent stage does at a time, or what its items cost. [Concurrency], [Buffer]
+// and [Cost] make options.
 type Option interface {
 	apply(*bounds)
 }
@@ -23,19 +23,18 @@ type bounds struct {
 	costs       []any // of func(T) ticket.Cost
 }
 
-// Cost makes a stage ask the function for what each item costs in a unit other than permits, such as the
-// tokens of a prompt, and take that with the item's permit; see [scheduler.Unit]. Give it several times for
-// several units:
+// Cost makes a stage ask the function what each item costs in a unit other than permits, such as the tokens of
+// a prompt. The item's ticket names that cost; see [scheduler.Unit]. Pass several Costs for several units:
 //
 //	pipeline.Map(ctx, s, prompts, complete, pipeline.Cost(func(p Prompt) ticket.Cost { return tokens.Of(p.Estimate) }))
 //
-// The work of [Map], [OrderedMap], [ForEach] and their N forms is then given a context that carries the
-// ticket: it calls [ticket.FromContext] and settles what it really cost. A throttle takes the cost as it is.
-// A cost that a limit can never hold, one below 0, and a unit that the limits never named are refused as
-// weights are: the refusal is the result of the item, or the fault of a throttle.
+// The work of [Map], [OrderedMap], [ForEach] and their N forms then gets a context that carries the ticket. It
+// calls [ticket.FromContext] and settles what it really cost. A throttle does not settle. A cost that a limit
+// can never hold, one below 0, and a unit that the limits never named are refused as weights are. The refusal
+// is the result of the item, or the fault of a throttle.
 //
-// A stage panics when it is called if T is not the type of its items. The function must not be nil. Cost
-// costs one allocation for each item, for the context.
+// A stage panics when it is called if T is not the type of its items. The function must not be nil. Cost takes
+// one allocation for each item, for the context.
 func Cost[T any](of func(T) ticket.Cost) Option {
 	if of == nil {
 		panic("pipeline: Cost needs a function, got nil")
@@ -70,14 +69,14 @@ func (p *pricer[T]) price(item T) []ticket.Cost {
 	return p.costs
 }
 
-// Concurrency lets a stage run up to n calls of its work at a time. The burst of its scheduler holds
-// besides, for all stages on it together. Give it where the far side or this program bears fewer calls
-// than the limits allow, or where calls may hang. Concurrency panics if n is below 1.
+// Concurrency lets a stage run up to n calls of its work at a time. The burst of its scheduler still holds, for
+// all of its stages together. Use Concurrency if the server or this program can bear fewer calls than the
+// limits allow, or if calls may hang. Concurrency panics if n is below 1.
 //
-// Without this option the limits alone decide how many calls run: the burst, or in a scheduler that has
-// none the windows and the length of the calls. A stage looks at the burst whenever it is about to take an
-// item, so [scheduler.Scheduler.SetLimits] changes it for stages that run. A stage that is full looks
-// again when a call ends or a result is taken.
+// Without this option only the limits decide how many calls run: the burst, or without a burst the windows and
+// the length of the calls. A stage looks at the burst whenever it is about to take an item, so
+// [scheduler.Scheduler.SetLimits] changes it for running stages. A full stage looks again when a call ends or a
+// result is taken.
 func Concurrency(n int) Option {
 	if n < 1 {
 		panic(fmt.Sprintf("pipeline: Concurrency must be 1 or more, got %d", n))
@@ -85,15 +84,14 @@ func Concurrency(n int) Option {
 	return optionFunc(func(b *bounds) { b.concurrency = n })
 }
 
-// Buffer lets [OrderedMap] and [OrderedMapN] keep up to n finished results while an earlier item is
-// still in work or the reader does not read: behind a slow item, work goes on for n items more. The
-// default is the stage's concurrency if [Concurrency] is given, and otherwise 1,000: a slow item or a
-// reader that pauses should not cost permits. Give less where results are large. Buffer panics if n is
-// below 0.
+// Buffer lets [OrderedMap] and [OrderedMapN] keep up to n finished results while an earlier item is still in
+// work or the reader does not read. So work goes on for n items behind a slow one. The default is the stage's
+// concurrency if [Concurrency] is given, and otherwise 1,000, so that a slow item or a pausing reader leaves no
+// permits unused. Use less if results are large. Buffer panics if n is below 0.
 //
-// A stage that has no bound of calls, because its scheduler has no burst and Concurrency is not given,
-// takes no item while more than n finished results wait. Calls that run then, and the item in line, still
-// add theirs. This holds for [Map] and [MapN] too. With a bound of calls these two keep no results.
+// If the scheduler has no burst and Concurrency is not given, nothing bounds a stage's calls. Such a stage
+// takes no item while more than n finished results wait. Calls that run then, and the item in line, still add
+// their results. This holds for [Map] and [MapN] too. With a bound of calls these two keep no results.
 func Buffer(n int) Option {
 	if n < 0 {
 		panic(fmt.Sprintf("pipeline: Buffer must be 0 or more, got %d", n))

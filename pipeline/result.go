@@ -2,7 +2,7 @@ package pipeline
 
 import "context"
 
-// Result is what came of an item: the value and error that the work on it returned.
+// Result is the value and error that the work on an item returned.
 type Result[T any] struct {
 	Value T
 	Err   error
@@ -12,8 +12,8 @@ type Result[T any] struct {
 // ctx ends with its error as the cause, and the output closes. So the stages that follow need not know
 // of errors, and the end of the pipeline handles them once, by [context.Cause].
 //
-// The context must be of [WithAbort], or Values panics: with another, nobody could tell an error from
-// the end of the stream.
+// Values panics if the context is not of [WithAbort]. With another context, later stages could not tell an
+// error from the end of the stream.
 //
 // When ctx ends, the one item in hand is dropped.
 //

@@ -20,8 +20,8 @@ func FromSlice[T any](ctx context.Context, items []T) <-chan T {
 // FromSeq hands on what seq yields, then closes its output. It asks seq for an item before the reader
 // asks for it, so seq is one item ahead. A nil seq gives a nil output.
 //
-// When ctx ends, the one item in hand is dropped, and seq is stopped when it next yields: a seq that
-// waits for something itself must see the end of ctx itself.
+// When ctx ends, the one item in hand is dropped, and seq is stopped when it next yields. If seq itself waits
+// for something, it must watch ctx itself.
 //
 // FromSeq is ordered and not concurrent.
 func FromSeq[T any](ctx context.Context, seq iter.Seq[T]) <-chan T {
@@ -61,10 +61,9 @@ func ToSeq[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
 	}
 }
 
-// ToSeq2 is [ToSeq] for results: a sequence of values and errors. If ctx has ended when the sequence
-// does, it yields one pair more, a zero value and the cause of that end, unless the error before it
-// was that already. So a loop that stops at the first error, and has met none at its end, has seen
-// everything.
+// ToSeq2 is [ToSeq] for results: a sequence of values and errors. If ctx has ended when the sequence ends, it
+// yields one more pair: a zero value and the cause of the end of ctx. It does not if the last error was that
+// cause already. So a loop that stops at the first error, and has met none at its end, has seen everything.
 //
 // ToSeq2 is ordered and not concurrent.
 func ToSeq2[T any](ctx context.Context, in <-chan Result[T]) iter.Seq2[T, error] {

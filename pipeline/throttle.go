@@ -8,18 +8,17 @@ import (
 
 // Throttle hands each item on when s has granted it a permit.
 //
-// It limits hand-offs, and nothing else. The permit is given back before the item is handed on, so a
-// throttle cannot bound the work that follows, and a burst only makes it wait for permits that others
-// hold. To limit work, use [Map] or [ForEach], which hold the permit until the work ends.
+// It limits only hand-offs. The permit is released before the item is handed on, so a throttle cannot bound the
+// work that follows. A burst only makes it wait for permits that others hold. To limit work, use [Map] or
+// [ForEach], which hold the permit until the work ends.
 //
-// A reader that is always ready gets each item at the instant of its grant. One that dawdles finds an
-// item waiting whose permit was granted before, and behind it one whose permit is granted now: it sees
-// one item more than a window allows, never two, because the stage asks for the next permit only when
-// the item is handed on.
+// A reader that is always ready gets each item at the instant of its grant. A slow reader may get one item that
+// was granted earlier, and then one that is granted now. So it may see one item more than a window allows,
+// never two, because the stage asks for the next permit only after it has handed the item on.
 //
-// When ctx ends, the one item in hand is dropped; if it had been granted, its window budget is spent.
-// A refusal by s, such as [scheduler.ErrClosed], is a fault: the item is dropped, ctx ends with the
-// refusal as its cause if it was made by [WithAbort], and the output closes.
+// When ctx ends, the one item in hand is dropped. If it had been granted, its window budget is spent. A refusal
+// by s, such as [scheduler.ErrClosed], is a fault. Then the item is dropped and the output closes. If ctx was
+// made by [WithAbort], it ends with the refusal as its cause.
 //
 // Of the options only [Cost] has an effect.
 //

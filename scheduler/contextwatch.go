@@ -2,10 +2,10 @@ package scheduler
 
 import "github.com/flowguard-go/flowguard/internal/line"
 
-// Workers that share a context would each wait for a grant and for the context's end in one select, all
-// of them on the one channel of the context: that costs as much as being granted does. So where call after
-// call waits with the same context, the scheduler asks that context once to be told of its end, and those
-// calls wait for what becomes of their tickets alone. Everything works the same without, only slower.
+// Workers that share a context would each wait for a grant and for the context's end in one select. All of them
+// would wait on the context's one channel, which costs as much as being granted does. So if many calls in a row
+// wait with the same context, the scheduler registers once for the end of that context. Those calls then wait
+// only for their tickets. Everything works the same without, only slower.
 
 // sharedContext is a context that many calls wait with.
 type sharedContext struct {

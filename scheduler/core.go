@@ -10,9 +10,9 @@ import (
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
-// core decides. It is plain data that is told the time: it has no goroutine, channel, clock or lock.
-// The holder of the state calls advance with the time, then any of the operations, and after each of
-// them next until it returns nil, so that between operations the ticket whose turn it is never fits.
+// core decides. It is plain data that is told the time: it has no goroutine, channel, clock or lock. The holder
+// of the state calls advance with the time, and then any of the operations. After each operation it calls next
+// until that returns nil. So between operations the ticket whose turn it is never fits.
 type core struct {
 	// What almost every call reads or writes comes first. Callers on two processors take these lines of memory from
 	// each other, so they are few.
@@ -496,8 +496,8 @@ func (c *core) finish(p *line.Place) {
 	p.State = line.Idle
 }
 
-// wake returns the instant at which the head of the line fits by the passing of time alone, or
-// never: if no ticket waits, or a permit must first be released, or the pause ended.
+// wake returns the instant at which the head of the line will fit if only time passes. It returns never if no
+// ticket waits, or if first a permit must be released or the pause ended.
 func (c *core) wake() moment {
 	p, _ := c.line.First()
 	if p == nil {

@@ -10,19 +10,18 @@ import (
 )
 
 // Where a burst is the only limit and no ticket waits, all that a ticket of weight 1 changes is two numbers:
-// how many permits are free, and how many tickets there were. While the state is lent out these two are in
-// one word, the counter, which callers change without borrowing the state. Whoever gets the state, a borrower
-// or the owner, first closes the counter and counts in what it says. So the core decides everything else, and
-// what it knows is exact.
+// how many permits are free, and how many tickets there were. While the state is lent out these two are in one
+// word, the counter, which callers change without borrowing the state. What gets the state, a borrower or the
+// owner, first closes the counter and counts in what it says. So the core decides everything else, and what it
+// knows is exact.
 //
 // Everything works the same without, only slower.
 type counter struct {
 	counts bool // false only in tests
 
-	// word has, from the highest bit: 1 if the counter is open, 20 bits for the free permits, 43 bits for
-	// the number of the last ticket. It is 0 if the counter is closed. A change succeeds only where the word
-	// is as it was read, and the word is all that there is to know, so it does not matter what the word was
-	// in between.
+	// word has, from the highest bit: 1 if the counter is open, 20 bits for the free permits, 43 bits for the
+	// number of the last ticket. It is 0 if the counter is closed. A change succeeds only if the word is as it was
+	// read. The word is the whole state, so it does not matter what it was in between.
 	word atomic.Uint64
 }
 

@@ -54,8 +54,8 @@
 //  6. Giving up. If a caller gives up, its ticket leaves no trace, and the tickets behind it move up at once.
 //     If the grant and the end of the context coincide, the grant is undone in every limit. A context that is
 //     already done never acquires.
-//  7. Early refusal. A call that cannot succeed fails at once: because of a weight above a limit, a deadline
-//     before the earliest possible grant, a full line, or a closed scheduler. The error says what to change or
+//  7. Early refusal. A call that cannot succeed fails at once. Reasons are a weight above a limit, a deadline
+//     before the earliest possible grant, a full line, and a closed scheduler. The error says what to change or
 //     when to come back, and works with errors.Is and errors.As.
 //  8. Closing. After Close nothing is granted. All waiting callers are told, and no goroutine or timer is left.
 //     Close may be called twice, and from any goroutine.

@@ -58,9 +58,9 @@ func (e *InvalidError) sentence() string {
 // ParseError says where a text is not valid as limits, and what was expected there.
 type ParseError struct {
 	Text   string
-	Offset int    // in bytes, where the trouble begins
+	Offset int    // in bytes, where the fault begins
 	Reason string // what was expected at Offset, what is there, and how to write it
-	Err    error  // an *InvalidError if the text reads well but the value cannot work
+	Err    error  // an *InvalidError if the text is well formed but a value is invalid
 }
 
 // Error quotes what comes before Offset, or the end of it if it is long, and gives the reason.

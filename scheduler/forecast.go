@@ -9,13 +9,13 @@ import (
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
-// foreseen is when the tickets ahead of a newcomer will be granted, as far as that is known: each is
-// granted as soon as all limits have room, and its permits are taken to be released at once. So where
-// windows that count from grant decide the forecast is exact, and elsewhere it is a lower bound.
+// foreseen is when the tickets ahead of a new one will be granted, as far as that is known. Each is granted as
+// soon as all limits have room, and its permits are assumed to be released at once. So where windows that count
+// from grant decide the forecast is exact, and elsewhere it is a lower bound.
 //
-// It looks at up to lookAhead tickets one by one. A longer line would take the owner's time from those
-// who are to be granted, so of that only the weight counts, as if it could be granted permit by permit:
-// a lower bound, which is exact for one window and tickets of weight 1.
+// It looks at up to lookAhead tickets one by one. A longer line would take too much of the owner's time. So of
+// the rest only the weight counts, as if it could be granted permit by permit. That is a lower bound. It is
+// exact for one window and tickets of weight 1.
 //
 // A nil *foreseen is an empty line.
 type foreseen struct {

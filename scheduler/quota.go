@@ -47,9 +47,9 @@ type QuotaRequest struct {
 	Leased int           // permits leased and not used; the scheduler gives back all others that it held
 	InUse  int           // permits granted and not released
 
-	Head    int // what the first ticket in line asks for if it waits for the quota, or what a try lacked; less is of no use; 0: neither
-	Waiting int // what all tickets in line ask for, that one included
-	Ahead   int // what the scheduler wants besides, for tickets to come
+	Head    int // what the first ticket in line asks for if it waits for the quota, or what a failed try lacked; the scheduler cannot use less; 0: neither
+	Waiting int // what all tickets in line ask for, including the first
+	Ahead   int // what the scheduler also wants, for tickets to come
 
 	// Past is what the windows remember. The first request has it, and the first after a reply with Resend.
 	Past []QuotaPast
@@ -72,7 +72,7 @@ type QuotaReply struct {
 	For    time.Duration // how long it may use all that is leased, counted from when the request was made; 0: as before
 	Beat   time.Duration // how often it must make a request while it has anything to tell; 0: as before
 	Again  time.Duration // nothing more can be leased before that; 0: it got all it wanted
-	Resend bool          // the source has forgotten the scheduler: make a request with Past at once
+	Resend bool          // the source does not know the scheduler any more, which must make a request with Past at once
 }
 
 // ErrQuotaRefused is wrapped by an error of a [QuotaSource] that will never lease anything to the scheduler,

@@ -108,10 +108,10 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int, costs ...ticket.Co
 // TryAcquire takes one permit if it is free now. See [Scheduler.TryAcquireN].
 func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.handle.try(1, nil) }
 
-// TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line:
-// trying never jumps the line. The costs are as in [Scheduler.AcquireN]. Otherwise it returns false. It also
-// returns false for what can never be granted: a weight or a cost above a limit, an unknown unit, a flow with
-// a bad share, a closed scheduler. [Scheduler.AcquireNow] says why. It allocates nothing.
+// TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line: trying never
+// jumps the line. The costs are as in [Scheduler.AcquireN]. Otherwise it returns false. It also returns false
+// if the ticket can never be granted, because of a weight or a cost above a limit, an unknown unit, a flow with
+// a bad share, or a closed scheduler. [Scheduler.AcquireNow] says why. It allocates nothing.
 func (s *Scheduler) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
 	return s.handle.TryAcquireN(weight, costs...)
 }
@@ -167,9 +167,9 @@ func (s *Scheduler) Limits() Limits { return s.handle.Limits() }
 // time.
 func (s *Scheduler) Clock() Clock { return s.handle.Clock() }
 
-// Stats returns a consistent view of the scheduler. It is a barrier, which tests use: when it returns, every
-// earlier call has taken effect, every grant that was due has been made, and the timer is set. After Close it
-// returns the final state, with no ticket waiting.
+// Stats returns a consistent view of the scheduler. Tests use it as a barrier. When it returns, every earlier
+// call has taken effect, every grant that was due has been made, and the timer is set. After Close it returns
+// the final state, with no ticket waiting.
 func (s *Scheduler) Stats() Stats {
 	a, ok := s.handle.ask(&message{verb: verbStats})
 	if !ok {

@@ -17,7 +17,7 @@ type Snapshot struct {
 	Taken       time.Time        `json:"taken"`   // by the scheduler's clock
 	Limits      Limits           `json:"limits"`
 	Windows     []WindowSnapshot `json:"windows"`               // in the order of Limits.Windows
-	PausedUntil time.Time        `json:"paused_until,omitzero"` // the end of a pause that ends by itself
+	PausedUntil time.Time        `json:"paused_until,omitzero"` // when a pause ends; zero if there is none, or it ends only by Resume
 }
 
 // WindowSnapshot is what counts in one window.

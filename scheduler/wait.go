@@ -10,10 +10,10 @@ import (
 func (s *Scheduler) Wait(ctx context.Context) error { return s.handle.WaitN(ctx, 1) }
 
 // WaitN waits until a ticket of the given weight and costs is granted, and gives its permits back at that
-// instant. It is for work that is limited by rate alone, where there is nothing to hold: it does what
-// [Scheduler.AcquireN] followed by Release does, returns the same errors, and takes less time where
-// permits are free. A burst only makes it wait for permits that others hold. A window that counts from release
-// counts from the grant here.
+// instant. It is for work that is limited only by rate, where there is nothing to hold. It does what
+// [Scheduler.AcquireN] and then Release do, and returns the same errors. It takes less time if permits are
+// free. A burst only makes it wait for permits that others hold. A window that counts from release counts from
+// the grant here.
 //
 // It allocates nothing.
 func (s *Scheduler) WaitN(ctx context.Context, weight int, costs ...ticket.Cost) error {

@@ -87,10 +87,10 @@ func (t Ticket) Release() { (*line.Handle)(&t).Release() }
 // exceeded, and tickets behind wait for longer. Charges that no longer count, because their window has
 // passed, stay as they are.
 //
-// It returns an error, and changes nothing, in these cases: the ticket still waits, has ended or is the zero
-// Ticket; an amount is below 0; the ticket did not name the unit. If a cost were dropped silently, later
-// tickets could exceed a limit. If nothing is known beforehand, name the unit with an amount of 0. After Close,
-// Settle does nothing and returns nil.
+// It returns an error, and changes nothing, if the ticket still waits, has ended or is the zero Ticket, if an
+// amount is below 0, or if the ticket did not name the unit. It does not drop a cost silently, because later
+// tickets could then exceed a limit. If you know nothing beforehand, name the unit with an amount of 0. After
+// Close, Settle does nothing and returns nil.
 func (t Ticket) Settle(costs ...Cost) error {
 	list := line.NewCostList()
 	defer list.Recycle()

@@ -43,7 +43,7 @@ func newSettings(opts []Option) (settings, error) {
 	return s, nil
 }
 
-// OptionError says which option cannot work and what was expected.
+// OptionError says which option is invalid and what was expected.
 type OptionError struct {
 	Option string // such as "Width"
 	Got    any
@@ -59,7 +59,7 @@ type optionFunc func(*settings) error
 
 func (f optionFunc) apply(s *settings) error { return f(s) }
 
-// Title replaces the title of the picture, which otherwise is the limits.
+// Title sets the title of the picture. The default is the limits.
 func Title(text string) Option {
 	return optionFunc(func(s *settings) error {
 		s.title = text
@@ -67,8 +67,8 @@ func Title(text string) Option {
 	})
 }
 
-// Width makes the picture so many pixels wide, 480 to 4,000; it is 960 otherwise. The text keeps its
-// size, and more width shows more of what happens in a moment.
+// Width sets the width of the picture in pixels, from 480 to 4,000. The default is 960. The text keeps its
+// size, so a wider picture shows more detail.
 func Width(pixels int) Option {
 	return optionFunc(func(s *settings) error {
 		if pixels < minWidth || pixels > maxWidth {
@@ -79,8 +79,7 @@ func Width(pixels int) Option {
 	})
 }
 
-// Between shows the run from one instant to a later one only. What was granted before still fills the
-// windows.
+// Between shows only the run from one instant to a later one. Earlier grants still fill the windows.
 func Between(from, to time.Time) Option {
 	return optionFunc(func(s *settings) error {
 		if !to.After(from) {
@@ -91,8 +90,8 @@ func Between(from, to time.Time) Option {
 	})
 }
 
-// Mark points at a stretch of time with a band in red and a text. It may be given several times, and an
-// instant may be both its beginning and its end.
+// Mark marks an interval with a red band and a text. It may be given several times. from and to may be the same
+// instant.
 func Mark(from, to time.Time, text string) Option {
 	return optionFunc(func(s *settings) error {
 		if to.Before(from) {
@@ -103,17 +102,17 @@ func Mark(from, to time.Time, text string) Option {
 	})
 }
 
-// Colors is an [Option] that says for what background a picture is made.
+// Colors is an [Option] that chooses the colors of a picture.
 type Colors uint8
 
 const (
-	// Auto is light, and dark where the viewer prefers a dark scheme and knows CSS. This is the default.
+	// Auto is light, or dark if the viewer prefers a dark scheme and supports CSS. This is the default.
 	Auto Colors = iota
 
 	// Light is always light.
 	Light
 
-	// Dark is always dark, also in programs that know no CSS, such as those for slides.
+	// Dark is always dark, also in programs without CSS, such as those for slides.
 	Dark
 )
 

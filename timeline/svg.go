@@ -14,8 +14,8 @@ const unit = 10
 
 // canvas writes SVG. Coordinates are in tenths of a pixel.
 //
-// Colours are written twice: as attributes, which every program understands, for the scheme that the
-// file has by itself, and as classes, by which the style sheet replaces them for the other scheme.
+// Colours are written twice. Attributes, which every program understands, have those of the default scheme. By
+// classes the style sheet replaces them for the other scheme.
 type canvas struct {
 	bytes.Buffer
 	colors *palette

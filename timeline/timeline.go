@@ -24,7 +24,7 @@ type Timeline struct {
 	ended   chan struct{}      // closed when the reader has ended
 }
 
-// recordRoom is how many events may be unread while the reader is not scheduled.
+// recordRoom is how many events may be unread while the reader does not run.
 const recordRoom = 16_384
 
 // New makes a timeline of events in the order in which they happened. The limits are those that held
@@ -33,7 +33,7 @@ func New(limits scheduler.Limits, events []scheduler.Event) *Timeline {
 	return Collect(limits, slices.Values(events))
 }
 
-// Collect is [New] for events that are made one by one, so that not all of them are in memory.
+// Collect is [New] for a sequence of events, which need not all be in memory.
 func Collect(limits scheduler.Limits, events iter.Seq[scheduler.Event]) *Timeline {
 	t := &Timeline{}
 	t.run.begin(limits)
@@ -43,20 +43,21 @@ func Collect(limits scheduler.Limits, events iter.Seq[scheduler.Event]) *Timelin
 	return t
 }
 
-// Record records what happens in s from now on, until Stop or until the scheduler ends. What the windows
-// remember of the time before is in the picture too.
+// Record records the events of s from now on, until Stop or until the scheduler ends. The picture also has what
+// the windows remember of the time before.
 //
-// It watches the scheduler from a goroutine of its own, so the scheduler never waits for it. It takes
-// about 3 MB at once and about 90 bytes for each ticket, more if it names costs, without bound. If events come faster than
-// the goroutine takes them, some are lost: [Timeline.Missed] counts them and the picture says so. A test
-// that must not miss any gives a [scheduler.EventLog] to scheduler.New and its events to [New].
+// It watches the scheduler from a goroutine of its own, so the scheduler never waits for it. It takes about 3
+// MB from the beginning, and about 90 bytes for each ticket, more if the ticket names costs. That grows without
+// bound; see [RecordFirst]. If events come faster than the goroutine takes them, some are lost.
+// [Timeline.Missed] counts them, and the picture says so. A test that must not miss any passes a
+// [scheduler.EventLog] to scheduler.New, and its events to [New].
 //
 // It returns [scheduler.ErrClosed] if the scheduler is closed.
 func Record(s *scheduler.Scheduler) (*Timeline, error) { return RecordFirst(s, math.MaxInt) }
 
-// RecordFirst is Record for a run of which it is not known how long it is: it ends the recording when so many tickets
-// have come, refused ones included, and one more comes. So it takes a bounded amount of memory, and after
-// that the scheduler is not watched. The picture then says that it shows the first tickets only.
+// RecordFirst is [Record] for a run of unknown length. It ends the recording when one more ticket comes than
+// the given number, counting refused ones. So memory is bounded, and the scheduler is not watched any more
+// after that. The picture then says that it shows only the first tickets.
 func RecordFirst(s *scheduler.Scheduler, tickets int) (*Timeline, error) {
 	t := &Timeline{s: s, flush: make(chan chan struct{}), ended: make(chan struct{})}
 	t.run.begin(s.Limits())
@@ -128,9 +129,9 @@ func (t *Timeline) Missed() uint64 {
 	return t.run.missed
 }
 
-// SVG writes the picture of what was recorded so far, in one call of Write. It may be called while the
-// recording goes on, and again later. It returns an [*OptionError] for an option that cannot work, and
-// then writes nothing, or the error of w.
+// SVG writes a picture of the recording so far, in one call of Write. It may be called during the recording,
+// and again later. If an option is invalid, it returns an [*OptionError] and writes nothing. Otherwise it
+// returns the error of w.
 //
 // A picture of 20 tickets takes about 20 KB and a millisecond, one of 200,000 about 200 KB and half a
 // second, on a 2-core cloud VM.

@@ -43,6 +43,7 @@ func main() {
 	if err := show(ctx, os.Stdout, overNetwork); err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("Look for: no 429 with the server's limits; with a line for each client, the modest one hardly waits.")
 }
 
 // dialer starts a server for a handler. It returns what carries requests to it, and what ends it.

@@ -40,6 +40,7 @@ func main() {
 	if err := compare(os.Stdout, api, base, server.URL); err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("Look for: with limits, only the first call is refused, because others have used the API just before.")
 }
 
 // way is one way to call the API.

@@ -58,6 +58,7 @@ func main() {
 	}
 	fmt.Printf("%d pages of %d hosts in %.1f s, %d refused, at most %d at once; the set remembers %d hosts, and a second later %d\n",
 		got.fetched, hosts, got.elapsed.Seconds(), got.refused, got.mostOpen, got.known, got.knownLater)
+	fmt.Println("Look for: 0 refused, though each host allows 5 requests a second and 2 at once, and 16 at once in all.")
 }
 
 // tally is what a crawl came to.

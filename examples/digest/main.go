@@ -96,6 +96,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("Look for: messages of many events in the storm, of one event before and after, and no event left out.")
 }
 
 // happen makes events in quiet times and in a storm.

@@ -88,6 +88,9 @@ func main() {
 			log.Fatalf("%s: %v", w.title, err)
 		}
 	}
+	if *only == "" {
+		fmt.Println("Look for: windows from release get no 429, because the server counts arrivals, and are done first.")
+	}
 }
 
 // visit crawls in one way and tells how it went.

@@ -34,6 +34,7 @@ func main() {
 		}
 		fmt.Println("wrote", file)
 	}
+	fmt.Println("Look for: in timeline.svg the web tenant overtakes the batch job; all wait for 2 s from 4s on, after a 429.")
 }
 
 // scene is a run that is drawn.

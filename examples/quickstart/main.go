@@ -14,7 +14,7 @@
 //  2. Do: under "2/s" calls go in pairs, a second apart. A call that could not start before its
 //     deadline is refused at once, not after waiting in vain.
 //  3. Wrap: a function that keeps to its limit wherever it is called from.
-//  4. Non-blocking: nobody waits; whoever is refused learns when to come back.
+//  4. Non-blocking: no call waits; a refused call learns when to come back.
 //  5. Select: a ticket that is given up leaves no trace. The one behind it is granted when the
 //     first would have been.
 package main
@@ -41,6 +41,7 @@ func main() {
 	if err := walk(context.Background(), os.Stdout, *svg); err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("Look for: never more than 2 tickets at work in 1, and never more than 3 that start within 2 seconds.")
 }
 
 // section is one part of the walk. It tells what happens through say.

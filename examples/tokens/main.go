@@ -93,6 +93,7 @@ func main() {
 	if err := compare(ctx, os.Stdout, sockets, rand.Uint64()); err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("Look for: together, no call that gives up is charged; settled, more tokens are used, and there is no 429.")
 }
 
 // network makes a connection between a client and a server.

@@ -5,8 +5,8 @@
 // In less than two seconds it runs the same 380 jobs twice, under "10/20ms", and prints for each
 // tenant when its first and its last job were granted. What to look for:
 //
-//   - In one line whoever comes first is served first. The greedy tenant comes first, with 250 jobs,
-//     and all others wait for it, though three of them have 40 jobs together.
+//   - In one line, jobs are served in the order of arrival. The greedy tenant comes first, with 250 jobs, and
+//     all others wait for it, though three of them have 40 jobs together.
 //   - With a line each they take turns. The small, the tiny and the late one are done soon after they
 //     came, and only the greedy one, who has by far the most to do, waits longer than before.
 //   - The paying one has a share of 3, which counts in a line of its own: while it waits it is granted

@@ -19,8 +19,10 @@ func TestAPIPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sections := map[string]bool{}
 	for _, section := range strings.Split(string(page), "\n## ")[1:] {
 		folder, text, _ := strings.Cut(section, "\n")
+		sections[folder] = true
 		named := map[string]bool{}
 		for _, m := range regexp.MustCompile("`([A-Z]\\w*)`").FindAllStringSubmatch(text, -1) {
 			named[m[1]] = true
@@ -37,9 +39,19 @@ func TestAPIPage(t *testing.T) {
 			}
 		}
 	}
+	r, err := explore(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.packages {
+		folder := strings.TrimPrefix(strings.TrimPrefix(p, r.modules[0].path), "/")
+		if len(exportedBy(t, filepath.Join(root, folder))) > 0 && !sections[folder] {
+			t.Errorf("docs/api.md has no section for package %s", folder)
+		}
+	}
 }
 
-// exportedBy returns the names that a package exports, without those of methods and fields.
+// exportedBy returns the names that a package exports, without those of methods and fields. A program exports none.
 func exportedBy(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -59,6 +71,9 @@ func exportedBy(t *testing.T, folder string) map[string]bool {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if file.Name.Name == "main" {
+			return nil
 		}
 		for _, d := range file.Decls {
 			switch d := d.(type) {

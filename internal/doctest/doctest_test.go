@@ -27,7 +27,11 @@ func documents(t *testing.T) []string {
 }
 
 func TestLinks(t *testing.T) {
-	problems, err := BrokenLinks(documents(t)...)
+	files := documents(t)
+	for _, name := range []string{"CHANGELOG", "CONTRIBUTING", "SECURITY", "benchmarks/README", "cmd/flowguard/README"} {
+		files = append(files, root+"/"+name+".md")
+	}
+	problems, err := BrokenLinks(files...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,12 +114,13 @@ func TestScriptsSayWhatIsWrong(t *testing.T) {
 	}
 	const good = "~~~sh\necho one >file\n~~~\n\nand then\n\n    cat file\n\nIt prints ~one~.\n"
 	for name, tt := range map[string]struct{ text, want string }{
-		"nothing":                    {good, ""},
-		"it fails":                   {"~~~bash\ntrue\nfalse\ntrue\n~~~\n", "page.md:2: the commands end with exit status 1"},
-		"a part of a pipe fails":     {"    false | true\n", "page.md:1: the commands end with exit status 1"},
-		"it prints something else":   {good + "\n    cat file\n\nIt prints ~two~.\n", "page.md:11: the commands end with <nil> and print\none\nthe text says\ntwo\n"},
-		"it is not run":              {"<!-- not run: why -->\n    false\n", ""},
-		"it is not run and no shell": {"<!-- not run: why -->\n~~~sh\nif\n~~~\n", "page.md:3: the commands end with exit status 2"},
+		"nothing":                  {good, ""},
+		"it fails":                 {"~~~bash\ntrue\nfalse\ntrue\n~~~\n", "page.md:2: the commands end with exit status 1"},
+		"a part of a pipe fails":   {"    false | true\n", "page.md:1: the commands end with exit status 1"},
+		"it prints something else": {good + "\n    cat file\n\nIt prints ~two~.\n", "page.md:11: the commands end with <nil> and print\none\nthe text says\ntwo\n"},
+		"it is not run":            {"<!-- not run: why -->\n    false\n", ""},
+		"it is not run and a program of the reader's": {"<!-- not run: why -->\n    ./mine\n", ""},
+		"it is not run and no shell":                  {"<!-- not run: why -->\n~~~sh\nif\n~~~\n", "page.md:3: the commands end with exit status 2"},
 		"it is not run and is not there": {"<!-- not run: why -->\n    go run ./examples/gone\n",
 			"page.md:2: there is no ./examples/gone in a checkout"},
 		"the module is not there": {"    go get github.com/flowguard-go/flowguard/gone\n", "page.md:1: the commands end with exit status 1"},

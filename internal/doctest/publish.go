@@ -16,8 +16,13 @@ const published = "v0.1.0"
 
 var modulePath = regexp.MustCompile(`(?m)^module (\S+)$`)
 
-// publish writes the modules below root that can be published, which are those whose go.mod replaces nothing, to a
-// folder from which Go can get them as from a proxy. So "go get" and "go install" are tried before there is a release.
+// unreleased is the version of the library that a module requires until its own release; see CONTRIBUTING.md.
+const unreleased = "v0.0.0-00010101000000-000000000000"
+
+var replaced = regexp.MustCompile(`(?m)^replace .*\n`)
+
+// publish writes the modules below root to a folder from which Go can get them as from a proxy. So "go get" and "go
+// install" are tried before there is a release.
 func publish(root, proxy string) error {
 	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() && entry.Name() == ".git" {
@@ -30,10 +35,13 @@ func publish(root, proxy string) error {
 		if err != nil {
 			return err
 		}
-		if found := modulePath.FindSubmatch(text); found != nil && !strings.Contains(string(text), "\nreplace ") {
-			return publishModule(filepath.Dir(name), string(found[1]), string(text), filepath.Join(proxy, filepath.FromSlash(string(found[1])), "@v"))
+		found := modulePath.FindSubmatch(text)
+		if found == nil {
+			return nil
 		}
-		return nil
+		// A release replaces nothing, and requires the library as it is released.
+		mod := replaced.ReplaceAllString(strings.ReplaceAll(string(text), unreleased, published), "")
+		return publishModule(filepath.Dir(name), string(found[1]), mod, filepath.Join(proxy, filepath.FromSlash(string(found[1])), "@v"))
 	})
 }
 

@@ -160,8 +160,8 @@ func (s script) try(folder, root string, env []string) (problem string) {
 	return ""
 }
 
-// inCheckout are names of packages that a command takes, as in "go run ./examples/quickstart".
-var inCheckout = regexp.MustCompile(`(?:^|\s)\./([\w./-]*\w)`)
+// inCheckout finds the package that a command of Go names, as in "go run ./examples/quickstart".
+var inCheckout = regexp.MustCompile(`\bgo (?:build|install|run|test|vet) (?:-\S+ )*\./([\w./-]*\w)`)
 
 // missing says what a script that is not run names and what is not there.
 func (s script) missing(root string) string {
