@@ -34,16 +34,16 @@ type section struct {
 // numbers first, in which most goroutines are done before they meet another.
 var sections = []section{
 	{"1. One caller, permits free", "Free", "100ms", 99, ""},
-	{"2. Many callers, permits free", "Callers", "1000000x", 99, "1,2"},
+	{"2. Many callers, permits free", "Callers", "500000x", 99, "1,2"},
 	{"3. Contended hand-off", "HandOff", "100000x", 99, "1,2"},
-	{"4. A pipeline's item", "Pipeline", "500000x", 99, "1,2"},
+	{"4. A pipeline's item", "Pipeline", "200000x", 99, "1,2"},
 	{"5. Jobs in line", "Line", once, 3, ""},
 	{"6. Lateness", "Lateness", once, 6, ""},
 	{"7. Growth", "Growth", "50ms", 99, ""},
 	{"8. What is let through", "Quota", once, 1, ""},
 	{"9. A request of a limited server", "Middleware", "100ms", 99, ""},
-	{"10. A limit for each of many keys", "Keys", "100000x", 99, ""},
-	{"11. A million keys that end", "MillionKeys", once, 2, ""},
+	{"10. A limit for each of many keys", "Keys", "100000x", 2, ""},
+	{"11. A million keys that end", "MillionKeys", once, 1, ""},
 }
 
 func main() {
