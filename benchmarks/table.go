@@ -102,7 +102,7 @@ var beside = []string{"B/op", "allocs/op", busy}
 // String writes the table as Markdown.
 func (t *table) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s\n\n", t.title)
+	fmt.Fprintf(&b, "\n### %s\n\n", t.title)
 	b.WriteString("| case | Flowguard | instead | its figure | ratio | spread | processors | what it does not promise |\n")
 	b.WriteString("| --- | --: | --- | --: | --: | --: | --: | --- |\n")
 	for _, g := range t.groups {

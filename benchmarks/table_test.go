@@ -37,7 +37,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	want := `
-## A case
+### A case
 
 | case | Flowguard | instead | its figure | ratio | spread | processors | what it does not promise |
 | --- | --: | --- | --: | --: | --: | --: | --- |

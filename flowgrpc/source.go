@@ -3,6 +3,7 @@ package flowgrpc
 import (
 	"context"
 
+	"github.com/flowguard-go/flowguard/keyed"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -45,3 +46,20 @@ func (c Coster) costs(ctx context.Context, method string, message any) []ticket.
 // Settler returns what a call cost in the units of the scheduler's windows, as its answer says, such as the tokens that
 // a model counted. The message is the answer of a unary call, or one that a stream received.
 type Settler func(ctx context.Context, method string, message any) []ticket.Cost
+
+// Keys returns a Chooser that gives each key of a set limits of its own, for [Limit.Scheduler]: a key may be the user
+// whom an interceptor before has found, what a client says in its metadata, its address.
+//
+//	set, err := keyed.New(func(tenant string) scheduler.Limits { return perTenant })
+//	…
+//	limit := flowgrpc.Limit{Scheduler: flowgrpc.Keys(set, tenantOf)}
+//
+// Check what a client says first: one that is not yours must not become a key of the set. A call whose key is new
+// where there are too many is answered with Unavailable; see [keyed.MaxKeys] and [keyed.Overflow]. It panics if an
+// argument is nil.
+func Keys[K comparable](set *keyed.Set[K], key func(ctx context.Context, method string) K) Chooser {
+	if set == nil || key == nil {
+		panic("flowgrpc: Keys needs a set and a key")
+	}
+	return func(ctx context.Context, method string) scheduler.Source { return set.Key(key(ctx, method)) }
+}

@@ -38,6 +38,8 @@ const (
 	noHistory        breakage = "no history"
 	leaseRevived     breakage = "ended lease revived"
 	slotsFreed       breakage = "slots freed after a stall"
+	waitersForgotten breakage = "who waits is forgotten"
+	loggedLater      breakage = "logged later than it may have been"
 )
 
 type memory struct {
@@ -147,8 +149,10 @@ func (m *memory) find(id string) *node {
 
 func (m *memory) live(n *node, now int64) bool { return n.seen+m.lease > now }
 
-// contends reports whether the node wanted more than there was, lately.
-func (m *memory) contends(n *node, now int64) bool { return now-n.asked < m.lease/2 }
+// contends reports whether the node wants more than there was when it last asked, or wanted that lately.
+func (e *model) contends(m *memory, n *node, now int64) bool {
+	return now-n.asked < m.lease/2 || n.head > 0 && m.live(n, now) && e.broken != waitersForgotten
+}
 
 // call runs one exchange when the engine's clock shows raw.
 func (e *model) call(raw int64, key string, c *call) result {
@@ -230,8 +234,11 @@ func (e *model) call(raw int64, key string, c *call) result {
 	}
 
 	age := c.age
-	if e.broken == ageDoubled {
+	switch e.broken {
+	case ageDoubled:
 		age *= 2
+	case loggedLater:
+		age -= m.lease / 4
 	}
 	if nd == nil {
 		if c.past == "-" {
@@ -316,7 +323,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 
 	contenders := int64(1)
 	for _, n := range m.nodes {
-		if n != nd && m.contends(n, now) {
+		if n != nd && e.contends(m, n, now) {
 			contenders++
 		}
 	}
@@ -330,7 +337,7 @@ func (e *model) call(raw int64, key string, c *call) result {
 			switch {
 			case n == nd:
 				mine = true
-			case m.contends(n, now):
+			case e.contends(m, n, now):
 				part := max(n.head, min(n.waiting, fair+max(0, nd.tag-n.tag)))
 				if n.tag < nd.tag || n.tag == nd.tag && !mine {
 					before += part

@@ -2,8 +2,8 @@ package flowredis
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -119,71 +119,144 @@ func call0(id string, serial int64) call {
 	return call{id: id, serial: serial, nonce: "n", past: ""}
 }
 
-// Nodes that wait get equal parts, however many tickets they have in line and however heavy those are, and leave
-// nothing of the quota unused.
+// crowd is a node of a cluster that wants more than there is.
+type crowd struct {
+	workers, weight int
+	rest            time.Duration // of a worker between two calls
+}
+
+// of returns crowds of so many workers.
+func of(workers ...int) (all []crowd) {
+	for _, n := range workers {
+		all = append(all, crowd{workers: n, weight: 1})
+	}
+	return all
+}
+
+// Nodes that wait get equal parts, however many tickets they have in line and however heavy those are.
 func TestTurns(t *testing.T) {
-	least, use := map[breakage]float64{}, 0.0
-	for _, broken := range []breakage{noTurns, ""} {
-		synctest.Test(t, func(t *testing.T) {
-			least[broken], use = turns(t, broken, 100, []int{16, 32, 64, 200}, []int{1, 1, 1, 1})
-		})
-		t.Logf("%q: 16 to 200 workers: least/most %.3f, used %.3f", broken, least[broken], use)
-	}
-	if least[""] < 0.85 || least[noTurns] > 0.5 {
-		t.Errorf("least/most %.3f with turns, %.3f without", least[""], least[noTurns])
-	}
-	if use < 0.98 {
-		t.Errorf("used %.3f of the quota", use)
-	}
-	for _, broken := range []breakage{"", noTurns} {
-		synctest.Test(t, func(t *testing.T) {
-			least[broken], _ = turns(t, broken, 100, []int{32, 32, 32, 32}, []int{60, 1, 1, 1})
-		})
-		t.Logf("%q: one is heavy: least/most %.3f", broken, least[broken])
-	}
-	if least[""] < 0.85 || least[noTurns] > 0.75 {
-		t.Errorf("one heavy: with turns %.3f, without %.3f", least[""], least[noTurns])
+	for _, c := range []struct {
+		name           string
+		all            []crowd
+		least, without float64 // what the least gets of the most: at least, and without turns at most
+	}{
+		{"16 to 200 workers", of(16, 32, 64, 200), 0.85, 0.5},
+		{"one is heavy", append(of(32, 32, 32), crowd{workers: 32, weight: 60}), 0.8, 0.75},
+	} {
+		for _, broken := range []breakage{"", noTurns} {
+			granted, use := turns(t, broken, 100, c.all)
+			least := float64(slices.Min(granted)) / float64(slices.Max(granted))
+			t.Logf("%s, %q: granted %v, least/most %.3f, used %.3f", c.name, broken, granted, least, use)
+			if broken == "" && least < c.least || broken != "" && least > c.without {
+				t.Errorf("%s, %q: least/most %.3f", c.name, broken, least)
+			}
+		}
 	}
 }
 
-// turns returns the least that a node was granted in 10 s by the most, and which part of the quota was used.
-func turns(t *testing.T, broken breakage, permits int, workers, weights []int) (fairness, use float64) {
-	w := &world{model: newModel(), network: troubles{delay: 500 * time.Microsecond}}
-	w.model.broken = broken
-	limits := scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(permits)}}
-	const collecting = time.Second // a new quota waits for one lease, in case that somebody has used it
-	ctx, stop := context.WithTimeout(context.Background(), collecting+10*time.Second)
-	defer stop()
-	var all []*scheduler.Scheduler
-	var working sync.WaitGroup
-	for i, n := range workers {
-		wire := &wire{w: w, random: rand.New(rand.NewPCG(1, uint64(i)))}
-		s, err := scheduler.New(limits, scheduler.WithQuota(&share{engine: wire, name: "turns", lease: time.Second}))
-		if err != nil {
-			t.Fatal(err)
+// A cluster whose nodes want more than there is, all together, uses it.
+func TestUse(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		all  []crowd
+	}{
+		{"steady", of(16, 16, 16, 16)},
+		{"uneven", []crowd{{workers: 1, weight: 1, rest: 20 * time.Millisecond}, {workers: 2, weight: 1}, {workers: 8, weight: 1}, {workers: 32, weight: 1}}},
+		{"16 to 200 workers", of(16, 32, 64, 200)},
+	} {
+		for _, broken := range []breakage{"", loggedLater} {
+			granted, use := turns(t, broken, 400, c.all)
+			t.Logf("%s, %q: granted %v, used %.3f", c.name, broken, granted, use)
+			if (use >= 0.98) == (broken != "") {
+				t.Errorf("%s, %q: used %.3f", c.name, broken, use)
+			}
 		}
-		all = append(all, s)
-		for range n {
-			working.Go(func() {
-				for ctx.Err() == nil {
-					t, err := s.AcquireN(ctx, weights[i])
-					t.Release()
-					if err != nil {
-						return
+	}
+}
+
+// A part is kept for a node that waits, also if it is told to come back long after it last asked. It may be late,
+// because its line is slow or its processor busy, and would always find that others have taken all.
+func TestWhoWaitsIsRemembered(t *testing.T) {
+	const ms = 1000
+	for _, broken := range []breakage{"", waitersForgotten} {
+		e := newModel()
+		e.broken = broken
+		say := func(at int64, c call) result {
+			c.config, c.known = config(time.Second, Quarantine, scheduler.Limits{Windows: []scheduler.Window{scheduler.Per(20, 900*time.Millisecond)}}), e.gen
+			return e.call(at*ms, "", &c)
+		}
+		say(0, call0("a", 1))
+		say(0, call0("b", 1))
+		wanting := func(id string, serial, used int64) call {
+			c := call0(id, serial)
+			c.used, c.head, c.waiting = used, 1, 20
+			return c
+		}
+		say(2900, call0("b", 2))
+		if got := say(3000, wanting("a", 2, 0)); got.lease != 20 {
+			t.Fatalf("leased %d", got.lease)
+		}
+		if got := say(3001, wanting("a", 3, 20)); got.lease != 0 || got.again < 890*ms {
+			t.Fatalf("leased %d, again %d", got.lease, got.again)
+		}
+		say(3002, wanting("b", 3, 0))
+		say(3400, wanting("a", 4, 20))
+		got := say(3950, wanting("a", 5, 20))
+		if forgotten := got.lease == 20; forgotten != (broken != "") {
+			t.Errorf("%q: leased %d of 20 while another waits", broken, got.lease)
+		}
+	}
+}
+
+// turns returns what nodes are granted in ten whole seconds, and which part of the quota that is.
+func turns(t *testing.T, broken breakage, permits int, all []crowd) (granted []int, use float64) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{model: newModel(), network: troubles{delay: 500 * time.Microsecond}}
+		w.model.broken = broken
+		limits := scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(permits)}}
+		ctx, stop := context.WithCancel(t.Context())
+		var nodes []*scheduler.Scheduler
+		var working sync.WaitGroup
+		for i, c := range all {
+			wire := &wire{w: w, random: rand.New(rand.NewPCG(1, uint64(i)))}
+			s, err := scheduler.New(limits, scheduler.WithQuota(&share{engine: wire, name: "turns", lease: time.Second}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodes = append(nodes, s)
+			for range c.workers {
+				working.Go(func() {
+					for ctx.Err() == nil {
+						time.Sleep(c.rest)
+						t, err := s.AcquireN(ctx, c.weight)
+						t.Release()
+						if err != nil {
+							return
+						}
 					}
-				}
-			})
+				})
+			}
 		}
-	}
-	working.Wait()
-	least, most, sum := math.Inf(1), 0.0, 0.0
-	for i, s := range all {
-		n := float64(s.Stats().Granted) * float64(weights[i])
-		least, most, sum = min(least, n), max(most, n), sum+n
-		s.Close()
-	}
-	time.Sleep(10 * time.Second)
-	return least / most, sum / float64(10*permits)
+		const begin, seconds = 3 * time.Second, 10 // a new quota waits for one lease, and then its window is empty
+		time.Sleep(begin)
+		for _, s := range nodes {
+			granted = append(granted, -int(s.Stats().Granted))
+		}
+		time.Sleep(seconds * time.Second)
+		sum := 0
+		for i, s := range nodes {
+			granted[i] = (granted[i] + int(s.Stats().Granted)) * all[i].weight
+			sum += granted[i]
+		}
+		use = float64(sum) / float64(seconds*permits)
+		stop()
+		working.Wait()
+		for _, s := range nodes {
+			s.Close()
+		}
+		time.Sleep(10 * time.Second)
+	})
+	return granted, use
 }
 
 // A node that is cut off does not use what was leased to it after its lease has ended, when others may.

@@ -189,11 +189,12 @@ if burst > 0 then
 end
 local clump = math.ceil(least / 16)
 
--- Who wanted more than there was, lately, contends. Each may have an equal part of what is free, and besides what
+-- Who wants more than there was, or wanted it lately, contends. Each may have an equal part of what is free, and besides what
 -- the others are ahead of it; it is kept for those who have had less.
 local contenders, half = 1, math.floor(lease / 2)
+local function contends(n) return now - n[10] < half or n[8] > 0 and n[6] + lease > now end
 for _, n in ipairs(nodes) do
-	if n ~= node and now - n[10] < half then contenders = contenders + 1 end
+	if n ~= node and contends(n) then contenders = contenders + 1 end
 end
 
 -- What those who come first are to have, and the others.
@@ -204,7 +205,7 @@ local function others()
 	for _, n in ipairs(nodes) do
 		if n == node then
 			mine = true
-		elseif now - n[10] < half then
+		elseif contends(n) then
 			local part = math.max(n[8], math.min(n[9], math.max(clump, fair) + math.max(0, node[7] - n[7])))
 			if n[7] < node[7] or n[7] == node[7] and not mine then
 				before = before + part

@@ -50,8 +50,6 @@ func newConfig(opts []Option) (config, error) {
 	case cfg.within == nil:
 	case cfg.clock != nil && cfg.clock != cfg.within.Clock():
 		return cfg, invalid("the clock of WithClock", cfg.clock, "that of the scheduler of Within; leave WithClock out")
-	case cfg.overflow != nil:
-		return cfg, invalid("the option Overflow", "one together with Within", "left out where Within is given: keys beyond MaxKeys are then refused")
 	default:
 		cfg.clock = cfg.within.Clock()
 	}
@@ -92,8 +90,9 @@ func MaxKeys(n int) Option {
 	})
 }
 
-// Overflow makes all new keys beyond [MaxKeys] share one scheduler with the given limits, instead of being
-// refused. Once other keys have been forgotten, a new key has limits of its own again.
+// Overflow makes all new keys beyond [MaxKeys] share the given limits, as if they were one key more, instead of being
+// refused. Once other keys have been forgotten, a new key has limits of its own again. With [Within], what they
+// share is within those limits too.
 func Overflow(l scheduler.Limits) Option {
 	return optionFunc(func(cfg *config) error {
 		if err := l.Validate(); err != nil {

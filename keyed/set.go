@@ -33,7 +33,7 @@ type Set[K comparable] struct {
 	count    *atomic.Int64
 	max      int
 	within   *scheduler.Scheduler // for all keys together; nil: there is none
-	overflow *scheduler.Scheduler // nil: new keys beyond max are refused
+	overflow *Key[struct{}]       // that new keys beyond max share; nil: they are refused
 	cleanup  runtime.Cleanup
 }
 
@@ -54,11 +54,7 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 	}
 	s := &Set[K]{limits: limits, clock: cfg.clock, seed: maphash.MakeSeed(), count: new(atomic.Int64), max: cfg.maxKeys, within: cfg.within}
 	if cfg.overflow != nil {
-		opts := []scheduler.Option{scheduler.WithClock(cfg.clock), scheduler.WithMaxQueue(cfg.maxQueue)}
-		if cfg.nonBlocking {
-			opts = append(opts, scheduler.NonBlocking())
-		}
-		if s.overflow, err = scheduler.New(*cfg.overflow, opts...); err != nil {
+		if s.overflow, err = newOverflow(cfg); err != nil {
 			return nil, err
 		}
 	}
@@ -82,6 +78,19 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 		}
 	}, s.boxes)
 	return s, nil
+}
+
+// newOverflow returns the key that all new keys beyond the most share: the only one of a set that is like the first.
+func newOverflow(cfg config) (*Key[struct{}], error) {
+	opts := []Option{WithClock(cfg.clock), WithMaxQueue(cfg.maxQueue), optionFunc(func(c *config) error {
+		c.nonBlocking, c.within, c.shards, c.keepsState = cfg.nonBlocking, cfg.within, 1, cfg.keepsState
+		return nil
+	})}
+	set, err := New(func(struct{}) scheduler.Limits { return *cfg.overflow }, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Key[struct{}]{set: set}, nil
 }
 
 // box returns the box of the owner that has the key, and the key's hash.
@@ -145,7 +154,7 @@ func (s *Set[K]) Close() error {
 		b.Send(&message[K]{verb: verbClose})
 	}
 	if s.overflow != nil {
-		s.overflow.Close()
+		s.overflow.set.Close()
 	}
 	for _, b := range s.boxes {
 		<-b.Ended()
@@ -181,7 +190,7 @@ func (s *Set[K]) drainOverflow(ctx context.Context) error {
 	if s.overflow == nil {
 		return nil
 	}
-	return s.overflow.Drain(ctx)
+	return s.overflow.set.Drain(ctx)
 }
 
 // Stats returns a consistent view of a key. When it returns, every earlier call for the key has taken effect,

@@ -49,7 +49,6 @@ func TestInvalid(t *testing.T) {
 		{keyed.Overflow(scheduler.Limits{})},
 		{keyed.Within(nil)},
 		{keyed.Within(s), keyed.WithClock(clock.NewMock())},
-		{keyed.Within(s), keyed.Overflow(s.Limits())},
 	} {
 		if _, err := keyed.New(limits, opts...); !isInvalid(err) {
 			t.Errorf("%v", err)

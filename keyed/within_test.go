@@ -364,3 +364,66 @@ func TestWithinWait(t *testing.T) {
 		}
 	})
 }
+
+// New keys beyond the most share limits that are within those of all too, and hold up no other key.
+func TestWithinOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJoint(t, "3/s", "4/s", keyed.MaxKeys(1), keyed.Overflow(scheduler.MustParseLimits("2/s burst 4")))
+		defer j.close()
+		enqueue := func(key int) {
+			w, err := j.set.Enqueue(key, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.waiting = append(j.waiting, jointTicket{key, w})
+			j.note()
+		}
+		for i := range 12 { // key 0 is there, the others are beyond
+			enqueue(0)
+			enqueue(1 + i)
+		}
+		if n := j.set.Len(); n != 1 {
+			t.Errorf("%d keys", n)
+		}
+		for second := 1; second <= 4; second++ {
+			own := 0
+			for _, g := range j.granted {
+				if g.key == 0 {
+					own++
+				}
+			}
+			if all := len(j.granted); own > 3*second || all-own > 2*second || all != 4*second {
+				t.Errorf("after %d s %d grants of key 0 and %d in all", second-1, own, all)
+			}
+			for _, w := range j.held {
+				w.Release()
+			}
+			j.held = nil
+			j.clock.Add(time.Second)
+			j.note()
+		}
+		if used := j.all.Stats().InUse; used != len(j.held) {
+			t.Errorf("%d are in use of all, %d are held", used, len(j.held))
+		}
+		if err := j.set.Drain(canceled()); !errors.Is(err, context.Canceled) {
+			t.Errorf("Drain: %v", err)
+		}
+		for len(j.waiting) > 0 || len(j.held) > 0 {
+			for _, w := range j.held {
+				w.Release()
+			}
+			j.held = nil
+			j.clock.Add(time.Second)
+			j.note()
+		}
+		if err := j.set.Drain(context.Background()); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+	})
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}

@@ -343,6 +343,57 @@ func TestQuotaIsQuietWhileIdle(t *testing.T) {
 	})
 }
 
+// A scheduler whose line waits tells that at each beat, also if it is told that there is nothing for it before
+// much later: or the source would take it for dead and keep no turn for it.
+func TestQuotaTellsThatItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Duration
+		begin := time.Now()
+		s := mustShare(t, limits(t, "10/s"), exchangeFunc(func(_ context.Context, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+			if !r.Closing {
+				at = append(at, time.Since(begin))
+			}
+			return scheduler.QuotaReply{For: time.Second, Beat: 300 * time.Millisecond, Again: time.Hour}, nil
+		}))
+		if _, err := s.Enqueue(1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		s.Close()
+		if want := []time.Duration{0, 300 * time.Millisecond, 600 * time.Millisecond, 900 * time.Millisecond}; !slices.Equal(at, want) {
+			t.Errorf("exchanges at %v, want %v", at, want)
+		}
+	})
+}
+
+// When the stock runs out, those who were granted it have a moment to come back before more is asked for ahead: so the
+// next request finds them in line.
+func TestQuotaAsksWithThoseWhoComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var waiting []int
+		s := mustShare(t, limits(t, "1000/s"), exchangeFunc(func(_ context.Context, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+			waiting = append(waiting, r.Waiting)
+			return scheduler.QuotaReply{Leased: r.Waiting, For: time.Second, Beat: 640 * time.Millisecond}, nil
+		}))
+		var working sync.WaitGroup
+		for range 4 {
+			working.Go(func() {
+				for range 5 {
+					if _, err := s.Acquire(t.Context()); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Millisecond) // a busy machine lets it run again only then
+				}
+			})
+		}
+		working.Wait()
+		s.Close()
+		if waiting = waiting[:len(waiting)-1]; slices.Contains(waiting, 0) { // the last one is of Close
+			t.Errorf("requests for %v in line", waiting)
+		}
+	})
+}
+
 // A lease that is not extended is void before the source takes it for used.
 func TestQuotaLeaseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -23,6 +23,10 @@ type quota struct {
 	until moment // when the stock is void
 	low   int    // below that an exchange is due
 
+	// When the stock ran out. Those who were granted it come back at once if they want more, and with them in line
+	// the next request asks for a turn. One made before that would ask for what nobody needs only, and wait for the reply.
+	ranOut moment
+
 	used    uint64     // since New
 	usedAt  moment     // when the last of it was granted
 	waiting weight.Sum // of the tickets in line
@@ -127,7 +131,9 @@ func (q *quota) shareRoomAt(now moment, ahead *foreseen, n int) (at moment, sure
 
 func (q *quota) grant(now moment, n int) {
 	if now < q.until && n <= q.stock {
-		q.stock -= n
+		if q.stock -= n; q.stock == 0 {
+			q.ranOut = now
+		}
 		if q.stock < q.low {
 			q.stirred = true
 		}
@@ -191,18 +197,21 @@ func (q *quota) due(now moment) moment {
 	if q.hasNews(now) {
 		at = q.asked.after(q.beat)
 	}
-	if q.resend && q.serial > 0 || q.missed > 0 || q.head(now) > 0 || q.stock < q.low {
+	switch {
+	case q.resend && q.serial > 0, q.missed > 0, q.head(now) > 0, q.stock > 0 && q.stock < q.low:
 		at = min(at, q.soonest)
+	case q.stock < q.low:
+		at = min(at, max(q.soonest, q.ranOut.after(q.beat/64)))
 	}
 	return at
 }
 
 // hasNews reports whether the source must hear of the scheduler from time to time. Otherwise it would count
-// leased permits as used and permits in use as released. And if it lost its memory, it could not be told what
-// the windows remember.
-func (q *quota) hasNews(moment) bool {
+// leased permits as used and permits in use as released, and keep no turn for a line that waits. And if it lost its
+// memory, it could not be told what the windows remember.
+func (q *quota) hasNews(now moment) bool {
 	c := q.core
-	if q.stock > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero()) {
+	if q.stock > 0 || q.head(now) > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero()) {
 		return true
 	}
 	for i := range c.windows {

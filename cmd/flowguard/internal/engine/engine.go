@@ -260,7 +260,8 @@ func (r *run) await(j *job) {
 		return
 	}
 	if err != nil {
-		r.Screen.Say("%v", err)
+		r.Screen.Say("%v", refusal(err))
+		r.head = j
 		r.stop(StatusError)
 		return
 	}
@@ -270,18 +271,17 @@ func (r *run) await(j *job) {
 
 // begin starts the work on the job whose turn has come.
 func (r *run) begin(err error) {
-	j, t := r.head, r.turn
-	r.head, r.turn, r.ready = nil, ticket.Ticket{}, nil
 	if err == nil && r.State != nil {
 		// Before the work, so that nothing is forgotten even if this program is killed.
 		err = r.State.Save(r.Turns.Snapshot())
 	}
 	if err != nil {
-		t.Cancel()
 		r.Screen.Say("%v", refusal(err))
 		r.stop(StatusError)
 		return
 	}
+	j, t := r.head, r.turn
+	r.head, r.turn, r.ready = nil, ticket.Ticket{}, nil
 	r.server.granted = true
 	if j.attempt == 0 {
 		r.tally.Begun++

@@ -26,6 +26,9 @@ type server struct {
 // lost. A single exchange may fail, and what is leased bridges that.
 const lookEvery = time.Second
 
+// patience is for how long a server may not answer that never has.
+const patience = 5 * time.Second
+
 // looks returns a channel that says when to look at the server, which is never without one.
 func (q *Quota) looks() (look <-chan time.Time, stop func()) {
 	if q == nil {
@@ -49,6 +52,7 @@ func (r *run) lookAtServer() {
 	case r.head == nil || s.lost: // nothing waits for it, or the user knows
 	case s.failing.IsZero():
 		s.failing = time.Now()
+	case !s.granted && time.Since(s.failing) < patience:
 	case !s.granted:
 		r.Screen.Say("%v; %s leases nothing", quota.Explain(err), r.Quota.Server)
 		r.stop(StatusError)

@@ -104,7 +104,7 @@ func TestServerNeverAnswers(t *testing.T) {
 		r.Work = takes(0)
 		r.run(t)
 		r.check(t, StatusError, "flowguard: quota x: connection refused; localhost:6379 leases nothing\nflowguard: stopped: 20 lines not run\n"+
-			"flowguard: 0 lines in 2s, 0 failed\n")
+			"flowguard: 0 lines in 6s, 0 failed\n")
 	})
 }
 
@@ -117,6 +117,22 @@ func TestServerRefusesTheRun(t *testing.T) {
 		r.run(t)
 		r.check(t, StatusError, "flowguard: quota x: this run has 1/s with a lease of 1s, Recollect; those under way have 2/s with a lease of 1s, Recollect; "+
 			"give all the same -limits, lease and on_loss, or name another quota behind #\nflowguard: stopped: ")
+	})
+}
+
+// A job that waits for another try when its turn is refused was begun, and is not forgotten.
+func TestServerRefusesARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lender{left: 1}
+		r := rig{limits: "1/s", in: numbers(1)}
+		r.share(l)
+		r.Retry = Retry{Times: 1, Delay: time.Second}
+		r.Work = work(func(process.Stop, items.Item) process.Exit {
+			l.say(&flowredis.LimitsError{Quota: "x"})
+			return failed(1)
+		})
+		r.run(t)
+		r.check(t, StatusError, "or name another quota behind #\nflowguard: stopped: 1 line cut short, 0 lines not run\nflowguard: 0 lines in ")
 	})
 }
 
