@@ -5,8 +5,8 @@
 //
 //	conn, err := grpc.NewClient(target, append(options, flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: flowgrpc.Always(s)})...)...)
 //
-// On both sides a call holds its permit from its beginning to its end, and a stream from when it is opened
-// to when it ends. So MaxBurst is how many calls and streams are open at once.
+// On both sides a call holds its permit until it ends, and a stream from when it is opened until it ends. So
+// MaxBurst is how many calls and streams are open at once.
 //
 // # Serving
 //
@@ -31,8 +31,8 @@
 //
 // # Calling
 //
-// A call waits for its permit for as long as its context allows, and fails at once if its deadline comes before
-// the earliest possible grant. The error has a status, and wraps the scheduler's error for errors.Is and As:
+// A call waits for its permit as long as its context allows. It fails at once if its deadline comes before the
+// earliest possible grant. The error has a status, and wraps the scheduler's error for errors.Is and As:
 //
 //	the deadline cannot be met, or has passed    DeadlineExceeded
 //	the context was cancelled                    Canceled

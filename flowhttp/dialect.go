@@ -14,8 +14,8 @@ import (
 
 // Standard reads the standard header fields. It is the default of a [Transport]. It reads:
 //
-//   - Retry-After on 429 and 503: seconds, with or without a fraction, or an HTTP date, which is taken
-//     relative to the answer's Date. Retry-After-Ms is read before it.
+//   - Retry-After on 429 and 503: seconds, with or without a fraction, or an HTTP date, relative to the
+//     response's Date. Retry-After-Ms is read before it.
 //   - RateLimit and RateLimit-Policy of the IETF draft, on every answer: parameters r, t, q, w, qu and pk.
 //     Without t, what is left holds for the policy's w.
 //   - RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset of earlier drafts, if there is no RateLimit.

@@ -29,8 +29,8 @@ import (
 type Limit struct {
 	// Scheduler returns what a request takes its permit from. [Always] makes such a function for one scheduler,
 	// and [Flows] for one line per client. A function of your own may choose by path or by key. If it returns nil,
-	// the request is served without a permit, such as a health check. (A nil *scheduler.Scheduler is a mistake and
-	// is answered 500.)
+	// such as for a health check, the request is served without a permit. (A nil *scheduler.Scheduler is a mistake
+	// and is answered 500.)
 	Scheduler func(*http.Request) scheduler.Source
 
 	// Weight returns how many permits a request takes. If it is nil, each takes 1.

@@ -22,15 +22,14 @@ import (
 // released at once.
 //
 // A request with costs (see Cost) keeps its permit until the body is closed or the request's context ends. It
-// does so even if the body has been read to its end, reading has failed, or there is no body. The reason is
-// that the cost of a call is known only when its response has been read, and a released ticket cannot be
-// settled. So if you set Cost, close every body, or give each request a context that ends, for instance by the
-// Timeout of an [http.Client]. Or set Settle, which settles the ticket and releases it as soon as the response
-// has been read.
+// does so even if the body has been read to its end, reading has failed, or there is no body. The cost of a
+// call is known only when its response has been read, and a released ticket cannot be settled. So if you set
+// Cost, close every body, or give each request a context that ends. The Timeout of an [http.Client] does that.
+// Or set Settle, which settles the ticket and releases it as soon as the response has been read.
 //
 // Every attempt takes a permit, so put a client that retries above the Transport. Every redirect takes one too,
 // because an http.Client follows it as a new request, after it has closed the response before. There is one
-// exception: if Base itself repeats a request, because the connection was closed before a response came, both
+// exception. If Base itself repeats a request, because the connection was closed before a response came, both
 // go under one permit.
 //
 // Set the fields before the first request, and do not change or copy the Transport afterwards. Any number of

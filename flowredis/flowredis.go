@@ -8,8 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Share makes a scheduler share its limits with all others, in any process, that share the quota of the name
-// through the same engine. Together they never exceed the limits in any interval. It is an option of [scheduler.New]:
+// Share makes a scheduler share its limits with all schedulers, in any process, that share the quota of that
+// name on the same engine. Together they never exceed the limits in any interval. It is an option of
+// [scheduler.New]:
 //
 //	s, err := scheduler.New(limits, flowredis.Share(rdb, "github-api"))
 //

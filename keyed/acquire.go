@@ -33,7 +33,7 @@ func (s *Set[K]) TryAcquireN(k K, weight int, costs ...ticket.Cost) (ticket.Tick
 	return s.try(k, weight, list)
 }
 
-// AcquireNow takes permits of the key if they are free now, and otherwise says why not and when to come back, as
+// AcquireNow takes permits of the key if they are free now. Otherwise it says why not and when to come back, as
 // [scheduler.Scheduler.AcquireNow] does.
 func (s *Set[K]) AcquireNow(k K, weight int, costs ...ticket.Cost) (t ticket.Ticket, err error) {
 	b, hash := s.box(k)

@@ -13,7 +13,7 @@
 //	defer t.Release()
 //
 // A key needs no registration. The set makes it at the first call that names it. It forgets the key when that
-// changes nothing: no ticket waits, no permit is held, all windows are empty, and no pause or observation
+// changes nothing. Then no ticket waits, no permit is held, all windows are empty, and no pause or observation
 // holds. That instant is known, so there is no lifetime to configure. A key is never forgotten to make room for
 // another.
 //

@@ -138,8 +138,8 @@ func NonBlocking() Option {
 //
 // When s grants the first ticket of a key, it tells the key's owner, which grants the ticket some microseconds
 // later. A deadline is compared with what the key and s say at first. Later waits in the line of s are not
-// foreseen. If s refuses the first ticket of a waiting key, because the line of s is full or s is closed, that
-// ticket gets the error.
+// foreseen. s may refuse the first ticket of a waiting key, because the line of s is full or s is closed. That
+// ticket then gets the error.
 //
 // Each grant takes a decision of s. All owners share s, so a set within a scheduler is no faster than the
 // scheduler.

@@ -195,7 +195,7 @@ func (s *Set[K]) drainOverflow(ctx context.Context) error {
 
 // Stats returns a consistent view of a key. When it returns, every earlier call for the key has taken effect,
 // and every grant that was due has been made. If the set does not remember the key, Stats returns what a new
-// scheduler with the key's limits would, and does not add the key. When a key is forgotten, its Totals and
+// scheduler with the key's limits would. It does not add the key. When a key is forgotten, its Totals and
 // Granted are too.
 func (s *Set[K]) Stats(k K) scheduler.Stats {
 	if s.within != nil {

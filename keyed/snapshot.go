@@ -87,8 +87,8 @@ func (st *state[K]) snapshots(keys []K, epoch time.Time) (all []KeySnapshot[K]) 
 }
 
 // Restore charges the keys with what a snapshot remembers, as [scheduler.Scheduler.Restore] does. Call it right
-// after [New]. A key is made for each key of the snapshot of which something still counts, and has the limits that the
-// function of New returns for it.
+// after [New]. It makes each key of the snapshot of which something still counts. The key has the limits that
+// the function of New returns for it.
 //
 // It returns a [*scheduler.InvalidError] for a snapshot that is damaged or of another version, and then changes
 // nothing. If there are more keys than [MaxKeys] allows, it restores that many, beginning with those that

@@ -8,9 +8,9 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Batch collects items and hands them on together, as soon as there are size of them or wait has passed since
-// it took the first. A batch is never empty and never larger than size. Batch reads the clock of s, but takes
-// no permit. With a wait of 0 or less, only size decides. Batch panics if size is below 1.
+// Batch collects items and hands them on together. It does so as soon as there are size of them, or wait has
+// passed since it took the first. A batch is never empty and never larger than size. Batch reads the clock of
+// s, but takes no permit. With a wait of 0 or less, only size decides. Batch panics if size is below 1.
 //
 // If the time of a batch has come but the reader does not take it, it goes on to fill up to size. The slice
 // belongs to the reader. Downstream, a batch costs one permit, or with [ThrottleN], [MapN] or [ForEachN] its

@@ -30,20 +30,20 @@
 //
 // # Permits
 //
-// A stage first takes an item and then asks for the permit. So an idle stage is not in line, and stages that
-// share a scheduler are served in the order in which items reached them. Even a concurrent stage has at most
-// one ticket in line. So two busy stages take turns, and items get their permits in the order of the input.
+// A stage first takes an item and then asks for the permit. So an idle stage is not in line. Stages that share
+// a scheduler are served in the order in which items reached them. Even a concurrent stage has at most one
+// ticket in line. So two busy stages take turns, and items get their permits in the order of the input.
 //
-// [Map], [OrderedMap], [ForEach] and their N forms hold the permit until the work on the item
-// returns, so windows and burst hold for the work itself. [Throttle] and [ThrottleN] give it back at
-// once, before the item is handed on.
+// [Map], [OrderedMap], [ForEach] and their N forms hold the permit until the work on the item returns. So
+// windows and burst hold for the work itself. [Throttle] and [ThrottleN] give it back at once, before the item
+// is handed on.
 //
 // No stage holds a permit while it waits for another stage. Otherwise two stages that share a scheduler could
 // wait for each other: one for the permit, the other for the reader of its item.
 //
 // A stage works until its context ends. A deadline of the context does not make it give up earlier, as it does
-// with [scheduler.Scheduler.Acquire]. If the scheduler refuses a ticket instead of letting it wait, because it
-// is NonBlocking or its line is full, the item gets the error; see Faults.
+// with [scheduler.Scheduler.Acquire]. A scheduler refuses a ticket that would have to wait if it is NonBlocking
+// or its line is full. Then the item gets the error; see Faults.
 //
 // # The input closes
 //
@@ -56,11 +56,11 @@
 // input stays open. Work that is running sees the end of the context it was given. The output closes when that
 // work has returned.
 //
-// What was in hand is dropped; each function says what that can be. If reader and writer meet at the instant
-// of the end, the item has been handed on. Give all stages of a pipeline one context, and check that one: when
-// a channel was closed by an abort, its Err is already set. So the stages of this package never take an abort
-// for a drain. A context derived from it ends a little later. Stages may have such contexts if the pipeline's
-// is of [WithAbort].
+// What was in hand is dropped; each function says what that can be. If reader and writer meet at the instant of
+// the end, the item has been handed on. Give all stages of a pipeline one context, and check that one. When a
+// channel was closed by an abort, its Err is already set. So the stages of this package never take an abort for
+// a drain. A context derived from it ends a little later. Stages may have such contexts if the pipeline's is of
+// [WithAbort].
 //
 // # Downstream stops reading
 //
@@ -76,7 +76,7 @@
 //
 // # Faults
 //
-// A stage has a fault if it cannot go on: its scheduler is closed, or refuses an item, and the item has no
+// A stage has a fault if it cannot go on. Either its scheduler is closed, or it refuses an item that has no
 // place for an error. The stage hands on what it still can. Then it ends the context with the fault as its
 // cause, and closes its output. The context must be one of [WithAbort] for that. All other stages then stop
 // too, and [context.Cause] tells the reader whether the stream ended or a stage had a fault.
@@ -91,9 +91,9 @@
 //
 // # Panics
 //
-// A panic in a function that a stage was given is not recovered. The stage gives the permit back, and then the
-// program crashes with the stack of the panic, as it does for a panic in any goroutine. If the function ends
-// its goroutine instead, with [runtime.Goexit] as t.FailNow of a test does, the item's result is [ErrExited],
+// A panic in a function that a stage was given is not recovered. The stage releases the permit. Then the
+// program crashes with the stack of the panic, as it does for a panic in any goroutine. The function may also
+// end its goroutine with [runtime.Goexit], as t.FailNow of a test does. Then the item's result is [ErrExited],
 // or that is the stage's fault.
 //
 // # Nil

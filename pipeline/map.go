@@ -10,7 +10,7 @@ import (
 // limits of s and [Concurrency] allow. It waits for a permit before each call and holds it until the call
 // returns, so windows and burst hold for the work itself.
 //
-// If s has a burst or Concurrency is given, a result that waits for the reader counts as a call, though its
+// If s has a burst or Concurrency is given, a result that waits for the reader still counts as a call. Its
 // permit has been released. With neither, only the windows and the length of the calls bound how many run. At
 // 10 a second, calls of 30 seconds run 300 at a time, and calls that hang add up. The stage then takes no item
 // while more than 1,000 results wait for the reader. [Buffer] changes that number.

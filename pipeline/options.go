@@ -73,8 +73,8 @@ func (p *pricer[T]) price(item T) []ticket.Cost {
 // all of its stages together. Use Concurrency if the server or this program can bear fewer calls than the
 // limits allow, or if calls may hang. Concurrency panics if n is below 1.
 //
-// Without this option only the limits decide how many calls run: the burst, or without a burst the windows and
-// the length of the calls. A stage looks at the burst whenever it is about to take an item, so
+// Without this option only the limits decide how many calls run. That is the burst, or without a burst the
+// windows and the length of the calls. A stage looks at the burst whenever it is about to take an item, so
 // [scheduler.Scheduler.SetLimits] changes it for running stages. A full stage looks again when a call ends or a
 // result is taken.
 func Concurrency(n int) Option {
@@ -86,8 +86,8 @@ func Concurrency(n int) Option {
 
 // Buffer lets [OrderedMap] and [OrderedMapN] keep up to n finished results while an earlier item is still in
 // work or the reader does not read. So work goes on for n items behind a slow one. The default is the stage's
-// concurrency if [Concurrency] is given, and otherwise 1,000, so that a slow item or a pausing reader leaves no
-// permits unused. Use less if results are large. Buffer panics if n is below 0.
+// concurrency if [Concurrency] is given. Otherwise it is 1,000, so that a slow item or a pausing reader leaves
+// no permits unused. Use less if results are large. Buffer panics if n is below 0.
 //
 // If the scheduler has no burst and Concurrency is not given, nothing bounds a stage's calls. Such a stage
 // takes no item while more than n finished results wait. Calls that run then, and the item in line, still add

@@ -17,15 +17,15 @@ import (
 // weight or cost can never fit the new limits is told a [*TooLargeError], as a new one would be.
 //
 // A window of a [Unit] starts from what other windows of that unit remember. If no window counted the unit
-// before, it starts empty. A unit that the new limits leave out is not an error: calls may still name it, and
-// it limits nothing until a window counts it again. A window that counts [FromReset] keeps its history only if
-// its resets stay the same. Otherwise the permits that count now are charged to it now. Settling or undoing a
-// ticket that was held at that time does not correct what the new window took over.
+// before, it starts empty. The new limits may leave a unit out. Calls may still name it, and it limits nothing
+// until a window counts it again. A window that counts [FromReset] keeps its history only if its resets stay
+// the same. Otherwise the permits that count now are charged to it now. Settling or undoing a ticket that was
+// held at that time does not correct what the new window took over.
 //
 // It returns the [*InvalidError] of [Limits.Validate], or one if the limits have named more than 1,000 units
 // since New. Then nothing has changed. After Close it returns [ErrClosed]. The limits are copied. It copies
-// each window's history and looks at each ticket in line, at some hundreds in one turn, so other callers are
-// served meanwhile. If there is a new unit, it also copies the costs of all tickets.
+// each window's history and looks at each ticket in line. It looks at some hundreds in one turn, so other
+// callers are served meanwhile. If there is a new unit, it also copies the costs of all tickets.
 func (s *Scheduler) SetLimits(l Limits) error {
 	if err := l.Validate(); err != nil {
 		return err
@@ -78,18 +78,18 @@ func (s *Scheduler) Charge(w Window, n int) error {
 //
 // Call it before you release the ticket of the call that was answered. Then answers may come from many workers
 // and in any order. The server may not have counted all permits that were in use together with that ticket, so
-// only left minus those is certain. The scheduler goes on with that number. If more is left by its own count
-// since the previous observation, and that is not above left, it goes on with its own count. Pass the ticket as
-// of, so that the scheduler knows that the ticket's own permits were counted. Without it the scheduler assumes
-// a ticket of one permit, which matters most for windows of another [Unit]. With one call at a time, each
-// observation replaces the one before. If the new one ends sooner, the one before holds again until its own
-// end. During a long call many permits are granted that the server may not have counted, so little is certain
-// after it.
+// only left minus those is certain. The scheduler goes on with that number. Its own count since the previous
+// observation may say that more is left. If that is not above left, it goes on with its own count. Pass the
+// ticket as of, so that the scheduler knows that the ticket's own permits were counted. Without it the
+// scheduler assumes a ticket of one permit, which matters most for windows of another [Unit]. With one call at
+// a time, each observation replaces the one before. If the new one ends sooner, the one before holds again
+// until its own end. During a long call many permits are granted that the server may not have counted, so
+// little is certain after it.
 //
 // The scheduler begins to count what is in use together at the first call of Observe. That call assumes that
-// the server has counted all permits given back before it, though some may have been in use together with the
-// ticket. To treat the first answer as carefully as later ones, call Observe once at the start with d of 0, as
-// flowhttp.NewTransport does. Counting makes each call a little slower.
+// the server has counted all permits released before it. But some of them may have been in use together with
+// the ticket. To treat the first answer as carefully as later ones, call Observe once at the start with d of 0,
+// as flowhttp.NewTransport does. Counting makes each call a little slower.
 //
 // WaitTime, deadlines, Stats, Watch and Snapshot take observations into account. With d of 0 or less Observe
 // says nothing about the window. It returns an [*InvalidError] if the limits have no such window, left is below

@@ -66,9 +66,9 @@ func (g *Group) Go(f func() error) { g.GoN(1, f) }
 // a new goroutine. When f returns, the permits are released.
 //
 // The first error that an f returns ends the group. The context is cancelled, jobs that have not begun are
-// withdrawn, and Wait returns the error. A refused ticket is such an error too, for instance because the
-// scheduler is closed, the line is full, or the weight is too large. An f that panics also ends the group, and
-// Wait panics. Once the context is done, GoN counts the job as withdrawn and does nothing else.
+// withdrawn, and Wait returns the error. A refused ticket is such an error too. Reasons are a closed scheduler,
+// a full line, and a weight that is too large. An f that panics also ends the group, and Wait panics. Once the
+// context is done, GoN counts the job as withdrawn and does nothing else.
 //
 // The costs are those of [Scheduler.AcquireN]. Use [Group.GoTicket] for a job that settles them.
 func (g *Group) GoN(weight int, f func() error, costs ...ticket.Cost) {

@@ -17,7 +17,7 @@ const (
 	FromGrant Instant = iota
 
 	// FromRelease counts a permit while it is held, and for Per after it is given back. Choose it if the server
-	// counts arrivals strictly. The server may count a call at any instant between grant and release, and still
+	// counts arrivals strictly. The server may then count a call at any instant between grant and release. It
 	// never sees more than Permits in any interval of length Per. Throughput falls by the length of the calls.
 	FromRelease
 

@@ -74,8 +74,8 @@ func WithMaxQueue(n int) Option {
 }
 
 // WithHeldTime makes the scheduler measure how long tickets are held, for Totals.Held in [Stats]. It then reads
-// the clock at every release. Without the option it does so only if a ticket waits, which saves about a third
-// of the time of an Acquire and its Release.
+// the clock at every release. Without the option it does so only if a ticket waits. That saves about a third of
+// the time of an Acquire and its Release.
 func WithHeldTime() Option {
 	return optionFunc(func(cfg *config) error {
 		cfg.countsHeld = true

@@ -114,8 +114,8 @@ func (e *QuotaError) Unwrap() error { return ErrNoPermit }
 // [Scheduler.Charge] and [Scheduler.Observe] tell this scheduler alone. SetLimits and Restore return an
 // [*InvalidError], because the other schedulers would not know.
 //
-// Nothing is exchanged while the scheduler is idle. It is idle if no ticket waits, nothing is leased, no window
-// remembers a grant and, if there is a MaxBurst, no permit is in use.
+// Nothing is exchanged while the scheduler is idle. It is idle if no ticket waits, nothing is leased, and no
+// window remembers a grant. With a MaxBurst, no permit may be in use either.
 //
 // The windows must count permits, from grant and not evenly. Otherwise New returns an [*InvalidError]. Close
 // tells the source what was used, which it waits for up to two seconds.

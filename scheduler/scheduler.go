@@ -108,17 +108,17 @@ func (s *Scheduler) AcquireN(ctx context.Context, weight int, costs ...ticket.Co
 // TryAcquire takes one permit if it is free now. See [Scheduler.TryAcquireN].
 func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.handle.try(1, nil) }
 
-// TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line: trying never
-// jumps the line. The costs are as in [Scheduler.AcquireN]. Otherwise it returns false. It also returns false
-// if the ticket can never be granted, because of a weight or a cost above a limit, an unknown unit, a flow with
-// a bad share, or a closed scheduler. [Scheduler.AcquireNow] says why. It allocates nothing.
+// TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line. So a try
+// never jumps the line. The costs are as in [Scheduler.AcquireN]. Otherwise it returns false. It also returns
+// false if the ticket can never be granted, because of a weight or a cost above a limit, an unknown unit, a
+// flow with a bad share, or a closed scheduler. [Scheduler.AcquireNow] says why. It allocates nothing.
 func (s *Scheduler) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
 	return s.handle.TryAcquireN(weight, costs...)
 }
 
-// AcquireNow is [Scheduler.TryAcquireN] with an error that says why there is no permit and when to come back: a
-// [*NoPermitError], [*TooLargeError], [*InvalidError] or [ErrClosed]. It never waits. It is for code that must
-// give its own caller an answer, such as a server. Computing when to come back costs as much as
+// AcquireNow is [Scheduler.TryAcquireN] with an error that says why there is no permit and when to come back.
+// The error is a [*NoPermitError], [*TooLargeError], [*InvalidError] or [ErrClosed]. It never waits. It is for
+// code that must give its own caller an answer, such as a server. Computing when to come back costs as much as
 // [Scheduler.WaitTimeN], so use TryAcquireN if the reason does not matter.
 func (s *Scheduler) AcquireNow(weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
 	return s.handle.AcquireNow(weight, costs...)

@@ -1,4 +1,4 @@
-// Package ticket holds what a caller gets from a scheduler: a [Ticket], which is a place in line and,
+// Package ticket has the type [Ticket], which a caller gets from a scheduler. A ticket is a place in line and,
 // once granted, the permits that came with it.
 //
 // Acquire, TryAcquire and Enqueue of package scheduler return tickets. A program imports this package
@@ -121,8 +121,8 @@ func NewContext(ctx context.Context, t Ticket) context.Context {
 	return context.WithValue(ctx, contextKey{}, t)
 }
 
-// FromContext returns the ticket that ctx carries, and whether it carries one. The stages of package
-// pipeline give their work such a context if they were given a cost, so that it can call [Ticket.Settle].
+// FromContext returns the ticket that ctx carries, and whether it carries one. The stages of package pipeline
+// give their work such a context if they have a cost. The work can then call [Ticket.Settle].
 func FromContext(ctx context.Context) (t Ticket, ok bool) {
 	t, ok = ctx.Value(contextKey{}).(Ticket)
 	return t, ok

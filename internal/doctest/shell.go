@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // script is a shell block of a Markdown file.
@@ -21,6 +22,9 @@ type script struct {
 }
 
 const notRunOpen = "<!-- not run: "
+
+// shellPatience is how long a script may run. One that installs a program compiles all that it is made of.
+const shellPatience = 4 * time.Minute
 
 // scriptsOf returns the shell blocks of a Markdown file: those that are fenced as sh or bash, and those that are
 // indented by four spaces after an empty line.
@@ -148,7 +152,7 @@ func (s script) try(folder, root string, env []string) (problem string) {
 		}
 		args = append([]string{"-n"}, args...)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), shellPatience)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", args...)
 	var printed, complaints bytes.Buffer
