@@ -667,20 +667,25 @@ func TestQuotaRefusals(t *testing.T) {
 	for _, test := range []struct {
 		w    scheduler.Window
 		opts []scheduler.Option
+		what string // the value that the error names
 	}{
-		{release, []scheduler.Option{scheduler.WithQuota(p)}},
-		{evenly, []scheduler.Option{scheduler.WithQuota(p)}},
-		{unit, []scheduler.Option{scheduler.WithQuota(p)}},
-		{reset, []scheduler.Option{scheduler.WithQuota(p)}},
-		{second, []scheduler.Option{scheduler.WithQuota(nil)}},
-		{second, []scheduler.Option{scheduler.WithQuota(p), scheduler.WithQuota(p)}},
-		{second, []scheduler.Option{scheduler.WithQuotaKey("a")}},
-		{second, []scheduler.Option{scheduler.WithQuota(plain), scheduler.WithQuotaKey("a")}},
-		{second, []scheduler.Option{scheduler.WithQuota(p), scheduler.WithQuotaAway(scheduler.AwayLocalShare(0))}},
+		{release, []scheduler.Option{scheduler.WithQuota(p)}, "Limits.Windows[0].From"},
+		{evenly, []scheduler.Option{scheduler.WithQuota(p)}, "Limits.Windows[0].Evenly"},
+		{unit, []scheduler.Option{scheduler.WithQuota(p)}, "Limits.Windows[0].Unit"},
+		{reset, []scheduler.Option{scheduler.WithQuota(p)}, "Limits.Windows[0].From"},
+		{second, []scheduler.Option{scheduler.WithQuota(nil)}, "the source of WithQuota"},
+		{second, []scheduler.Option{scheduler.WithQuota(p), scheduler.WithQuota(p)}, "the source of WithQuota"},
+		{second, []scheduler.Option{scheduler.WithQuotaKey("a")}, "the key of WithQuotaKey"},
+		{second, []scheduler.Option{scheduler.WithQuota(plain), scheduler.WithQuotaKey("a")}, "the source of WithQuota"},
+		{second, []scheduler.Option{scheduler.WithQuota(p), scheduler.WithQuotaAway(scheduler.AwayLocalShare(0))}, "the number of AwayLocalShare"},
 	} {
 		s, err := scheduler.New(scheduler.Limits{Windows: []scheduler.Window{test.w}}, test.opts...)
-		if !errors.As(err, new(*scheduler.InvalidError)) {
+		var invalid *scheduler.InvalidError
+		switch {
+		case !errors.As(err, &invalid):
 			t.Errorf("%v: %v", test.w, err)
+		case invalid.What != test.what || invalid.Want == "":
+			t.Errorf("%v: %v, want one that names %s and says what is expected", test.w, err, test.what)
 		}
 		if err == nil {
 			s.Close()
