@@ -74,7 +74,7 @@ type passage struct {
 }
 
 // errRecalled is why a request leaves the scheduler's line although its caller has not given up.
-var errRecalled = errors.New("flowhttp: the far side asked for a pause")
+var errRecalled = errors.New("flowhttp: the server asked for a pause")
 
 // enter puts a request on the list. It must leave.
 func (g *gates) enter(s advised) *passage {
