@@ -106,6 +106,9 @@ func TestScripts(t *testing.T) {
 }
 
 func TestScriptsSayWhatIsWrong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs commands")
+	}
 	if runtime.GOOS == "windows" {
 		t.Skip("the guides are for shells of Unix")
 	}
