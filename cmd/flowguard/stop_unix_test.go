@@ -39,6 +39,7 @@ func start(t *testing.T, dir string, args ...string) *program {
 
 func prepare(t *testing.T, dir, name string, args ...string) *program {
 	t.Helper()
+	processtest.Hear(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	p := &program{Cmd: exec.Command(name, args...), t: t}
 	p.Dir = dir
 	p.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "GORACE=atexit_sleep_ms=0")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/process/processtest"
 	"go.uber.org/goleak"
 )
 
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 		play(role, os.Args[1:])
 		return
 	}
+	processtest.Hear(os.Interrupt, syscall.SIGTERM)
 	goleak.VerifyTestMain(m)
 }
 
