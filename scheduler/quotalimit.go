@@ -24,7 +24,7 @@ type quota struct {
 	low   int    // below that an exchange is due
 
 	// When the stock ran out. Those who were granted it come back at once if they want more, and with them in line
-	// the next request asks for a turn. One made before that would ask for what nobody needs only, and wait for the reply.
+	// the next request asks for a turn. One made before that would ask only for stock ahead, and theirs would wait for its reply.
 	ranOut moment
 
 	used    uint64     // since New

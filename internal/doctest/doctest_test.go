@@ -71,6 +71,12 @@ func TestDocuments(t *testing.T) {
 		t.Skip("it compiles and runs programs")
 	}
 	problems, blocks, err := Problems(root, documents(t)...)
+	report(t, problems, blocks, err)
+}
+
+// report fails the test for each problem of the documents, or if there is hardly a block in them.
+func report(t *testing.T, problems []string, blocks int, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +84,18 @@ func TestDocuments(t *testing.T) {
 		t.Error(p)
 	}
 	if blocks < 10 {
-		t.Errorf("found %d Go blocks, want 10 at least", blocks)
+		t.Errorf("found %d blocks, want 10 at least", blocks)
+	}
+}
+
+// needShell skips the test where shell blocks cannot be run.
+func needShell(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the guides are for shells of Unix")
+	}
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("it needs bash")
 	}
 }
 
@@ -87,34 +104,16 @@ func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs and runs the command")
 	}
-	if runtime.GOOS == "windows" {
-		t.Skip("the guides are for shells of Unix")
-	}
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("it needs bash")
-	}
+	needShell(t)
 	problems, blocks, err := ScriptProblems(root, "testdata/shell", documents(t)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range problems {
-		t.Error(p)
-	}
-	if blocks < 10 {
-		t.Errorf("found %d shell blocks, want 10 at least", blocks)
-	}
+	report(t, problems, blocks, err)
 }
 
 func TestScriptsSayWhatIsWrong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs commands")
 	}
-	if runtime.GOOS == "windows" {
-		t.Skip("the guides are for shells of Unix")
-	}
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("it needs bash")
-	}
+	needShell(t)
 	const good = "~~~sh\necho one >file\n~~~\n\nand then\n\n    cat file\n\nIt prints ~one~.\n"
 	for name, tt := range map[string]struct{ text, want string }{
 		"nothing":                  {good, ""},

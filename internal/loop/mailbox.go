@@ -63,7 +63,7 @@ func (b *Mailbox[S, M]) Underway() int64 { return b.underway.Load() }
 // Ended returns a channel that is closed when the owner has ended.
 func (b *Mailbox[S, M]) Ended() <-chan struct{} { return b.ended }
 
-// Remains waits for the end of the owner and returns what it left, which nobody owns.
+// Remains waits for the end of the owner and returns what it left. It has no owner any more.
 func (b *Mailbox[S, M]) Remains() *S {
 	<-b.ended
 	return b.remains

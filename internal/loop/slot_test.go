@@ -33,7 +33,7 @@ func TestOneHasTheState(t *testing.T) {
 	}
 }
 
-// Whoever has the state changes it without a lock: the race detector would see two who have it, and so would the sum.
+// The holder of the state changes it without a lock. Two holders at once would show in the race detector and in the sum.
 func TestStateHasOneOwner(t *testing.T) {
 	const callers, calls = 8, 2000
 	var b Mailbox[int, int]
