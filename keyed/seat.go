@@ -20,6 +20,10 @@ type seat interface {
 	News() (key any)
 	Leave() inside.Standing
 
+	TakeDormant(c inside.Cell, r inside.Request, try bool) (p *line.Place, decided bool)
+	PassDormant(c inside.Cell, r inside.Request) (passed bool, left inside.Standing)
+	ReleaseDormant(c inside.Cell, p *line.Place, n uint64) (left inside.Standing, done bool)
+
 	Try(r inside.Request) *line.Place
 	Pass(r inside.Request) bool
 	AcquireNow(r inside.Request, long bool) (p *line.Place, err error)

@@ -145,6 +145,10 @@ func (st *state[K]) release(e *entry[K], p *line.Place, n uint64) {
 	if e.cell == nil {
 		return
 	}
+	if left, done := st.seat.ReleaseDormant(e.cell, p, n); done {
+		st.note(e, left)
+		return
+	}
 	if !st.seat.NeedsTime(e.cell) {
 		st.note(e, st.seat.ReleaseUntimed(e.cell, p, n))
 		return

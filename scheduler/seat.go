@@ -167,18 +167,28 @@ func (s *seat) Leave() inside.Standing {
 	if len(s.chores) > 0 || len(s.unfinished) > 0 {
 		s.keepChores(c)
 	}
-	if !l.idle() {
-		at := never
-		if l.line.Len() > 0 && l.stands == nil { // else the scheduler for all keys tells when it is time
-			at = l.wake()
-		}
-		return inside.Standing{At: int64(at), Busy: true}
+	left := inside.Standing{At: int64(never), Busy: true}
+	switch {
+	case l.idle():
+		at := l.forgettable()
+		left = inside.Standing{At: int64(at), Forget: at <= l.now}
+	case l.line.Len() > 0 && l.stands == nil: // else the scheduler for all keys tells when it is time
+		left.At = int64(l.wake())
 	}
-	at := l.forgettable()
-	if !l.warm {
+	s.layDown(c)
+	return left
+}
+
+// layDown lets the key sleep, or if a dormant key could not decide by itself, may let another one sleep.
+func (s *seat) layDown(c *cell) {
+	l := c.live
+	switch {
+	case l.warm || l.line.Len() > 0:
+	case c.rules.fast.simple && l.canSleep():
+		s.spare(c.rules, c.sleep())
+	default:
 		s.cool(c)
 	}
-	return inside.Standing{At: int64(at), Forget: at <= l.now}
 }
 
 // keepChores notes what is left to do for the key.
