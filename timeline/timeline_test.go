@@ -437,8 +437,8 @@ func TestBrokenAgreesWithCheck(t *testing.T) {
 		tighter.MaxBurst--
 		tighter.Windows = slices.Clone(limits.Windows)
 		tighter.Windows[max(random.IntN(4), random.IntN(4))].Permits -= 1 + random.IntN(3)
-		broken += min(1, strings.Count(fmt.Sprint(schedulertest.Check(tighter, rec.Tickets(), schedulertest.Forever)), "tokens counted"))
-		says := schedulertest.Check(tighter, rec.Tickets(), schedulertest.Forever)
+		broken += min(1, strings.Count(fmt.Sprint(schedulertest.Check(tighter, rec.Tickets(), scheduler.Forever)), "tokens counted"))
+		says := schedulertest.Check(tighter, rec.Tickets(), scheduler.Forever)
 		svg := draw(t, timeline.New(tighter, withoutCharges(rec.Events())))
 		if strings.Contains(svg, "BROKEN") != (says != nil) {
 			t.Fatalf("seed %d: Check says %v, the picture says broken: %v\n%v", seed, says, strings.Contains(svg, "BROKEN"), rec.Tickets())

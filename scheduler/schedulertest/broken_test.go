@@ -93,7 +93,7 @@ func TestVerify(t *testing.T) {
 	if tb.message != "" {
 		t.Fatal(tb.message)
 	}
-	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), schedulertest.Forever)
+	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), scheduler.Forever)
 	message, file, ok := strings.Cut(tb.message, "\na picture of it: ")
 	if !ok || !strings.HasPrefix(message, "limit 3/2s: with ticket 4, granted at ") {
 		t.Fatalf("said %q", tb.message)
@@ -112,7 +112,7 @@ func TestVerify(t *testing.T) {
 	}
 
 	t.Setenv("TMPDIR", "/nowhere/at/all")
-	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), schedulertest.Forever)
+	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), scheduler.Forever)
 	if os.TempDir() == "/nowhere/at/all" && !strings.Contains(tb.message, "there is no picture of it: ") {
 		t.Errorf("said %q", tb.message)
 	}

@@ -24,7 +24,7 @@ import (
 //     it has several flows, every ticket that was granted or gave up earlier counts as ahead.
 //
 // With a mock clock and [Advance], or in a bubble, late is 0. On a real clock a grant is always a little late,
-// so pass what you tolerate, or [Forever]. A window of more than 65,536 permits may always be late by
+// so pass what you tolerate, or [scheduler.Forever]. A window of more than 65,536 permits may always be late by
 // Per/65,536.
 //
 // The error joins a [*BrokenError] for each of the first ten broken promises. [Verify] checks a Recorder in
@@ -57,9 +57,6 @@ func Check(limits scheduler.Limits, record Record, late time.Duration) error {
 	}
 	return errors.Join(broken...)
 }
-
-// Forever is a lateness that no grant exceeds.
-const Forever = time.Duration(1<<63 - 1)
 
 const mostFindings = 10
 

@@ -71,7 +71,7 @@ func TestCheck(t *testing.T) {
 		{"burst broken by one never released", "burst 1", schedulertest.Record{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(20)},
-		}, schedulertest.Forever, "limit burst 1: with ticket 2"},
+		}, scheduler.Forever, "limit burst 1: with ticket 2"},
 		{"from release kept", "1/s from release", schedulertest.Record{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(3)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(4)},
@@ -180,7 +180,7 @@ func TestCheckOnRandomRecords(t *testing.T) {
 		tighter := limits
 		tighter.MaxBurst = 1
 		tighter.Windows = []scheduler.Window{scheduler.Per(1, 24*time.Hour)}
-		if len(record.Granted()) > 1 && schedulertest.Check(tighter, record, schedulertest.Forever) == nil {
+		if len(record.Granted()) > 1 && schedulertest.Check(tighter, record, scheduler.Forever) == nil {
 			t.Fatalf("seed %d: no fault found with limits %v\n%v", seed, tighter, record)
 		}
 	}

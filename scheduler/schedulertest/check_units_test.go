@@ -88,7 +88,7 @@ func TestCheckKnowsUnits(t *testing.T) {
 			for i := range tight.Windows {
 				tight.Windows[i].Permits = max(1, tight.Windows[i].Permits/2)
 			}
-			if schedulertest.Check(tight, record, schedulertest.Forever) != nil {
+			if schedulertest.Check(tight, record, scheduler.Forever) != nil {
 				tooTight++
 			}
 		}
