@@ -18,22 +18,22 @@ import (
 func TestBrokenSaysWhen(t *testing.T) {
 	for _, c := range []struct {
 		name, limits string
-		record       schedulertest.Record
+		record       schedulertest.Tickets
 		want         schedulertest.BrokenError
 	}{
-		{"window", "2/s", schedulertest.Record{
+		{"window", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 2, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(0.5)},
 		}, schedulertest.BrokenError{Ticket: 2, Limit: "2/s", From: at(-0.5), To: at(0.5)}},
-		{"burst", "burst 1", schedulertest.Record{
+		{"burst", "burst 1", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(3)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(2)},
 		}, schedulertest.BrokenError{Ticket: 2, Limit: "burst 1", From: at(2), To: at(2)}},
-		{"late", "2/s", schedulertest.Record{
+		{"late", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 2, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(1.5)},
 		}, schedulertest.BrokenError{Ticket: 2, From: at(1), To: at(1.5)}},
-		{"order", "5/s", schedulertest.Record{
+		{"order", "5/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 		}, schedulertest.BrokenError{Ticket: 1, From: at(0), To: at(0)}},
@@ -60,7 +60,7 @@ func TestBrokenSaysWhen(t *testing.T) {
 }
 
 func TestPictureOfWhatIsWhole(t *testing.T) {
-	record := schedulertest.Record{{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(1)}}
+	record := schedulertest.Tickets{{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(1)}}
 	var svg bytes.Buffer
 	if err := schedulertest.Picture(&svg, scheduler.MustParseLimits("2/s"), record, nil); err != nil {
 		t.Fatal(err)
