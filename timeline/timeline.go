@@ -130,8 +130,8 @@ func (t *Timeline) Missed() uint64 {
 }
 
 // SVG writes a picture of the recording so far, in one call of Write. It may be called during the recording,
-// and again later. If an option is invalid, it returns an [*OptionError] and writes nothing. Otherwise it
-// returns the error of w.
+// and again later. If an option is invalid, it returns a [*scheduler.InvalidError] and writes nothing. Otherwise
+// it returns the error of w.
 //
 // A picture of 20 tickets takes about 20 KB and a millisecond, one of 200,000 about 200 KB and half a
 // second, on a 2-core cloud VM.

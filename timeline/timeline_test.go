@@ -634,15 +634,15 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		opt  timeline.Option
 		want string
 	}{
-		{timeline.Width(100), "timeline: Width must be from 480 to 4000, got 100"},
-		{timeline.Between(at(5), at(5)), "timeline: the end of Between must be after "},
-		{timeline.Mark(at(5), at(4), ""), "timeline: the end of Mark must be not before "},
-		{timeline.Colors(7), "timeline: Colors must be Auto, Light or Dark, got Colors(7)"},
-		{nil, "timeline: an Option must be made by one of the functions of this package, got <nil>"},
+		{timeline.Width(100), "scheduler: the pixels of timeline.Width must be from 480 to 4000, got 100"},
+		{timeline.Between(at(5), at(5)), "scheduler: the end of timeline.Between must be after "},
+		{timeline.Mark(at(5), at(4), ""), "scheduler: the end of timeline.Mark must be not before "},
+		{timeline.Colors(7), "scheduler: timeline.Colors must be Auto, Light or Dark, got Colors(7)"},
+		{nil, "scheduler: an Option of SVG must be made by one of the functions of package timeline, got nil"},
 	} {
 		var b bytes.Buffer
 		err := tl.SVG(&b, c.opt)
-		var invalid *timeline.OptionError
+		var invalid *scheduler.InvalidError
 		if !errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), c.want) || b.Len() > 0 {
 			t.Errorf("got %v and %d bytes, want %s", err, b.Len(), c.want)
 		}
