@@ -4,7 +4,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,13 +27,9 @@ type Timeline struct {
 const recordRoom = 16_384
 
 // New makes a timeline of events in the order in which they happened. The limits are those that held
-// before the first event. It does not keep the events.
-func New(limits scheduler.Limits, events []scheduler.Event) *Timeline {
-	return Collect(limits, slices.Values(events))
-}
-
-// Collect is [New] for a sequence of events, which need not all be in memory.
-func Collect(limits scheduler.Limits, events iter.Seq[scheduler.Event]) *Timeline {
+// before the first event. [slices.Values] makes a sequence of the events of a [scheduler.EventLog]. New does
+// not keep the events, so they need not all be in memory.
+func New(limits scheduler.Limits, events iter.Seq[scheduler.Event]) *Timeline {
 	t := &Timeline{}
 	t.run.begin(limits)
 	for e := range events {

@@ -83,7 +83,7 @@ func draw(w io.Writer, limits scheduler.Limits, events []scheduler.Event, found 
 			timeline.Mark(from, to, broken.Limit),
 			timeline.Between(latest(from.Add(-around), events[0].At), to.Add(around)))
 	}
-	return timeline.New(limits, events).SVG(w, opts...)
+	return timeline.New(limits, slices.Values(events)).SVG(w, opts...)
 }
 
 // events returns what happened to the tickets, in order.
