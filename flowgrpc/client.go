@@ -35,13 +35,13 @@ type Calls struct {
 	// so that the caller still gets the answer. If Settle is nil, calls cost what Cost said.
 	Settle Settler
 
-	// MaxPause is the longest pause that a server's advice can cause. 0 means [DefaultMaxPause]. If it is
-	// negative, advice is ignored.
+	// MaxPause is the longest pause that a server's advice can cause. 0 means an hour. If it is negative,
+	// advice is ignored.
 	MaxPause time.Duration
 }
 
-// DefaultMaxPause is the longest pause that a server can make a client take unless [Calls.MaxPause] is set.
-const DefaultMaxPause = time.Hour
+// defaultMaxPause is the longest pause that a server can make a client take unless [Calls.MaxPause] is set.
+const defaultMaxPause = time.Hour
 
 // DialOptions returns the options that keep all calls of a connection within the limits, unary and streams, and
 // follow the server's advice. They chain with interceptors of others, in the order of the options. DialOptions
@@ -130,7 +130,7 @@ func (c *Calls) take(ctx context.Context, method string, message any) (l leave, 
 	}
 	l.maxPause = c.MaxPause
 	if l.maxPause == 0 {
-		l.maxPause = DefaultMaxPause
+		l.maxPause = defaultMaxPause
 	}
 	h := l.source.Handle()
 	if err = admit.Missing(h); err == nil {

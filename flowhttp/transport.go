@@ -75,8 +75,7 @@ type Transport struct {
 	// Read reads what a response says of limits. nil means Standard.
 	Read Dialect
 
-	// MaxPause caps how long advice of the server is obeyed. 0 means DefaultMaxPause, which is an hour. Below 0,
-	// all advice is ignored.
+	// MaxPause caps how long advice of the server is obeyed. 0 means an hour. Below 0, all advice is ignored.
 	MaxPause time.Duration
 
 	// Ramp sends requests one at a time after a pause that the server asked for, until one succeeds. A request
@@ -156,7 +155,7 @@ func (t *Transport) base() http.RoundTripper {
 
 func (t *Transport) maxPause() time.Duration {
 	if t.MaxPause == 0 {
-		return DefaultMaxPause
+		return defaultMaxPause
 	}
 	return t.MaxPause
 }
