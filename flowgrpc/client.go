@@ -29,11 +29,11 @@ type Calls struct {
 	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else.
 	Cost Coster
 
-	// Settle reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
+	// Usage reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
 	// the cost does not change. It is called with the answer of a unary call, and with each message that a stream
 	// receives. Each result replaces the one before, as [ticket.Ticket.Settle] does. An error of that is ignored,
-	// so that the caller still gets the answer. If Settle is nil, calls cost what Cost said.
-	Settle Settler
+	// so that the caller still gets the answer. If Usage is nil, calls cost what Cost said.
+	Usage Settler
 
 	// MaxPause is the longest pause that a server's advice can cause. 0 means an hour. If it is negative,
 	// advice is ignored.
@@ -68,7 +68,7 @@ func UnaryClientInterceptor(c Calls) grpc.UnaryClientInterceptor {
 		err = invoker(l.mark(ctx), method, req, reply, cc, opts...)
 		l.heed(err)
 		if err == nil {
-			l.settle(ctx, c.Settle, method, reply)
+			l.settle(ctx, c.Usage, method, reply)
 		}
 		return err
 	}
@@ -90,7 +90,7 @@ func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 			}
 		}()
 		// A stream that answers once ends before its answer is handed over.
-		once := c.Settle != nil && !desc.ServerStreams
+		once := c.Usage != nil && !desc.ServerStreams
 		end := grpc.OnFinish(func(err error) {
 			l.heed(err)
 			if err != nil || !once {
@@ -102,8 +102,8 @@ func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 			l.heed(err)
 			return nil, err
 		}
-		if c.Settle != nil && l.source != nil {
-			stream = &settledStream{stream, l, func(m any) { l.settle(ctx, c.Settle, method, m) }, once}
+		if c.Usage != nil && l.source != nil {
+			stream = &settledStream{stream, l, func(m any) { l.settle(ctx, c.Usage, method, m) }, once}
 		}
 		return stream, nil
 	}
