@@ -2,7 +2,7 @@
 // with the same result every time.
 //
 // [Advance] moves a mock clock so that no grant is missed. [AwaitWaiting] waits until goroutines are in line. A
-// [Recorder] records every grant at its exact instant, and [Check] says whether a record broke any limit.
+// [Recorder] records every grant at its exact instant, and [Check] says whether the tickets broke any limit.
 //
 // There are three ways to test. All of them need the scheduler closed at the end of the test.
 //
