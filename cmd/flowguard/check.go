@@ -114,9 +114,9 @@ type checker struct {
 	exampleN int64
 
 	spare      [][]int64 // costs of calls that were counted, to be used again
-	costless   int64     // lines that do not say what they cost
+	costless   int64     // lines without a cost
 	costlessN  int64     // the first of them
-	costlessOf cost.Cost // and what was looked for there
+	costlessOf cost.Cost // where its cost should be
 }
 
 func (o *checkOptions) run(c console) error {
@@ -319,7 +319,7 @@ func length(w scheduler.Window) string {
 	return per
 }
 
-// where says where a line stands, counted in all files.
+// where returns the file and the number of a line, given its number in all files.
 func (k *checker) where(line int64) string {
 	file := len(k.begins) - 1
 	for k.begins[file] >= line {
@@ -361,7 +361,7 @@ func (k *checker) writeJSON(w io.Writer, findings []audit.Finding, broken bool) 
 		Calls int64  `json:"calls"`
 		Most  int64  `json:"most"`
 
-		// Of calls that were too early in a window that is spaced evenly, in seconds.
+		// In a window that is spaced evenly, how much too early a call was, in seconds.
 		Gap   float64 `json:"gap,omitempty"`
 		Space float64 `json:"space,omitempty"`
 	}

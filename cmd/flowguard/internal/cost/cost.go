@@ -18,8 +18,8 @@ import (
 // Most is the largest cost of a line. Sums of some ten million of them still fit into 63 bits.
 const Most int64 = 100_000_000_000
 
-// Cost is where the amount of one unit stands, as a flag says it: tokens=900, tokens={2}, tokens={usage.total} or
-// bytes=length.
+// Cost says where the amount of one unit is found, as a flag gives it: tokens=900, tokens={2},
+// tokens={usage.total} or bytes=length.
 type Cost struct {
 	Unit   scheduler.Unit
 	text   string
@@ -32,7 +32,7 @@ type Cost struct {
 // String returns the cost as [Flag.Set] reads it.
 func (c Cost) String() string { return c.text }
 
-// Where says where the amount stands, such as "column 2" or "field usage.total".
+// Where says where the amount is found, such as "column 2" or "field usage.total".
 func (c Cost) Where() string {
 	switch {
 	case c.column > 0:
@@ -135,7 +135,7 @@ func (f *Flag) String() string {
 // Type says what a flag of this kind takes.
 func (f *Flag) Type() string { return "UNIT=WHAT" }
 
-// MatchLimits returns an error unless each unit that the limits count has a cost, and each cost a limit.
+// MatchLimits returns an error unless each unit of the limits has a cost, and each cost has a limit.
 func (f Flag) MatchLimits(l scheduler.Limits) error {
 	counted := map[scheduler.Unit]bool{}
 	for _, w := range l.Windows {

@@ -17,10 +17,10 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// What connects says by itself would stand in the middle of the progress.
+// The client's own log would appear in the middle of the progress line.
 func init() { logging.Disable() }
 
-// Quota is limits that all share who name it.
+// Quota is a set of limits that all programs share that name it.
 type Quota struct {
 	name   string
 	server string // its address
@@ -34,9 +34,9 @@ const Example = "redis://localhost:6379#github-api"
 // passwordInEnv is where redis-cli looks for a password. In a command line everybody on the machine can read it.
 const passwordInEnv = "REDISCLI_AUTH"
 
-// Parse reads where a quota is: the URL of a server as package redis reads it, with redis, rediss or unix as its scheme,
-// and the name of the quota behind #. In the query, lease and on_loss are those of package flowredis. Errors do not
-// tell the password. It connects to nothing. Call Close in the end.
+// Parse reads where a quota is: the URL of a server as package redis reads it, with redis, rediss or unix as
+// its scheme, and the name of the quota behind #. In the query, lease and on_loss are those of package
+// flowredis. Errors do not contain the password. It connects to nothing. Call Close in the end.
 func Parse(text string) (*Quota, error) {
 	u, err := url.Parse(text)
 	if err != nil { // the error may have a part of the password
@@ -59,7 +59,7 @@ func Parse(text string) (*Quota, error) {
 	if opts.Password == "" {
 		opts.Password = os.Getenv(passwordInEnv)
 	}
-	// As flowredis needs it: it asks again by itself, and a server that stands still must not hold it up.
+	// As flowredis needs it: flowredis asks again by itself, and a stopped server must not block it.
 	opts.ContextTimeoutEnabled, opts.MaxRetries, opts.DialerRetries = true, -1, 1
 	q.server, q.client = opts.Addr, redis.NewClient(opts)
 	return q, nil
