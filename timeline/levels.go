@@ -133,7 +133,7 @@ func (p *picture) drawRemarks(levels []level, peak, height int) {
 	for _, l := range levels {
 		y := p.level(min(l.most, peak), peak, height)
 		x, end := p.at(l.at), p.at(l.until)
-		c.printf("<g><title>%s</title>\n", text(fmt.Sprintf("at %s the far side said: %s left until %s",
+		c.printf("<g><title>%s</title>\n", text(fmt.Sprintf("at %s the server said: %s left until %s",
 			about(time.Duration(l.at)), count(l.left), about(time.Duration(l.until)))))
 		c.path("M"+px(x)+" "+px(y-4*unit)+"V"+px(y)+"H"+px(max(end, x+4*unit)), `stroke-width="1.4" stroke-dasharray="3 2" `+c.stroke("mark"))
 		c.printf("</g>\n")

@@ -215,7 +215,7 @@ func (p *picture) drawLegend() {
 		})
 	}
 	if len(p.run.observed) > 0 {
-		entry("what the far side says is left", 18*unit, func(x, y int) {
+		entry("what the server says is left", 18*unit, func(x, y int) {
 			c.path("M"+px(x)+" "+px(y-8*unit)+"v4h18", `stroke-width="1.4" stroke-dasharray="3 2" `+c.stroke("mark"))
 		})
 	}

@@ -302,7 +302,7 @@ func (k *checker) writeFinding(w io.Writer, f audit.Finding) {
 func (k *checker) describe(s audit.Stretch) string {
 	text := fmt.Sprintf("%s, %s: ", clockTime(s.Most.At.At), k.where(s.Most.At.Line))
 	if m := s.Most; m.Space > 0 {
-		text += fmt.Sprintf("%v after the call before, which keeps others away for %v", m.Gap, m.Space)
+		text += fmt.Sprintf("%v after the call before; the spacing requires %v", m.Gap, m.Space)
 	} else {
 		text += fmt.Sprintf("%s in a %s, %d too many", amount(m.N, s.Window.Unit), length(s.Window), m.N-int64(s.Window.Permits))
 	}

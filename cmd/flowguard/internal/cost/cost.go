@@ -100,7 +100,7 @@ func (f *Flag) Set(s string) error {
 	}
 	for _, other := range *f {
 		if other.Unit == c.Unit {
-			return fmt.Errorf("what a line costs in %s was said before: %s", c.Unit, other)
+			return fmt.Errorf("the cost in %s is given twice; it was %s before", c.Unit, other)
 		}
 	}
 	inner, braces := strings.CutPrefix(what, "{")
@@ -111,11 +111,11 @@ func (f *Flag) Set(s string) error {
 	case braces && closed && err != nil && inner != "":
 		c.field = inner
 	case braces || closed || what == "":
-		return errors.New("in braces stands a column from 1, or the path of a field of JSON")
+		return errors.New("braces hold a column from 1, such as {2}, or the path of a field of JSON")
 	case what == "length":
 		c.length = true
 	case err != nil || n < 0 || n > Most:
-		return fmt.Errorf("%q is no amount; write a number up to %d, {2} for column 2, {usage.total} for a field of JSON, or length for the bytes of the line", what, Most)
+		return fmt.Errorf("%q is not an amount; write a number up to %d, {2} for column 2, {usage.total} for a field of JSON, or length for the bytes of the line", what, Most)
 	default:
 		c.fixed = n
 	}
@@ -168,7 +168,7 @@ func (f Flag) Tickets(line []byte, delimiter string) ([]ticket.Cost, error) {
 	for _, c := range f {
 		n, exact, ok := c.Of(line, delimiter)
 		if !ok {
-			return nil, fmt.Errorf("it does not say how many %s it costs; %s has no number from 0 to %d", c.Unit, c.Where(), Most)
+			return nil, fmt.Errorf("its cost in %s is missing; %s has no number from 0 to %d", c.Unit, c.Where(), Most)
 		}
 		if !exact {
 			n++

@@ -122,7 +122,7 @@ func (f *Finder) json(line []byte, path string) (Instant, bool) {
 func (u *Unit) Set(s string) error {
 	i := slices.Index(units[:], s)
 	if i < 0 {
-		return fmt.Errorf("a unit is one of auto, s, ms, us and ns")
+		return fmt.Errorf("expected auto, s, ms, us or ns")
 	}
 	*u = Unit(i)
 	return nil

@@ -106,7 +106,7 @@ func Check(files []string) error {
 			return err
 		}
 		if info.IsDir() {
-			return fmt.Errorf("%s is a directory", name)
+			return fmt.Errorf("%s is a directory; name its files", name)
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ const passwordInEnv = "REDISCLI_AUTH"
 func Parse(text string) (*Quota, error) {
 	u, err := url.Parse(text)
 	if err != nil { // the error may have a part of the password
-		return nil, fmt.Errorf("it is no URL; write it like %s, and in a password %%40 for @, %%2F for / and %%25 for %%", Example)
+		return nil, fmt.Errorf("it is not a URL; write it like %s, and in a password %%40 for @, %%2F for / and %%25 for %%", Example)
 	}
 	q := &Quota{name: u.Fragment}
 	if q.name == "" {
@@ -70,7 +70,7 @@ func (q *Quota) ownOptions(query url.Values) error {
 	if text := query.Get("lease"); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("lease=%s is no duration; write it like lease=5s", text)
+			return fmt.Errorf("lease=%s is not a duration; write it like lease=5s", text)
 		}
 		q.opts = append(q.opts, flowredis.Lease(d))
 	}
@@ -94,7 +94,7 @@ var recoveries = map[string]flowredis.Recovery{
 func Check(l scheduler.Limits) error {
 	for _, w := range l.Windows {
 		if w.Unit != "" || w.Evenly || w.From != scheduler.FromGrant {
-			return fmt.Errorf("%v cannot be shared; what can is windows such as 5/s or 100/min, which slide and count calls, and a burst", w)
+			return fmt.Errorf("%v cannot be shared; runs can share windows such as 5/s or 100/min, which slide and count calls, and a burst", w)
 		}
 	}
 	return nil
@@ -116,7 +116,7 @@ const patience = 5 * time.Second
 func Explain(err error) error {
 	var l *flowredis.LimitsError
 	if errors.As(err, &l) {
-		return fmt.Errorf("quota %s: this run has %s; those under way have %s; give all the same -limits, lease and on_loss, or name another quota behind #",
+		return fmt.Errorf("quota %s: this run has %s; the others have %s; give all the same -limits, lease and on_loss, or name another quota behind #",
 			l.Quota, l.Here, l.There)
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), "flowredis: "))
