@@ -109,7 +109,7 @@ func TestServerRefusesTheRun(t *testing.T) {
 		l := &lender{err: &flowredis.LimitsError{Quota: "x", Here: "1/s with a lease of 1s, Recollect", There: "2/s with a lease of 1s, Recollect"}}
 		r := l.sharing("1/s", 20)
 		r.run(t)
-		r.check(t, StatusError, "flowguard: quota x: this run has 1/s with a lease of 1s, Recollect; those under way have 2/s with a lease of 1s, Recollect; "+
+		r.check(t, StatusError, "flowguard: quota x: this run has 1/s with a lease of 1s, Recollect; the others have 2/s with a lease of 1s, Recollect; "+
 			"give all the same -limits, lease and on_loss, or name another quota behind #\nflowguard: stopped: ")
 	})
 }
