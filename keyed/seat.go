@@ -12,7 +12,7 @@ import (
 // seat decides about one key after the other, in the way and with the code of a scheduler. Open makes a key
 // the one that is worked on, and Leave ends that. Only the holder of the state may use it.
 type seat interface {
-	SetTime(reading int64)
+	SetTime(reading int64) (latest int64)
 	NewCell(l scheduler.Limits) inside.Cell
 	Forget(c inside.Cell)
 	Open(c inside.Cell, key any)

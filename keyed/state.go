@@ -27,10 +27,7 @@ type state[K comparable] struct {
 const perTurn = 32
 
 // setTime moves the time on to what the clock shows.
-func (st *state[K]) setTime(reading int64) {
-	st.latest = max(st.latest, reading)
-	st.seat.SetTime(reading)
-}
+func (st *state[K]) setTime(reading int64) { st.latest = st.seat.SetTime(reading) }
 
 // catchUp brings the state to the present.
 func (st *state[K]) catchUp() { st.setTime(st.box.Now()) }

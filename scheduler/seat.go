@@ -82,10 +82,11 @@ func (s seatShared) GaveUp(ctx context.Context) error { return gaveUp(ctx) }
 // DrainCut returns the error for a Drain whose context ended before the drain did.
 func (s seatShared) DrainCut(ctx context.Context) error { return drainCut(ctx) }
 
-// SetTime moves the time on to what the clock shows.
-func (s *seat) SetTime(reading int64) {
+// SetTime moves the time on to what the clock shows, and returns it.
+func (s *seat) SetTime(reading int64) (latest int64) {
 	s.read = moment(reading)
 	s.latest = max(s.latest, s.read)
+	return int64(s.latest)
 }
 
 // NewCell returns the cell of a new key with valid limits.
