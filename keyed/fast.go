@@ -34,3 +34,12 @@ func (st *state[K]) pass(hash uint64, k K, r inside.Request) bool {
 	}
 	return passed
 }
+
+// look is open and then leave of the seat, for a key whose time has come.
+func (st *state[K]) look(e *entry[K]) inside.Standing {
+	if left, done := st.seat.LookAtDormant(e.cell); done {
+		return left
+	}
+	st.open(e)
+	return st.seat.Leave()
+}

@@ -22,6 +22,7 @@ type seat interface {
 
 	TakeDormant(c inside.Cell, r inside.Request, try bool) (p *line.Place, decided bool)
 	PassDormant(c inside.Cell, r inside.Request) (passed bool, left inside.Standing)
+	LookAtDormant(c inside.Cell) (left inside.Standing, done bool)
 	ReleaseDormant(c inside.Cell, p *line.Place, n uint64) (left inside.Standing, done bool)
 
 	Try(r inside.Request) *line.Place

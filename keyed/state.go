@@ -1,6 +1,8 @@
 package keyed
 
 import (
+	"time"
+
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -17,6 +19,7 @@ type state[K comparable] struct {
 	latest int64 // the time, which stands still while the clock is behind
 	armed  int64 // what the owner's alarm is set to, or will be
 	busy   int   // keys for which a ticket waits or a permit is held
+	waits  int   // keys for which a ticket waits for an instant
 
 	draining, closed bool
 	unserved         bool // closed while a key was busy
@@ -72,6 +75,14 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 			st.busy--
 		}
 	}
+	if waits := s.Busy && s.At != inside.Never; e.waits != waits {
+		e.waits = waits
+		if waits {
+			st.waits++
+		} else {
+			st.waits--
+		}
+	}
 	if s.Forget {
 		st.forget(e)
 		return
@@ -114,8 +125,7 @@ func (st *state[K]) hear(n int) (left int) {
 func (st *state[K]) lookAtDue(n int) (more bool) {
 	for ; n > 0 && st.agenda.first() <= st.latest; n-- {
 		e := st.agenda.item(0).entry
-		st.open(e)
-		s := st.seat.Leave()
+		s := st.look(e)
 		if st.note(e, s); e.cell != nil {
 			st.agenda.postpone(e, s.At)
 		}
@@ -126,10 +136,23 @@ func (st *state[K]) lookAtDue(n int) (more bool) {
 // finished reports whether all is over.
 func (st *state[K]) finished() bool { return st.closed || st.draining && st.busy == 0 }
 
+// forgetEvery is how late the owner may forget a key. Where keys end one after the other, as they came, it then wakes
+// for many of them and not for each. Who asks how many keys there are, or needs room for one, forgets first what is due.
+const forgetEvery = int64(time.Millisecond)
+
+// wakeAt returns when the owner is to look at keys: at the very instant if a ticket waits for one.
+func (st *state[K]) wakeAt() int64 {
+	at := st.agenda.first()
+	if st.waits == 0 && at < inside.Never-forgetEvery {
+		at += forgetEvery
+	}
+	return at
+}
+
 // wakeIsSooner reports whether a key is to be looked at before the alarm rings, and notes that the alarm is
 // to be set.
 func (st *state[K]) wakeIsSooner() bool {
-	at := st.agenda.first()
+	at := st.wakeAt()
 	if at >= st.armed {
 		return false
 	}

@@ -194,6 +194,15 @@ func (s *seat) keep(p *line.Place) {
 	}
 }
 
+// LookAtDormant is Open and then Leave for a dormant key, if that needs no core.
+func (s *seat) LookAtDormant(of inside.Cell) (left inside.Standing, done bool) {
+	c := of.(*cell)
+	if c.live != nil || !c.rules.fast.simple {
+		return left, false
+	}
+	return s.standing(c), true
+}
+
 // standing says how a dormant key is left.
 func (s *seat) standing(c *cell) inside.Standing {
 	if c.held > 0 {
