@@ -38,7 +38,7 @@ func (st *state[K]) catchUp() { st.setTime(st.box.Now()) }
 // entry returns the entry of a key. Where there is none it makes one with the limits, or if l is nil returns
 // errUnknown.
 func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], error) {
-	if e := st.keys.find(hash, k); e != nil {
+	if e := st.known(hash, k); e != nil {
 		return e, nil
 	}
 	switch {
@@ -56,8 +56,18 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 	return e, nil
 }
 
-// known returns the entry of a key, nil if there is none.
-func (st *state[K]) known(hash uint64, k K) *entry[K] { return st.keys.find(hash, k) }
+// known returns the entry of a key, nil if there is none. A key whose time has come is looked at first, so it makes no
+// difference whether the owner has done that.
+func (st *state[K]) known(hash uint64, k K) *entry[K] {
+	e := st.keys.find(hash, k)
+	if e != nil && e.planned <= st.latest && e.index >= 0 {
+		st.lookAt(e)
+		if e.cell == nil {
+			return nil
+		}
+	}
+	return e
+}
 
 // open makes the key the one that the seat works on.
 func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell, e) }
@@ -124,13 +134,17 @@ func (st *state[K]) hear(n int) (left int) {
 // lookAtDue looks at n keys, or all, whose time has come. It reports whether there are more.
 func (st *state[K]) lookAtDue(n int) (more bool) {
 	for ; n > 0 && st.agenda.first() <= st.latest; n-- {
-		e := st.agenda.item(0).entry
-		s := st.look(e)
-		if st.note(e, s); e.cell != nil {
-			st.agenda.postpone(e, s.At)
-		}
+		st.lookAt(st.agenda.item(0).entry)
 	}
 	return st.agenda.first() <= st.latest
+}
+
+// lookAt looks at a key whose time has come.
+func (st *state[K]) lookAt(e *entry[K]) {
+	s := st.look(e)
+	if st.note(e, s); e.cell != nil {
+		st.agenda.postpone(e, s.At)
+	}
 }
 
 // finished reports whether all is over.

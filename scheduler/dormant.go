@@ -17,10 +17,21 @@ type cell struct {
 	rules *rules
 	live  *liveCore // nil: the key is dormant, and what follows is all there is
 
-	held                        int // weight granted and not released
-	granted, released, noPermit uint64
-	rest                        *totals // what else was counted; nil: nothing
-	windows                     []dormantWindow
+	// What most tries touch comes first. A key with one window has all that it remembers of it in one piece of memory.
+	held               int // weight granted and not released
+	granted            uint64
+	first              dormantWindow
+	more               []dormantWindow // but the first
+	released, noPermit uint64
+	rest               *totals // what else was counted; nil: nothing
+}
+
+// window returns what is kept of the i-th window.
+func (c *cell) window(i int) *dormantWindow {
+	if i == 0 {
+		return &c.first
+	}
+	return &c.more[i-1]
 }
 
 // liveCore is a core that is lent to a key.
@@ -57,26 +68,28 @@ const firstCharges = 4
 
 // newCell returns a cell for a key about which nothing is known.
 func newCell(r *rules) *cell {
-	if n := len(r.limits.Windows); n != 1 {
+	windows := r.limits.Windows
+	if len(windows) != 1 {
 		c := &cell{rules: r}
-		c.windows = make([]dormantWindow, n)
+		if len(windows) > 1 {
+			c.more = make([]dormantWindow, len(windows)-1)
+		}
 		c.init()
 		return c
 	}
-	c := new(struct { // one piece of memory instead of three
+	c := new(struct { // one piece of memory instead of two
 		cell
-		windows [1]dormantWindow
 		charges [firstCharges]charge
 	})
-	c.rules, c.cell.windows = r, c.windows[:]
+	c.rules = r
 	c.init()
-	c.windows[0].ring = c.charges[:min(firstCharges, r.limits.Windows[0].Permits)]
+	c.first.ring = c.charges[:min(firstCharges, windows[0].Permits)]
 	return &c.cell
 }
 
 func (c *cell) init() {
 	for i, w := range c.rules.limits.Windows {
-		c.windows[i].store(&window{Window: w, past: newPast(w)})
+		c.window(i).store(&window{Window: w, past: newPast(w)})
 	}
 }
 
@@ -134,7 +147,7 @@ func (d *dormantWindow) load(w *window) {
 func (c *cell) wake(l *liveCore, now moment) {
 	l.now, l.behind = now, 0
 	for i := range l.windows {
-		c.windows[i].load(&l.windows[i])
+		c.window(i).load(&l.windows[i])
 	}
 	l.forget()
 	l.burst.held = weight.Sum{Low: uint64(c.held)}
@@ -153,7 +166,7 @@ func (c *cell) sleep() *liveCore {
 	l := c.live
 	c.held = l.burst.held.Saturated()
 	for i := range l.windows {
-		c.windows[i].store(&l.windows[i])
+		c.window(i).store(&l.windows[i])
 	}
 	c.granted = l.granted
 	t := l.totals

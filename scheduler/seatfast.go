@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"math"
+	"time"
 
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
@@ -45,7 +46,7 @@ func (c *cell) decides(weight int) bool {
 func (c *cell) fits(now moment, n int) (fits, decided bool) {
 	f := &c.rules.fast
 	for i := range f.windows {
-		w, d := &f.windows[i], &c.windows[i]
+		w, d := &f.windows[i], c.window(i)
 		d.expire(now - w.per)
 		if n > w.permits-int(d.total-d.gone) {
 			return false, true
@@ -61,16 +62,17 @@ func (c *cell) fits(now moment, n int) (fits, decided bool) {
 func (c *cell) charge(now moment, n int) {
 	f := &c.rules.fast
 	for i := range f.windows {
-		c.windows[i].add(now, f.windows[i].quantum, n)
+		c.window(i).add(now, f.windows[i].quantum, n)
 	}
 	c.granted++
 }
 
 // forgettable is that of a core.
 func (c *cell) forgettable(now moment) moment {
-	for i := range c.windows {
-		if d := &c.windows[i]; d.size > 0 {
-			now = max(now, d.ring[d.slot(d.size-1)].at.after(c.rules.limits.Windows[i].Per))
+	f := &c.rules.fast
+	for i := range f.windows {
+		if d := c.window(i); d.size > 0 {
+			now = max(now, d.ring[d.slot(d.size-1)].at.after(time.Duration(f.windows[i].per)))
 		}
 	}
 	return now

@@ -37,8 +37,8 @@ func dormantBesideCore(t *testing.T, l Limits, r *rand.Rand) {
 		case 1: // to the very instant at which something ends to count
 			if at := one.forgettable(now); at > now && r.IntN(5) == 0 {
 				now = at
-			} else if len(one.windows) > 0 && one.windows[0].size > 0 {
-				now = max(now, one.windows[0].ring[one.windows[0].head].at+rules.fast.windows[0].per)
+			} else if one.first.size > 0 {
+				now = max(now, one.first.ring[one.first.head].at+rules.fast.windows[0].per)
 			}
 		default:
 			now += moment(r.Int64N(int64(time.Millisecond)))
@@ -97,16 +97,16 @@ func dormantBesideCore(t *testing.T, l Limits, r *rand.Rand) {
 		if got := one.forgettable(now); got != want {
 			t.Fatalf("%v, step %d: forgettable at %v, want %v", l, i, got, want)
 		}
-		for i := range one.windows { // a core expires what has ended while another may only look
-			one.windows[i].expire(now - rules.fast.windows[i].per)
-			if one.windows[i].size == 0 {
-				one.windows[i].head, one.windows[i].emptied = 0, 0
+		for i := range l.Windows { // a core expires what has ended while another may only look
+			one.window(i).expire(now - rules.fast.windows[i].per)
+			if one.window(i).size == 0 {
+				one.window(i).head, one.window(i).emptied = 0, 0
 			}
-			a, b := one.windows[i], other.windows[i]
+			a, b := *one.window(i), *other.window(i)
 			a.ring, b.ring = nil, nil
 			a.head, b.head = 0, 0
-			if !reflect.DeepEqual(a, b) || !reflect.DeepEqual(entries(&one.windows[i]), entries(&other.windows[i])) {
-				t.Fatalf("%v, step %d: kept\n%+v %v, want\n%+v %v", l, i, a, entries(&one.windows[i]), b, entries(&other.windows[i]))
+			if !reflect.DeepEqual(a, b) || !reflect.DeepEqual(entries(one.window(i)), entries(other.window(i))) {
+				t.Fatalf("%v, step %d: kept\n%+v %v, want\n%+v %v", l, i, a, entries(one.window(i)), b, entries(other.window(i)))
 			}
 		}
 		if one.held != other.held || one.granted != other.granted {
