@@ -20,8 +20,8 @@ import (
 //     Without t, what is left holds for the policy's w.
 //   - RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset of earlier drafts, if there is no RateLimit.
 //
-// If there is a Retry-After, what the same response says is left is ignored. A malformed field is ignored. So
-// is what is left by a response from a cache, which has an Age.
+// If there is a Retry-After, what the same response says is left is ignored. So is what a response from a cache
+// says, which has an Age. A malformed field is ignored.
 func Standard(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), standardQuotas)
 }
