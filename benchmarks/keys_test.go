@@ -137,7 +137,7 @@ func inUse() float64 {
 
 func newSet(tb testing.TB, permits int, per time.Duration) *keyed.Set[string] {
 	l := scheduler.Limits{Windows: []scheduler.Window{scheduler.Per(permits, per)}}
-	set, err := keyed.New(func(string) scheduler.Limits { return l }, keyed.WithMaxKeys(10_000_000))
+	set, err := keyed.New(func(string) scheduler.Limits { return l }, keyed.MaxKeys(10_000_000))
 	if err != nil {
 		tb.Fatal(err)
 	}

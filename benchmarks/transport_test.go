@@ -51,7 +51,7 @@ func transports(b *testing.B, url string, base http.RoundTripper) {
 		{"flowguard", func(tb testing.TB) http.RoundTripper { return limited(tb) }, background},
 		{"flowguard until the headers", func(tb testing.TB) http.RoundTripper {
 			t := limited(tb)
-			t.ReleaseAtHeaders = true
+			t.Release = flowhttp.AfterHeaders
 			return t
 		}, background},
 		{"flowguard with Ramp", func(tb testing.TB) http.RoundTripper {

@@ -68,7 +68,7 @@ func ExampleKeys() {
 // Where there are too many keys a new one is told to come back later, and those that are there go on.
 func TestKeysTooMany(t *testing.T) {
 	perTenant := scheduler.MustParseLimits("2/min")
-	set, err := keyed.New(func(string) scheduler.Limits { return perTenant }, keyed.WithMaxKeys(1))
+	set, err := keyed.New(func(string) scheduler.Limits { return perTenant }, keyed.MaxKeys(1))
 	if err != nil {
 		t.Fatal(err)
 	}

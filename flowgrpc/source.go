@@ -24,8 +24,8 @@ func Always(s scheduler.Source) func(ctx context.Context, method string) schedul
 //	limit := flowgrpc.Limit{Scheduler: flowgrpc.Keys(set, tenantOf)}
 //
 // Check what a client says first: one that is not yours must not become a key of the set. A call whose key is new
-// where there are too many is answered with Unavailable; see [keyed.WithMaxKeys] and [keyed.WithOverflow]. It
-// panics if an argument is nil.
+// where there are too many is answered with Unavailable; see [keyed.MaxKeys] and [keyed.Overflow]. It panics if an
+// argument is nil.
 func Keys[K comparable](set *keyed.Set[K], key func(ctx context.Context, method string) K) func(ctx context.Context, method string) scheduler.Source {
 	if set == nil || key == nil {
 		panic("flowgrpc: Keys needs a set and a key")

@@ -21,11 +21,11 @@ func TestAllocations(t *testing.T) {
 		return resp, nil
 	})
 	for _, c := range []struct {
-		early bool
-		want  float64
-	}{{false, 1}, {true, 0}} {
+		release flowhttp.Release
+		want    float64
+	}{{flowhttp.AfterBody, 1}, {flowhttp.AfterHeaders, 0}} {
 		client := flowhttp.NewTransport(start(t, "1000000000/s burst 9"))
-		client.Base, client.ReleaseAtHeaders = base, c.early
+		client.Base, client.Release = base, c.release
 		if got := testing.AllocsPerRun(1000, func() {
 			resp, err := client.RoundTrip(req)
 			if err != nil {

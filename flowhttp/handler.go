@@ -54,7 +54,7 @@ func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Re
 //	}
 //
 // What a host says of its limits then holds for that host alone. If a key is new and there are too many, a
-// server answers 503; see [keyed.WithMaxKeys] and [keyed.WithOverflow].
+// server answers 503; see [keyed.MaxKeys] and [keyed.Overflow].
 func Keys[K comparable](set *keyed.Set[K], key func(*http.Request) K) func(*http.Request) scheduler.Source {
 	if set == nil || key == nil {
 		panic("flowhttp: Keys needs a set and a key")

@@ -64,7 +64,7 @@ func TestKeysOfClients(t *testing.T) {
 	}
 }
 
-// A request that may wait does so in the line of its key, and keys beyond WithMaxKeys are refused or share.
+// A request that may wait does so in the line of its key, and keys beyond MaxKeys are refused or share.
 func TestTooManyKeysOfClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ask := func(h http.Handler, key string) int {
@@ -79,8 +79,8 @@ func TestTooManyKeysOfClients(t *testing.T) {
 			opts []keyed.Option
 			want string
 		}{
-			{[]keyed.Option{keyed.WithMaxKeys(1)}, "200 200 503 503"},
-			{[]keyed.Option{keyed.WithMaxKeys(1), keyed.WithOverflow(scheduler.MustParseLimits("1/h"))}, "200 200 200 429"},
+			{[]keyed.Option{keyed.MaxKeys(1)}, "200 200 503 503"},
+			{[]keyed.Option{keyed.MaxKeys(1), keyed.Overflow(scheduler.MustParseLimits("1/h"))}, "200 200 200 429"},
 		} {
 			set := keys(t, "1/s", c.opts...)
 			limit := flowhttp.Limit{Scheduler: flowhttp.Keys(set, ofHeader), MaxWait: time.Minute}
@@ -172,7 +172,7 @@ func TestGatesOfKeysAreDropped(t *testing.T) {
 // Each client may ask twice a minute.
 func ExampleKeys() {
 	perClient := scheduler.MustParseLimits("2/min")
-	set, err := keyed.New(func(string) scheduler.Limits { return perClient }, keyed.WithMaxKeys(1_000_000))
+	set, err := keyed.New(func(string) scheduler.Limits { return perClient }, keyed.MaxKeys(1_000_000))
 	if err != nil {
 		log.Fatal(err)
 	}

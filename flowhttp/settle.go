@@ -23,7 +23,7 @@ import (
 // with a Timeout does.
 //
 // It returns a [*scheduler.InvalidError], and changes nothing, if the body was closed or the request's context
-// has ended. So it does if ReleaseAtHeaders is set, if the call has no costs or did not name the unit, or if an
+// has ended. So it does if Release is AfterHeaders, if the call has no costs or did not name the unit, or if an
 // amount is below 0. Then what Cost said counts.
 func Settle(resp *http.Response, costs ...ticket.Cost) error {
 	if resp != nil && resp.Request != nil {

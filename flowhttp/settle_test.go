@@ -124,7 +124,7 @@ func TestSettleRefuses(t *testing.T) {
 	}{
 		{"without Cost", func(t *flowhttp.Transport) { t.Cost = nil }, []ticket.Cost{tokens.Of(1)}, 1000}, // and it is not the caller's ticket
 		{"empty", func(t *flowhttp.Transport) { t.Cost = func(*http.Request) []ticket.Cost { return nil } }, []ticket.Cost{tokens.Of(1)}, 1000},
-		{"after the headers", func(t *flowhttp.Transport) { t.ReleaseAtHeaders = true }, []ticket.Cost{tokens.Of(1)}, 900},
+		{"after the headers", func(t *flowhttp.Transport) { t.Release = flowhttp.AfterHeaders }, []ticket.Cost{tokens.Of(1)}, 900},
 		{"another unit", func(*flowhttp.Transport) {}, []ticket.Cost{tokens.Of(1), scheduler.Unit("rows").Of(1)}, 800},
 		{"below 0", func(*flowhttp.Transport) {}, []ticket.Cost{tokens.Of(-1)}, 700},
 	} {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/flowhttp"
+	"github.com/flowguard-go/flowguard/internal/memnet"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -38,13 +39,13 @@ func TestSoak(t *testing.T) {
 func soakOnce(t *testing.T, ramp, keepAlive, costs bool) {
 	const limit, per, burst = 40, 50 * time.Millisecond, 16
 	arrived := &arrivals{}
-	listener := newMemory()
+	listener := memnet.Listen("server.test:80")
 	server := &http.Server{Handler: http.HandlerFunc(arrived.serve)}
 	go server.Serve(listener)
 	defer server.Close()
 	s := start(t, fmt.Sprintf("%d/%v 1000000 tokens/s burst %d", limit, per, burst))
 	defer s.Close()
-	base := &http.Transport{DialContext: listener.dial, DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: burst}
+	base := &http.Transport{DialContext: listener.Dial, DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: burst}
 	defer base.CloseIdleConnections()
 	transport := flowhttp.NewTransport(s)
 	transport.Base, transport.Ramp, transport.MaxPause = base, ramp, 20*time.Millisecond

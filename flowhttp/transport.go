@@ -19,7 +19,7 @@ import (
 //
 // The permit is released at the first of these: the end of the response's body, an error while reading it, its
 // Close, the end of the request's context, and a failure or panic in Base. If the response has no body, it is
-// released at once. So a burst caps the calls in progress. See ReleaseAtHeaders.
+// released at once.
 //
 // A request with costs (see Cost) keeps its permit until the body is closed or the request's context ends. It
 // does so even if the body has been read to its end, reading has failed, or there is no body. The cost of a
@@ -63,16 +63,14 @@ type Transport struct {
 	// a 429. It is called when the body ends, reading fails, or the body is closed. body is what was read until
 	// then, at most its last mebibyte, and nil if there is no body. Usage must not use resp.Body and must not
 	// keep body. The permit is released right after it, without a Close. It is not called if the request's context
-	// ends first, if ReleaseAtHeaders is set, or if the connection switched protocols.
+	// ends first, if Release is AfterHeaders, or if the connection switched protocols.
 	//
 	// An error of [ticket.Ticket.Settle] is ignored, so that the caller still gets the response. If Usage panics,
 	// the permit is released, and the panic is not recovered.
 	Usage func(resp *http.Response, body []byte) []ticket.Cost
 
-	// ReleaseAtHeaders releases a permit when the response begins, and not when its body ends. It is for long
-	// streams, and for servers that limit how many requests arrive and not how many are in progress. A burst then
-	// does not cap the calls in progress, and costs cannot be settled.
-	ReleaseAtHeaders bool
+	// Release says when a permit is released: AfterBody, the default, or AfterHeaders.
+	Release Release
 
 	// Read reads what a response says of limits. nil means Standard.
 	Read Dialect
@@ -88,6 +86,18 @@ type Transport struct {
 
 	gates gates
 }
+
+// Release says when a [Transport] releases a permit.
+type Release int
+
+const (
+	// AfterBody releases it when the response's body ends. A burst then caps the calls in progress.
+	AfterBody Release = iota
+
+	// AfterHeaders releases it when the response begins. It is for long streams, and for servers that limit how
+	// many requests arrive and not how many are in progress. Costs cannot be settled then.
+	AfterHeaders
+)
 
 // NewTransport returns a Transport whose requests all take their permits from s, a scheduler or one of its
 // flows. Its fields can be changed until the first request. If s is a [*scheduler.Handle], set Advise too, or
@@ -249,7 +259,7 @@ func (c *call) ask(read Dialect, resp *http.Response, now time.Time) Advice {
 // handOver lets the response's body release the permit, if there is anything to wait for. It comes after hear,
 // because from here on the end of the context may release the permit at any time.
 func (c *call) handOver(req *http.Request, resp *http.Response) {
-	if c.ticket.Number() == 0 || c.transport.ReleaseAtHeaders {
+	if c.ticket.Number() == 0 || c.transport.Release == AfterHeaders {
 		return
 	}
 	var u *usage

@@ -78,37 +78,37 @@ func TestPermitIsGivenBack(t *testing.T) {
 	type step = func(tb testing.TB, resp *http.Response, cancel func())
 	readAll := func(tb testing.TB, resp *http.Response, _ func()) { io.ReadAll(resp.Body) }
 	for _, c := range []struct {
-		name   string
-		early  bool
-		far    far
-		atOnce bool // before the body is touched
-		step   step
+		name    string
+		release flowhttp.Release
+		far     far
+		atOnce  bool // before the body is touched
+		step    step
 	}{
-		{"at the end of the body", false, ok, false, readAll},
-		{"at Close", false, ok, false, func(tb testing.TB, resp *http.Response, _ func()) { resp.Body.Close() }},
-		{"at Close, half read", false, ok, false, func(tb testing.TB, resp *http.Response, _ func()) {
+		{"at the end of the body", flowhttp.AfterBody, ok, false, readAll},
+		{"at Close", flowhttp.AfterBody, ok, false, func(tb testing.TB, resp *http.Response, _ func()) { resp.Body.Close() }},
+		{"at Close, half read", flowhttp.AfterBody, ok, false, func(tb testing.TB, resp *http.Response, _ func()) {
 			resp.Body.Read(make([]byte, 2))
 			resp.Body.Close()
 		}},
-		{"at a read error", false, func(*http.Request) (*http.Response, error) {
+		{"at a read error", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) {
 			resp := answer(200, "")
 			resp.Body = faulty{}
 			return resp, nil
 		}, false, readAll},
-		{"at the end of the context", false, ok, false, func(tb testing.TB, _ *http.Response, cancel func()) {
+		{"at the end of the context", flowhttp.AfterBody, ok, false, func(tb testing.TB, _ *http.Response, cancel func()) {
 			cancel()
 			synctest.Wait()
 		}},
-		{"at once without a body", false, func(*http.Request) (*http.Response, error) { return answer(204, ""), nil }, true, nil},
-		{"at once with a nil body", false, func(*http.Request) (*http.Response, error) {
+		{"at once without a body", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) { return answer(204, ""), nil }, true, nil},
+		{"at once with a nil body", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200}, nil
 		}, true, nil},
-		{"at the headers", true, ok, true, nil},
-		{"at a failure", false, func(*http.Request) (*http.Response, error) { return nil, errReset }, true, nil},
-		{"at a failure with an answer", false, func(*http.Request) (*http.Response, error) { return answer(200, "x"), errReset }, true, nil},
-		{"at no answer at all", false, func(*http.Request) (*http.Response, error) { return nil, nil }, true, nil},
-		{"at a panic", false, func(*http.Request) (*http.Response, error) { panic("broken") }, true, nil},
-		{"at a panic of the dialect", false, func(*http.Request) (*http.Response, error) { return answer(599, "x"), nil }, true, nil},
+		{"at the headers", flowhttp.AfterHeaders, ok, true, nil},
+		{"at a failure", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) { return nil, errReset }, true, nil},
+		{"at a failure with an answer", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) { return answer(200, "x"), errReset }, true, nil},
+		{"at no answer at all", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) { return nil, nil }, true, nil},
+		{"at a panic", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) { panic("broken") }, true, nil},
+		{"at a panic of the dialect", flowhttp.AfterBody, func(*http.Request) (*http.Response, error) { return answer(599, "x"), nil }, true, nil},
 	} {
 		for _, ramp := range []bool{false, true} {
 			t.Run(fmt.Sprint(c.name, ramp), func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestPermitIsGivenBack(t *testing.T) {
 					ctx, cancel := context.WithCancel(background)
 					defer cancel()
 					client := toFar(s, c.far)
-					client.ReleaseAtHeaders, client.Ramp = c.early, ramp
+					client.Release, client.Ramp = c.release, ramp
 					client.Read = func(resp *http.Response, now time.Time) flowhttp.Advice {
 						if resp.StatusCode == 599 {
 							panic("dialect")

@@ -121,7 +121,7 @@ func TestAnswersThatSettleNothing(t *testing.T) {
 	never := func(*http.Response, []byte) []ticket.Cost { t.Error("asked"); return nil }
 	for name, change := range map[string]func(*flowhttp.Transport){
 		"no costs":          func(t *flowhttp.Transport) { t.Cost = nil },
-		"after the headers": func(t *flowhttp.Transport) { t.ReleaseAtHeaders = true },
+		"after the headers": func(t *flowhttp.Transport) { t.Release = flowhttp.AfterHeaders },
 		"no limit":          func(t *flowhttp.Transport) { t.Scheduler = func(*http.Request) scheduler.Source { return nil } },
 		"failure": func(t *flowhttp.Transport) {
 			t.Base = far(func(*http.Request) (*http.Response, error) { return nil, errReset })

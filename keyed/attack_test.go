@@ -23,7 +23,7 @@ func TestAttack(t *testing.T) {
 		madeUp = 100_000
 	}
 	limits := scheduler.MustParseLimits("5/h")
-	set, err := keyed.New(func(string) scheduler.Limits { return limits }, keyed.WithMaxKeys(maxKeys))
+	set, err := keyed.New(func(string) scheduler.Limits { return limits }, keyed.MaxKeys(maxKeys))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestAttackInTime(t *testing.T) {
 	)
 	synctest.Test(t, func(t *testing.T) {
 		l := scheduler.Limits{Windows: []scheduler.Window{scheduler.Per(per, time.Second)}}
-		set, err := keyed.New(func(int) scheduler.Limits { return l }, keyed.WithMaxKeys(most))
+		set, err := keyed.New(func(int) scheduler.Limits { return l }, keyed.MaxKeys(most))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ func BenchmarkTry(b *testing.B) {
 	for _, n := range []int{1, 1000, 1_000_000} {
 		b.Run(fmt.Sprint(n, " keys"), func(b *testing.B) {
 			l := scheduler.Limits{Windows: []scheduler.Window{scheduler.Per(1e9, time.Hour)}}
-			set, err := keyed.New(func(string) scheduler.Limits { return l }, keyed.WithMaxKeys(n))
+			set, err := keyed.New(func(string) scheduler.Limits { return l }, keyed.MaxKeys(n))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -52,9 +52,9 @@ func Example() {
 	// 0 keys
 }
 
-func ExampleWithMaxKeys() {
+func ExampleMaxKeys() {
 	perUser := func(int) scheduler.Limits { return scheduler.MustParseLimits("1/s") }
-	set, err := keyed.New(perUser, keyed.WithMaxKeys(2), keyed.WithClock(clock.NewMock()))
+	set, err := keyed.New(perUser, keyed.MaxKeys(2), keyed.WithClock(clock.NewMock()))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -66,12 +66,12 @@ func ExampleWithMaxKeys() {
 	// Output:
 	// 0 <nil> false
 	// 1 <nil> false
-	// 2 keyed: too many keys: 2 are in use, and a key is kept while its windows remember it; come back later, allow more with WithMaxKeys, or let new keys share limits with WithOverflow true
+	// 2 keyed: too many keys: 2 are in use, and a key is kept while its windows remember it; come back later, allow more with MaxKeys, or let new keys share limits with Overflow true
 }
 
-func ExampleWithOverflow() {
+func ExampleOverflow() {
 	perUser := func(int) scheduler.Limits { return scheduler.MustParseLimits("1/s") }
-	set, err := keyed.New(perUser, keyed.WithMaxKeys(2), keyed.WithOverflow(scheduler.MustParseLimits("3/s")), keyed.WithClock(clock.NewMock()))
+	set, err := keyed.New(perUser, keyed.MaxKeys(2), keyed.Overflow(scheduler.MustParseLimits("3/s")), keyed.WithClock(clock.NewMock()))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -28,7 +28,7 @@ type config struct {
 	keepsState  bool // the owners lend nothing; for tests, which must pass either way
 }
 
-// defaultMaxKeys is what WithMaxKeys is where it is not given.
+// defaultMaxKeys is what MaxKeys is where it is not given.
 const defaultMaxKeys = 100_000
 
 func newConfig(opts []Option) (config, error) {
@@ -75,28 +75,28 @@ func WithClock(c scheduler.Clock) Option {
 	})
 }
 
-// WithMaxKeys bounds how many keys the set remembers at a time. The default is 100,000. A call that names a new key
-// beyond that is refused with [ErrTooManyKeys], or served as [WithOverflow] says. A key is never forgotten to make
+// MaxKeys bounds how many keys the set remembers at a time. The default is 100,000. A call that names a new key
+// beyond that is refused with [ErrTooManyKeys], or served as [Overflow] says. A key is never forgotten to make
 // room for another. Otherwise clients could erase their history by inventing keys.
 //
 // Memory grows with the keys in use, not with n.
-func WithMaxKeys(n int) Option {
+func MaxKeys(n int) Option {
 	return optionFunc(func(cfg *config) error {
 		if n < 1 {
-			return invalid("the number of WithMaxKeys", n, "1 or more")
+			return invalid("the number of MaxKeys", n, "1 or more")
 		}
 		cfg.maxKeys = n
 		return nil
 	})
 }
 
-// WithOverflow makes all new keys beyond [WithMaxKeys] share the given limits, as if they were one key more,
-// instead of being refused. Once other keys have been forgotten, a new key has limits of its own again. With
-// [Within], what they share is within those limits too.
-func WithOverflow(l scheduler.Limits) Option {
+// Overflow makes all new keys beyond [MaxKeys] share the given limits, as if they were one key more, instead of being
+// refused. Once other keys have been forgotten, a new key has limits of its own again. With [Within], what they
+// share is within those limits too.
+func Overflow(l scheduler.Limits) Option {
 	return optionFunc(func(cfg *config) error {
 		if err := l.Validate(); err != nil {
-			return fmt.Errorf("keyed: the limits of WithOverflow: %w", err)
+			return fmt.Errorf("keyed: the limits of Overflow: %w", err)
 		}
 		cfg.overflow = &l
 		return nil

@@ -44,9 +44,9 @@ func TestInvalid(t *testing.T) {
 	for _, opts := range [][]keyed.Option{
 		{nil},
 		{keyed.WithClock(nil)},
-		{keyed.WithMaxKeys(0)},
+		{keyed.MaxKeys(0)},
 		{keyed.WithMaxQueue(-1)},
-		{keyed.WithOverflow(scheduler.Limits{})},
+		{keyed.Overflow(scheduler.Limits{})},
 		{keyed.Within(nil)},
 		{keyed.Within(s), keyed.WithClock(clock.NewMock())},
 	} {
@@ -127,7 +127,7 @@ func TestRefusedLeavesNoKey(t *testing.T) {
 }
 
 func TestMaxKeys(t *testing.T) {
-	set, mock := newSet(t, "1/s", keyed.WithMaxKeys(3))
+	set, mock := newSet(t, "1/s", keyed.MaxKeys(3))
 	for k := range 3 {
 		held, err := set.Acquire(context.Background(), k)
 		if err != nil {
@@ -162,7 +162,7 @@ func TestMaxKeys(t *testing.T) {
 }
 
 func TestOverflow(t *testing.T) {
-	set, _ := newSet(t, "1/s", keyed.WithMaxKeys(1), keyed.WithOverflow(scheduler.MustParseLimits("4/s burst 3 100 tokens/s")))
+	set, _ := newSet(t, "1/s", keyed.MaxKeys(1), keyed.Overflow(scheduler.MustParseLimits("4/s burst 3 100 tokens/s")))
 	set.TryAcquire(0)
 	var held []ticket.Ticket
 	for k := 1; k < 4; k++ {

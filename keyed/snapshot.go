@@ -31,7 +31,7 @@ const snapshotsPerTurn = 64
 // Snapshot returns what the set remembers, each key as [scheduler.Scheduler.Snapshot] would. It also works
 // after Close. It reads a few keys at a time, so other callers are served meanwhile. Each key is as it was at
 // one instant, and later grants of the key are not in it. So it is complete only after Close. Limits that
-// [Set.SetLimits] has set are not in it, nor is what the keys beyond [WithMaxKeys] share. It costs some
+// [Set.SetLimits] has set are not in it, nor is what the keys beyond [MaxKeys] share. It costs some
 // microseconds for each key.
 func (s *Set[K]) Snapshot() Snapshot[K] {
 	snap := Snapshot[K]{Version: snapshotVersion, Keys: []KeySnapshot[K]{}}
@@ -91,7 +91,7 @@ func (st *state[K]) snapshots(keys []K, epoch time.Time) (all []KeySnapshot[K]) 
 // the function of New returns for it.
 //
 // It returns a [*scheduler.InvalidError] for a snapshot that is damaged or of another version, and then changes
-// nothing. If there are more keys than [WithMaxKeys] allows, it restores that many, beginning with those that
+// nothing. If there are more keys than [MaxKeys] allows, it restores that many, beginning with those that
 // remember most, and returns a [*TooManyKeysError]. If a key's limits are invalid, or the set is closed, it
 // stops with that error.
 func (s *Set[K]) Restore(snap Snapshot[K]) error {

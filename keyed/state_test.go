@@ -28,7 +28,7 @@ func TestWorkOfOneTurn(t *testing.T) {
 	const keys = 20_000
 	mock := clock.NewMock()
 	l := scheduler.MustParseLimits("10/s")
-	set, err := New(func(int) scheduler.Limits { return l }, WithClock(mock), WithMaxKeys(keys), Shards(1))
+	set, err := New(func(int) scheduler.Limits { return l }, WithClock(mock), MaxKeys(keys), Shards(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -368,7 +368,7 @@ func TestWithinWait(t *testing.T) {
 // New keys beyond the most share limits that are within those of all too, and hold up no other key.
 func TestWithinOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := newJoint(t, "3/s", "4/s", keyed.WithMaxKeys(1), keyed.WithOverflow(scheduler.MustParseLimits("2/s burst 4")))
+		j := newJoint(t, "3/s", "4/s", keyed.MaxKeys(1), keyed.Overflow(scheduler.MustParseLimits("2/s burst 4")))
 		defer j.close()
 		enqueue := func(key int) {
 			w, err := j.set.Enqueue(key, 1)

@@ -54,8 +54,8 @@ func drawPlan(name string, limits scheduler.Limits, work plan.Work, start time.T
 	return writePicture(f, timeline.New(limits, eventsOf(work, start, first)), opts...)
 }
 
-// eventsOf returns what a scheduler would have told: all jobs come at the beginning, and each is granted and released
-// when the plan says so.
+// eventsOf returns the events that a scheduler would have sent. All jobs come at the beginning, and each is
+// granted and released when the plan says so.
 func eventsOf(work plan.Work, start time.Time, began []time.Duration) iter.Seq[scheduler.Event] {
 	return func(yield func(scheduler.Event) bool) {
 		tell := func(kind scheduler.EventKind, job int, at time.Duration) bool {
