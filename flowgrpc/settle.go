@@ -12,7 +12,7 @@ func (l *leave) settle(ctx context.Context, of Settler, method string, answer an
 		return
 	}
 	if costs := of(ctx, method, answer); len(costs) > 0 {
-		_ = l.ticket.Settle(costs...) // see Calls.Settle
+		_ = l.ticket.Settle(costs...) // see Calls.Usage
 	}
 }
 

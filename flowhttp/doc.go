@@ -16,7 +16,7 @@
 //	retrying.HTTPClient.Transport = flowhttp.NewTransport(s)
 //
 // If an API limits tokens besides calls, Transport.Cost estimates what a request costs. Call [Settle] to
-// correct that afterwards, and close every body. If a library reads and closes the bodies, set Transport.Settle
+// correct that afterwards, and close every body. If a library reads and closes the bodies, set Transport.Usage
 // instead, which reads the cost from the response.
 //
 // The guide docs/http.md has a table of what each status and header does.

@@ -51,7 +51,7 @@ func soakOnce(t *testing.T, ramp, keepAlive, costs bool) {
 	transport.Base, transport.Ramp, transport.MaxPause = base, ramp, 20*time.Millisecond
 	if costs {
 		transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(rand.IntN(100))}[rand.IntN(2):] }
-		transport.Settle = func(_ *http.Response, body []byte) []ticket.Cost {
+		transport.Usage = func(_ *http.Response, body []byte) []ticket.Cost {
 			return []ticket.Cost{tokens.Of(len(body) - 1)}[rand.IntN(2):]
 		}
 	}

@@ -51,7 +51,7 @@ func drawPlan(name string, limits scheduler.Limits, work plan.Work, start time.T
 	if work.Jobs > len(first) {
 		opts = append(opts, timeline.Title(fmt.Sprintf("Limits %v: the first %d of %d jobs", limits, len(first), work.Jobs)))
 	}
-	return writePicture(f, timeline.Collect(limits, eventsOf(work, start, first)), opts...)
+	return writePicture(f, timeline.New(limits, eventsOf(work, start, first)), opts...)
 }
 
 // eventsOf returns the events that a scheduler would have sent. All jobs come at the beginning, and each is

@@ -140,7 +140,7 @@ func metering(t *testing.T, run func(t *testing.T, hc *http.Client, maxTokens in
 		transport.Base = base
 		transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(maxTokens)} }
 
-		transport.Settle = used
+		transport.Usage = used
 
 		began := time.Now()
 		hc := &http.Client{Transport: transport}

@@ -2,7 +2,7 @@
 // with the same result every time.
 //
 // [Advance] moves a mock clock so that no grant is missed. [AwaitWaiting] waits until goroutines are in line. A
-// [Recorder] records every grant at its exact instant, and [Check] says whether a record broke any limit.
+// [Recorder] records every grant at its exact instant, and [Check] says whether the tickets broke any limit.
 //
 // There are three ways to test. In all of them, close the scheduler at the end of the test.
 //
