@@ -230,8 +230,8 @@ func (b *putBack) Read(p []byte) (int, error) {
 // on 429 and 503. On every response it reads x-ratelimit-limit-, -remaining- and -reset- of requests and of
 // tokens, with resets such as 6m0s. What is left of them has the unit "tokens".
 //
-// A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
-// until then may be a little more than need be.
+// At a reset the whole limit is free again. The API frees parts of it earlier, so the scheduler may hold back a
+// little more than necessary.
 func OpenAI(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), openAIQuotas)
 }
@@ -255,8 +255,8 @@ func openAIQuotas(h http.Header, _ time.Time) (quotas []Remaining) {
 // left of tokens has the units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while
 // it writes them, so what is left of "tokens" and "output-tokens" is marked as Later.
 //
-// A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
-// until then may be a little more than need be.
+// At a reset the whole limit is free again. The API frees parts of it earlier, so the scheduler may hold back a
+// little more than necessary.
 func Anthropic(resp *http.Response, now time.Time) Advice {
 	const overloaded = 529
 	return advise(resp, now, refusesByStatus(resp) || resp.StatusCode == overloaded, anthropicQuotas)
@@ -280,9 +280,9 @@ func anthropicQuotas(h http.Header, now time.Time) (quotas []Remaining) {
 	return quotas
 }
 
-// AWS reads responses by which AWS, and services like it, throttle: 503 (SlowDown of S3), 429, and 400 whose
-// X-Amzn-Errortype names throttling. They seldom say for how long. All callers pause for a second, unless
-// Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. They do not say what is left.
+// AWS reads the responses with which AWS and similar services throttle: 503 (SlowDown of S3), 429, and 400 if
+// X-Amzn-Errortype names throttling. They seldom say for how long to wait. All callers pause for a second,
+// unless Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. They do not say what is left.
 func AWS(resp *http.Response, now time.Time) Advice {
 	throttled := refusesByStatus(resp)
 	if resp.StatusCode == http.StatusBadRequest {

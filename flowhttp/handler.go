@@ -26,10 +26,10 @@ func Always(s scheduler.Source) func(*http.Request) scheduler.Source {
 }
 
 // Flows returns a function for [Limit.Scheduler] that gives the requests of each key a line of their own. The
-// clients share the limits of s and take turns, so one that asks for a lot does not make the others wait.
-// [ClientAddr.Key] is a key. Lines are for requests that wait, so set [Limit.MaxWait] too. Bound all lines
-// together with [scheduler.WithMaxQueue], because clients can invent keys and each waiting request takes
-// memory.
+// clients share the limits of s and take turns, so one that asks for a lot does not make the others wait. Use
+// [ClientAddr.Key] as key to tell clients apart by address. Lines are for requests that wait, so set
+// [Limit.MaxWait] too. Bound all lines together with [scheduler.WithMaxQueue], because clients can invent keys
+// and each waiting request takes memory.
 //
 // It does not limit each client. If only one client asks, it may use the whole limit.
 func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Request) scheduler.Source {

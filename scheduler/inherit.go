@@ -18,8 +18,8 @@ func (c *core) configure(l Limits) {
 	c.enforce()
 }
 
-// ancestors are windows that others take the place of. It finds for each of those the one that
-// remembers best what it should, in the same few steps however many there are.
+// ancestors are the windows that new ones replace. For each new window it finds the old one with the best
+// history, in the same few steps however many there are.
 type ancestors struct {
 	same     map[Window]*window // the fullest of those alike
 	span     map[span]*window   // the fullest
@@ -70,8 +70,8 @@ func keepBest[K comparable](best map[K]*window, k K, w *window) {
 	}
 }
 
-// of returns the window that remembers best what w should: itself, or else one as long, or else the
-// longest; nil if none counts the same unit from the same instant.
+// of returns the window whose history is the best start for w: w itself, or else a window of the same length,
+// or else the longest. It returns nil if none counts the same unit from the same instant.
 func (a *ancestors) of(w *window) *window {
 	if same := a.same[w.Window]; same != nil {
 		return same

@@ -45,10 +45,10 @@ type Totals struct {
 type Refusals struct {
 	Canceled  uint64 `json:"canceled,omitzero"`          // the context had been canceled before the call
 	Deadline  uint64 `json:"deadline_exceeded,omitzero"` // the context's deadline had passed, or came before the earliest possible grant
-	Invalid   uint64 `json:"invalid,omitzero"`           // a weight, a cost or a share that cannot be
-	TooLarge  uint64 `json:"too_large,omitzero"`         // above what a limit can ever hold
+	Invalid   uint64 `json:"invalid,omitzero"`           // a weight, a cost or a share was invalid
+	TooLarge  uint64 `json:"too_large,omitzero"`         // the weight or a cost was above what a limit can ever hold
 	QueueFull uint64 `json:"queue_full,omitzero"`        // the line was full
-	NoPermit  uint64 `json:"no_permit,omitzero"`         // a try, or a call of a NonBlocking scheduler, for which there was no permit; a try gives no other reason but closed
+	NoPermit  uint64 `json:"no_permit,omitzero"`         // a try, or a call of a NonBlocking scheduler, found no permit; tries count here unless the scheduler was closed
 	Closed    uint64 `json:"closed,omitzero"`            // the scheduler was closed or draining
 }
 
@@ -123,7 +123,7 @@ type totals struct {
 	released, givenUp, undone uint64
 	refused                   [reasons]uint64
 	waited, held              duration
-	waits                     *[durationBits + 1]uint64 // by the bits of the wait; nil: nobody has waited
+	waits                     *[durationBits + 1]uint64 // by the bits of the wait; nil: no ticket has waited
 	holds                     bool                      // held is counted
 }
 
@@ -148,7 +148,7 @@ func (c *core) enqueued() uint64 {
 	return c.granted + c.totals.undone + c.totals.givenUp + uint64(c.line.Len())
 }
 
-// public returns the totals, given what else there is to know.
+// public returns the totals. The arguments are the parts that totals does not count itself.
 func (t *totals) public(enqueued, granted uint64, early *earlyRefusals) Totals {
 	refused := t.refused
 	for i := range early {
