@@ -228,7 +228,7 @@ func (b *putBack) Read(p []byte) (int, error) {
 
 // OpenAI reads responses of OpenAI's API, and of APIs that imitate it. It reads Retry-After and Retry-After-Ms
 // on 429 and 503. On every response it reads x-ratelimit-limit-, -remaining- and -reset- of requests and of
-// tokens, with resets such as 6m0s. What is left of them has the unit "tokens".
+// tokens, with resets such as 6m0s. The remaining amount of tokens has the unit "tokens".
 //
 // At a reset the whole limit is free again. The API frees parts of it earlier, so the scheduler may hold back a
 // little more than necessary.
@@ -251,9 +251,9 @@ func openAIQuotas(h http.Header, _ time.Time) (quotas []Remaining) {
 }
 
 // Anthropic reads responses of Anthropic's API. It reads Retry-After on 429, 503 and 529 (overloaded). On every
-// response it reads anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339). What is
-// left of tokens has the units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while
-// it writes them, so what is left of "tokens" and "output-tokens" is marked as Later.
+// response it reads anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339). The remaining amounts of
+// tokens have the units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while it
+// writes them, so the amounts of "tokens" and "output-tokens" are marked as Later.
 //
 // At a reset the whole limit is free again. The API frees parts of it earlier, so the scheduler may hold back a
 // little more than necessary.

@@ -53,8 +53,8 @@ func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Re
 //		Scheduler: flowhttp.Keys(set, func(r *http.Request) string { return r.URL.Host }),
 //	}
 //
-// What a host says of its limits then holds for that host alone. If a key is new and there are too many, a
-// server answers 503; see [keyed.MaxKeys] and [keyed.Overflow].
+// If a host says something of its limits, that then holds for that host alone. If a key is new and there are
+// too many, a server answers 503; see [keyed.MaxKeys] and [keyed.Overflow].
 func Keys[K comparable](set *keyed.Set[K], key func(*http.Request) K) func(*http.Request) scheduler.Source {
 	if set == nil || key == nil {
 		panic("flowhttp: Keys needs a set and a key")

@@ -87,7 +87,7 @@ func (c *core) setColumns(l Limits) {
 		return
 	}
 	slowest := slowestOf(l)
-	// Where no window counts permits, one permit counts as much as one of the unit with the lowest rate.
+	// If no window counts permits, one permit counts as much as one of the unit with the lowest rate.
 	reference := slowest[""]
 	if reference == nil {
 		for _, rate := range slowest {
@@ -211,8 +211,8 @@ func (c *core) stopWaiting(p *line.Place) {
 	}
 }
 
-// amounts returns what costs come to in each column, line.Unnamed where they name no unit. It is valid until
-// the next call.
+// amounts returns the sum of costs in each column, or line.Unnamed for a unit that they do not name. It is
+// valid until the next call.
 func (c *core) amounts(costs *line.CostList) ([]int, error) {
 	amounts := c.line.Costs.ClearScratch()
 	for _, cost := range costs.All() {

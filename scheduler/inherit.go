@@ -91,7 +91,7 @@ func (w *window) inherit(before *ancestors, now moment, inUse weight.Sum) {
 		w.observed = from.observed
 		w.past.replay(&from.past, now)
 	case w.From == FromRelease:
-		// What is in use is known; when the others were released is not, but not later than now.
+		// The permits in use are known. The others were released at an unknown instant, at the latest now.
 		w.held = inUse
 		w.past.assume(now, max(0, before.mostUsed[w.Unit]-inUse.Saturated()), !inUse.IsZero())
 	default:

@@ -19,7 +19,7 @@ import (
 //
 //	{"enqueued":9, "released":5, "given_up":1, "undone":0, "refused":{"no_permit":2}, "waited":1.5, "waits":[3,0,4]}
 type Totals struct {
-	Enqueued uint64 `json:"enqueued"` // tickets that were accepted, also those that were granted at once
+	Enqueued uint64 `json:"enqueued"` // tickets that were accepted, including those granted at once
 	Released uint64 `json:"released"` // tickets whose permits were given back; after Close none is counted
 	GivenUp  uint64 `json:"given_up"` // tickets that left the line without a grant: the context ended, Cancel, SetLimits, Close
 	Undone   uint64 `json:"undone"`   // grants that were taken back because the caller had gone
@@ -34,10 +34,10 @@ type Totals struct {
 	// [WithHeldTime].
 	Held float64 `json:"held,omitzero"`
 
-	// Waits is a histogram of how long granted tickets waited, also those undone since. Waits[0] counts tickets
-	// that did not wait. Waits[i] counts those that waited at least 2^(i-1) nanoseconds and less than 2^i. So
-	// Waits[30] is for waits from 0.54 to 1.07 seconds. The last entry is that of the longest wait so far. Waits
-	// is empty before the first grant.
+	// Waits is a histogram of how long granted tickets waited, including those that were undone later. Waits[0]
+	// counts tickets that did not wait. Waits[i] counts those that waited at least 2^(i-1) nanoseconds and less
+	// than 2^i. So Waits[30] is for waits from 0.54 to 1.07 seconds. The last entry is that of the longest wait so
+	// far. Waits is empty before the first grant.
 	Waits []uint64 `json:"waits,omitempty"`
 }
 
@@ -162,7 +162,7 @@ func (t *totals) public(enqueued, granted uint64, early *earlyRefusals) Totals {
 	}
 }
 
-// histogram returns what Totals.Waits says where so many tickets were granted.
+// histogram returns Totals.Waits for the given number of granted tickets.
 func (t *totals) histogram(granted uint64) (waits []uint64) {
 	if granted == 0 {
 		return nil
