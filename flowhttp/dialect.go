@@ -17,11 +17,11 @@ import (
 //   - Retry-After on 429 and 503: seconds, with or without a fraction, or an HTTP date, relative to the
 //     response's Date. Retry-After-Ms is read before it.
 //   - RateLimit and RateLimit-Policy of the IETF draft, on every answer: parameters r, t, q, w, qu and pk.
-//     Without t, what is left holds for the policy's w.
+//     Without t, r holds for the policy's w.
 //   - RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset of earlier drafts, if there is no RateLimit.
 //
-// If there is a Retry-After, what the same response says is left is ignored. So is what a response from a cache
-// says, which has an Age. A malformed field is ignored.
+// If there is a Retry-After, the remaining amounts in the same response are ignored. They are also ignored in a
+// response from a cache, which has an Age. A malformed field is ignored.
 func Standard(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), standardQuotas)
 }
