@@ -1,5 +1,6 @@
-// Package inside gives package keyed access to an unexported part of package scheduler: the decisions about one
-// key, without a goroutine. Package scheduler sets these variables when it is initialized.
+// Package inside gives other packages of this module access to unexported parts of package scheduler. Most of it
+// is for package keyed: the decisions about one key, without a goroutine. Package scheduler sets these variables
+// when it is initialized.
 package inside
 
 import "github.com/flowguard-go/flowguard/internal/line"
@@ -10,6 +11,10 @@ var NewSeats func(clock any, maxQueue int, nonBlocking bool) any
 
 // NewHandle returns a *scheduler.Handle that takes permits of one key. It passes every call on to the key.
 var NewHandle func(key any) any
+
+// MaxBurst returns the present MaxBurst of the limits of a *scheduler.Handle, or 0 if there is none. Unlike the
+// handle's Limits, it does not allocate.
+var MaxBurst func(handle any) int
 
 // Cell is the stored state of one key. It is opaque, and belongs to the seat that made it.
 type Cell any
