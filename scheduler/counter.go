@@ -33,6 +33,9 @@ const (
 	mostFree    = counterOpen/oneFree - 1
 )
 
+// counting reports whether the counter is open, which it may not be any more.
+func (c *counter) counting() bool { return c.word.Load() != 0 }
+
 // take takes a permit and returns the number of its ticket, or 0 and whether that is because none is free.
 func (c *counter) take() (number uint64, full bool) {
 	for {

@@ -45,6 +45,10 @@ func (b *mailbox) giveBack(st *state) {
 	if st.core.quota != nil {
 		st.stirQuota()
 	}
+	if st.calm() {
+		b.GiveBackCalm()
+		return
+	}
 	st.openCounter(&b.counter)
 	b.GiveBack()
 	if sooner {
