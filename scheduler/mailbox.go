@@ -18,6 +18,10 @@ func newMailbox(lends, counts bool) *mailbox {
 
 // lend puts the state where borrowers find it.
 func (b *mailbox) lend(st *state) {
+	if b.counts && st.calm() {
+		b.LendCalm(st)
+		return
+	}
 	st.openCounter(&b.counter)
 	b.Lend(st)
 }
@@ -45,7 +49,7 @@ func (b *mailbox) giveBack(st *state) {
 	if st.core.quota != nil {
 		st.stirQuota()
 	}
-	if st.calm() {
+	if b.counts && st.calm() {
 		b.GiveBackCalm()
 		return
 	}

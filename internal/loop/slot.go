@@ -30,11 +30,18 @@ const (
 	liesCalm
 )
 
-// Lend puts the state where borrowers find it. It is not calm.
+// Lend puts the state where borrowers find it. It is not calm, or whether it is does not matter.
 func (s *Slot[S]) Lend(st *S) {
 	s.out.Store(true)
 	s.state = st
 	s.lies.Store(lies)
+}
+
+// LendCalm is Lend for a state that is calm.
+func (s *Slot[S]) LendCalm(st *S) {
+	s.out.Store(true)
+	s.state = st
+	s.lies.Store(liesCalm)
 }
 
 // CallIn waits until the state is back. A borrower has it for less than a microsecond, unless it is kept from
