@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -38,6 +39,40 @@ func TestCalmMakesNoDifference(t *testing.T) {
 	})
 	if calm < int(runs) {
 		t.Errorf("the state was calm only %d times", calm)
+	}
+}
+
+// What a call would have to look at, or what may follow from it, makes a state not calm.
+func TestWhatIsCalm(t *testing.T) {
+	window := Limits{Windows: []Window{PerSecond(2)}}
+	with := func(w Window) Limits { return Limits{Windows: []Window{PerSecond(2), w}} }
+	for _, c := range []struct {
+		name    string
+		limits  Limits
+		disturb func(*state)
+		calm    bool
+	}{
+		{"a window", window, nil, true},
+		{"windows and a burst", Limits{Windows: []Window{PerSecond(2), PerMinute(9)}, MaxBurst: 1}, nil, true},
+		{"a burst alone", Limits{MaxBurst: 1}, nil, false},
+		{"from release", with(Window{Permits: 2, Per: 1, From: FromRelease}), nil, false},
+		{"from reset", with(Window{Permits: 2, Per: time.Hour, From: FromReset}), nil, false},
+		{"spaced evenly", with(Window{Permits: 2, Per: time.Hour, Evenly: true}), nil, false},
+		{"a unit", with(tokens.PerSecond(3)), nil, false},
+		{"observed", window, func(st *state) { st.core.observe(PerSecond(2), 1, 5, nil) }, false},
+		{"one waits", window, func(st *state) { st.core.join(line.NewPlace(), &request{weight: 1}) }, false},
+		{"draining", window, func(st *state) { st.core.draining = true }, false},
+		{"a quota", window, func(st *state) { st.core.quota = new(quota) }, false},
+		{"held time is counted", window, func(st *state) { st.core.totals.holds = true }, false},
+		{"watched", window, func(st *state) { st.watched = true }, false},
+	} {
+		st := newParts(c.limits, clock.NewMock()).state
+		if c.disturb != nil {
+			c.disturb(st)
+		}
+		if st.calm() != c.calm {
+			t.Errorf("%s: calm is %v, want %v", c.name, !c.calm, c.calm)
+		}
 	}
 }
 
@@ -119,11 +154,14 @@ func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []strin
 		default:
 			to := mock.Now().Add(time.Duration(r.IntN(12)))
 			// Not past the next wake: on the way the owner would act, or not, as it gets to run.
-			if wake := s.Stats().NextWake; !wake.IsZero() && wake.Before(to) {
+			wake := s.Stats().NextWake
+			if !wake.IsZero() && wake.Before(to) {
 				to = wake
 			}
 			mock.Set(to)
-			s.Stats()
+			if to.Equal(wake) || r.IntN(2) == 0 { // else the next call is the first that sees the time
+				s.Stats()
+			}
 		}
 		if r.IntN(3) == 0 { // a Stats calls the state in
 			see(fmt.Sprintf("%+v", s.Stats()))
