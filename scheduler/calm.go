@@ -26,7 +26,7 @@ func (st *state) calm() bool {
 func (st *state) takeCalm(n int, deadline moment) *line.Place {
 	c := st.core
 	c.advance(st.now())
-	if n < 1 || n > c.maxWeight || deadline != never && c.standing(deadline) < c.now || !c.plainFit(n) {
+	if n < 1 || c.late(deadline) || !c.plainFit(n) {
 		return nil
 	}
 	p := st.idlePlace()
