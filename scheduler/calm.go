@@ -38,7 +38,10 @@ func (st *state) takeCalm(n int, deadline moment) *line.Place {
 // takeCalm makes the zero ticket a granted one, if the state is calm and has room. Full says that it is calm and has
 // none, or that the deadline has passed.
 func (h *Handle) takeCalm(t *ticket.Ticket, n int, deadline moment) (granted, full bool) {
-	st := h.box.BorrowCalm()
+	st := h.box.LookCalm()
+	if st == nil {
+		st = h.box.BorrowCalm()
+	}
 	if st == nil {
 		return false, false
 	}
@@ -53,7 +56,10 @@ func (h *Handle) takeCalm(t *ticket.Ticket, n int, deadline moment) (granted, fu
 
 // releaseCalm releases a ticket if the state is calm.
 func (h *Handle) releaseCalm(p *line.Place, n uint64) bool {
-	st := h.box.BorrowCalm()
+	st := h.box.LookCalm()
+	if st == nil {
+		st = h.box.BorrowCalm()
+	}
 	if st == nil {
 		return false
 	}
