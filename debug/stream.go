@@ -26,7 +26,7 @@ type hello struct {
 func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 	looker, ended, ok := h.audience.join()
 	if !ok {
-		fail(w, http.StatusServiceUnavailable, fmt.Sprintf("more than %d look at once", maxLookers))
+		fail(w, http.StatusServiceUnavailable, fmt.Sprintf("%d pages are open, and no more are allowed; close one", maxLookers))
 		return
 	}
 	defer h.audience.leave(looker)
@@ -36,7 +36,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 
 	write := func(event string, data []byte) bool {
-		// Where no deadline can be set, such as in a test's recorder, the write takes as long as it does.
+		// If no deadline can be set, such as in a test's recorder, the write may take any time.
 		out.SetWriteDeadline(time.Now().Add(patience))
 		_, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", event, data)
 		return err == nil && out.Flush() == nil

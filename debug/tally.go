@@ -10,39 +10,39 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Sizes of what is remembered while somebody looks.
+// Bounds of what is remembered while a page is open.
 const (
 	maxFlows   = 1_000   // beyond, flows are counted together
-	maxWaiting = 100_000 // tickets of which it is known since when they wait
+	maxWaiting = 100_000 // tickets whose start of waiting is known
 	mostShown  = 12      // flows in a frame
 	minute     = 60      // seconds of grants that are remembered for each flow
 )
 
-// Seen is what was counted since somebody looks.
-type Seen struct {
-	Seconds   float64    `json:"seconds"`          // since when
-	Missed    uint64     `json:"missed,omitempty"` // events that were not counted
-	Granted   uint64     `json:"granted"`
-	Refused   uint64     `json:"refused"`
-	GaveUp    uint64     `json:"gave_up"`
-	LastError string     `json:"last_refusal,omitempty"` // why the last ticket was refused
-	Oldest    float64    `json:"oldest_seconds"`         // how long the ticket waits that waits longest
-	AtLeast   bool       `json:"oldest_is_at_least,omitempty"`
-	Longest   float64    `json:"longest_wait_seconds"` // of those granted in the last minute
-	Flows     []SeenFlow `json:"flows"`                // those with most tickets; at most 12
-	MoreFlows int        `json:"more_flows,omitempty"`
+// counted is what was counted since the first page was opened.
+type counted struct {
+	Seconds   float64       `json:"seconds"`          // since when
+	Missed    uint64        `json:"missed,omitempty"` // events that were not counted
+	Granted   uint64        `json:"granted"`
+	Refused   uint64        `json:"refused"`
+	GaveUp    uint64        `json:"gave_up"`
+	LastError string        `json:"last_refusal,omitempty"` // why the last ticket was refused
+	Oldest    float64       `json:"oldest_seconds"`         // how long the longest-waiting ticket has waited
+	AtLeast   bool          `json:"oldest_is_at_least,omitempty"`
+	Longest   float64       `json:"longest_wait_seconds"` // of those granted in the last minute
+	Flows     []countedFlow `json:"flows"`                // those with most tickets; at most 12
+	MoreFlows int           `json:"more_flows,omitempty"`
 }
 
-// SeenFlow is what was counted of one flow.
-type SeenFlow struct {
+// countedFlow is what was counted of one flow.
+type countedFlow struct {
 	Key     string  `json:"key"`
 	Waiting int     `json:"waiting"`
 	Oldest  float64 `json:"oldest_seconds"`
 	Granted uint64  `json:"granted"`
 	Share   float64 `json:"share"` // of the weight granted in the last minute, 0 to 1
 
-	// The share with which its latest ticket came; see [scheduler.Scheduler.Flow]. Left out if none came since
-	// somebody looks, and for flows that are counted together.
+	// The share with which its latest ticket came; see [scheduler.Scheduler.Flow]. It is left out if no ticket has
+	// come since the first page was opened, and for flows that are counted together.
 	Configured int `json:"configured_share,omitempty"`
 }
 
@@ -50,11 +50,11 @@ type SeenFlow struct {
 type tally struct {
 	mu      sync.Mutex
 	began   time.Time // by the scheduler's clock
-	seen    Seen
+	seen    counted
 	flows   map[string]*flow
 	waiting map[ticket.Number]waiter
-	// Since when it is not known of every ticket that waits since when it does: there were some before, or
-	// events were lost.
+	// Waiting tickets whose start is not known have waited at least since then: they were there before, or events
+	// were lost.
 	unsure time.Time
 	second int // of the ring of each flow
 	waits  [minute]time.Duration
@@ -130,7 +130,7 @@ func (t *tally) add(e scheduler.Event) {
 	}
 }
 
-// lose forgets who waits, because some may have left unheard.
+// lose forgets which tickets wait, because some may have left without an event.
 func (t *tally) lose(e scheduler.Event) {
 	t.seen.Missed += e.Missed
 	t.unsure = e.At
@@ -187,18 +187,18 @@ func (t *tally) tick() {
 	}
 }
 
-// report returns what was counted. waiting is how many tickets wait in truth.
-func (t *tally) report(now time.Time, waiting int) (seen Seen, ended bool) {
+// report returns what was counted. waiting is the true number of waiting tickets.
+func (t *tally) report(now time.Time, waiting int) (seen counted, ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	seen = t.seen
 	seen.Seconds = now.Sub(t.began).Seconds()
 	seen.Longest = slices.Max(t.waits[:]).Seconds()
-	seen.Flows = []SeenFlow{}
+	seen.Flows = []countedFlow{}
 	recent := 0
 	for _, f := range t.flows {
 		recent += f.recent
-		shown := SeenFlow{Key: f.key, Waiting: f.waiting, Granted: f.granted, Share: float64(f.recent), Configured: f.share}
+		shown := countedFlow{Key: f.key, Waiting: f.waiting, Granted: f.granted, Share: float64(f.recent), Configured: f.share}
 		if len(f.line) > 0 {
 			shown.Oldest = max(now.Sub(t.waiting[f.line[0]].at), 0).Seconds()
 			seen.Oldest = max(seen.Oldest, shown.Oldest)
@@ -209,7 +209,7 @@ func (t *tally) report(now time.Time, waiting int) (seen Seen, ended bool) {
 		seen.Oldest = max(seen.Oldest, now.Sub(t.unsure).Seconds())
 		seen.AtLeast = true
 	}
-	slices.SortFunc(seen.Flows, func(a, b SeenFlow) int {
+	slices.SortFunc(seen.Flows, func(a, b countedFlow) int {
 		return cmp.Or(cmp.Compare(b.Waiting, a.Waiting), cmp.Compare(b.Share, a.Share), cmp.Compare(a.Key, b.Key))
 	})
 	if extra := len(seen.Flows) - mostShown; extra > 0 {

@@ -16,32 +16,34 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Calls says how a client limits the calls that it makes. Only Scheduler must be set.
+// Calls says how a client limits its calls. Only Scheduler must be set.
 type Calls struct {
-	// Scheduler returns what a call takes its permit from; [Always] makes it for one scheduler. The
-	// server's advice is followed for a [*scheduler.Scheduler] and its flows. A [*scheduler.Handle] cannot
-	// pause anything.
-	Scheduler Chooser
+	// Scheduler returns what a call takes its permit from: a scheduler, one of its flows, or a handle. [Always]
+	// makes it for one scheduler. The method is the full name, such as "/helloworld.Greeter/SayHello". If it
+	// returns nil, the call needs no permit. The server's advice is followed for a [*scheduler.Scheduler] and its
+	// flows. A [*scheduler.Handle] cannot pause anything.
+	Scheduler func(ctx context.Context, method string) scheduler.Source
 
-	// Weight returns how many permits a call takes. If it is nil, each takes 1.
-	Weight Weigher
+	// Weight returns how many permits a call takes. The request is nil for a stream. If Weight is nil, each takes 1.
+	Weight func(ctx context.Context, method string, request any) int
 
-	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else.
-	Cost Coster
+	// Cost returns what a call costs in the units of the scheduler's windows, such as an estimate of its tokens.
+	// The request is nil for a stream. If Cost is nil, calls cost only permits.
+	Cost func(ctx context.Context, method string, request any) []ticket.Cost
 
-	// Settle reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
+	// Usage reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
 	// the cost does not change. It is called with the answer of a unary call, and with each message that a stream
 	// receives. Each result replaces the one before, as [ticket.Ticket.Settle] does. An error of that is ignored,
-	// so that the caller still gets the answer. If Settle is nil, calls cost what Cost said.
-	Settle Settler
+	// so that the caller still gets the answer. If Usage is nil, calls cost what Cost said.
+	Usage func(ctx context.Context, method string, answer any) []ticket.Cost
 
-	// MaxPause is the longest pause that a server's advice can cause. 0 means [DefaultMaxPause]. If it is
-	// negative, advice is ignored.
+	// MaxPause is the longest pause that a server's advice can cause. 0 means an hour. If it is negative,
+	// advice is ignored.
 	MaxPause time.Duration
 }
 
-// DefaultMaxPause is the longest pause that a server can make a client take unless [Calls.MaxPause] is set.
-const DefaultMaxPause = time.Hour
+// defaultMaxPause is the longest pause that a server can make a client take unless [Calls.MaxPause] is set.
+const defaultMaxPause = time.Hour
 
 // DialOptions returns the options that keep all calls of a connection within the limits, unary and streams, and
 // follow the server's advice. They chain with interceptors of others, in the order of the options. DialOptions
@@ -68,7 +70,7 @@ func UnaryClientInterceptor(c Calls) grpc.UnaryClientInterceptor {
 		err = invoker(l.mark(ctx), method, req, reply, cc, opts...)
 		l.heed(err)
 		if err == nil {
-			l.settle(ctx, c.Settle, method, reply)
+			l.settle(ctx, c.Usage, method, reply)
 		}
 		return err
 	}
@@ -90,7 +92,7 @@ func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 			}
 		}()
 		// A stream that answers once ends before its answer is handed over.
-		once := c.Settle != nil && !desc.ServerStreams
+		once := c.Usage != nil && !desc.ServerStreams
 		end := grpc.OnFinish(func(err error) {
 			l.heed(err)
 			if err != nil || !once {
@@ -102,8 +104,8 @@ func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 			l.heed(err)
 			return nil, err
 		}
-		if c.Settle != nil && l.source != nil {
-			stream = &settledStream{stream, l, func(m any) { l.settle(ctx, c.Settle, method, m) }, once}
+		if c.Usage != nil && l.source != nil {
+			stream = &settledStream{stream, l, func(m any) { l.settle(ctx, c.Usage, method, m) }, once}
 		}
 		return stream, nil
 	}
@@ -115,7 +117,7 @@ func (c *Calls) mustBeValid() {
 	}
 }
 
-// leave is what a call was allowed.
+// leave is the permission of a call: its scheduler and its ticket.
 type leave struct {
 	ticket   ticket.Ticket
 	source   scheduler.Source // nil: the call needs no permit
@@ -130,12 +132,12 @@ func (c *Calls) take(ctx context.Context, method string, message any) (l leave, 
 	}
 	l.maxPause = c.MaxPause
 	if l.maxPause == 0 {
-		l.maxPause = DefaultMaxPause
+		l.maxPause = defaultMaxPause
 	}
 	h := l.source.Handle()
 	if err = admit.Missing(h); err == nil {
-		l.costs = c.Cost.costs(ctx, method, message)
-		l.ticket, err = h.AcquireN(ctx, c.Weight.weigh(ctx, method, message), l.costs...)
+		l.costs = ask(ctx, c.Cost, method, message, nil)
+		l.ticket, err = h.AcquireN(ctx, ask(ctx, c.Weight, method, message, 1), l.costs...)
 	}
 	if err != nil {
 		return l, &statusError{status.New(code(err), err.Error()), err}

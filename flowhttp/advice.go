@@ -11,20 +11,20 @@ import (
 // Dialect reads what a response says about limits. [Standard], [GitHub], [OpenAI], [Anthropic] and [AWS] are
 // dialects. To read other headers, write a function that reads them and calls Standard for the rest.
 //
-// The response's body has not been read. A dialect that reads its start must put that back. now is the present
-// time by the scheduler's clock. A Transport calls its dialect for each response, also from several goroutines
-// at a time. If the dialect panics, the permit is released, and the panic is not recovered.
+// The response's body has not been read. A dialect that reads the start of the body must put it back. now is
+// the present time by the scheduler's clock. A Transport calls its dialect for each response, also from several
+// goroutines at a time. If the dialect panics, the permit is released, and the panic is not recovered.
 type Dialect func(resp *http.Response, now time.Time) Advice
 
 // Advice is what a response says about limits.
 type Advice struct {
-	Refused bool          // the server refused the request because of a limit or because it is overloaded
-	Pause   time.Duration // no call should be made for this long; 0: no time is given
-	Quotas  []Quota       // what is left of the server's limits
+	Refused   bool          // the server refused the request because of a limit or because it is overloaded
+	Pause     time.Duration // no call should be made for this long; 0: no time is given
+	Remaining []Remaining   // what is left of the server's limits
 }
 
-// Quota is what a response says of one of the server's limits: at most Left more in the next Reset.
-type Quota struct {
+// Remaining is what a response says of one of the server's limits: at most Left more in the next Reset.
+type Remaining struct {
 	Name      string        // the server's name of the limit; "": it has none
 	Partition string        // which part of the limit is meant, such as that of a user; "": unknown
 	Unit      string        // what is counted: "" for requests, or the scheduler.Unit of windows, such as "tokens"
@@ -39,10 +39,10 @@ type Quota struct {
 	Later bool
 }
 
-// DefaultMaxPause is the longest pause of a [Transport] whose MaxPause is 0.
-const DefaultMaxPause = time.Hour
+// defaultMaxPause is the longest pause of a [Transport] whose MaxPause is 0.
+const defaultMaxPause = time.Hour
 
-// advised is what can be told what a server says: a scheduler, or a key of a keyed.Set.
+// advised is a target of a server's advice: a scheduler, or a key of a keyed.Set.
 type advised interface {
 	Clock() scheduler.Clock
 	Limits() scheduler.Limits
@@ -51,14 +51,14 @@ type advised interface {
 	PauseFor(d time.Duration) error
 }
 
-// heed tells the scheduler what a response advises, and returns how long all callers are held. It must be
-// called while the ticket of the call is held. [scheduler.Scheduler.Observe] demands that, and a pause after
+// heed passes the advice of a response on to the scheduler, and returns how long all callers must wait. It must
+// be called while the ticket of the call is held. [scheduler.Scheduler.Observe] demands that, and a pause after
 // the release would let the next caller go first. took is how long the call took so far.
 func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time.Duration {
 	pause := a.Pause
 	var windows []scheduler.Window
-	for i := range a.Quotas {
-		q := &a.Quotas[i]
+	for i := range a.Remaining {
+		q := &a.Remaining[i]
 		if q.Left < 0 || q.Reset <= 0 {
 			continue
 		}
@@ -80,8 +80,8 @@ func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time
 	return pause
 }
 
-// counted returns the ticket of the call if what it cost is off what is left.
-func (q *Quota) counted(t ticket.Ticket) []ticket.Ticket {
+// counted returns the ticket of the call if what is left already excludes the cost of the call.
+func (q *Remaining) counted(t ticket.Ticket) []ticket.Ticket {
 	if q.Later {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (q *Quota) counted(t ticket.Ticket) []ticket.Ticket {
 // stale reports whether the quota must not be observed. If a call took longer than the time until the reset,
 // the response may be from a period that is over. Earlier responses may have said that less is left of the
 // present period. So the quota counts only if it says that still less is left.
-func (q *Quota) stale(s advised, of scheduler.Window, took time.Duration) bool {
+func (q *Remaining) stale(s advised, of scheduler.Window, took time.Duration) bool {
 	if took < q.Reset {
 		return false
 	}
@@ -103,10 +103,10 @@ func (q *Quota) stale(s advised, of scheduler.Window, took time.Duration) bool {
 	return true
 }
 
-// windowOf returns the window that is told of the quota. An observation says "at most Left more", which is true
-// whatever the window's own limit is, so a window that differs will do. But a window remembers only one quota.
-// So a window that differs is told only if the response has no other quota of that unit.
-func (a *Advice) windowOf(q *Quota, windows []scheduler.Window) (best scheduler.Window, ok bool) {
+// windowOf returns the window to which the quota is passed on. An observation says "at most Left more", which
+// is true whatever the window's own limit is, so a window that differs will do. But a window remembers only one
+// quota. So a window that differs is told only if the response has no other quota of that unit.
+func (a *Advice) windowOf(q *Remaining, windows []scheduler.Window) (best scheduler.Window, ok bool) {
 	rank := 0
 	for _, w := range windows {
 		if r := a.rank(q, w); r > rank || r > 0 && r == rank && w.Per > best.Per {
@@ -117,7 +117,7 @@ func (a *Advice) windowOf(q *Quota, windows []scheduler.Window) (best scheduler.
 }
 
 // rank says how well the window matches the quota; 0: not at all.
-func (a *Advice) rank(q *Quota, w scheduler.Window) int {
+func (a *Advice) rank(q *Remaining, w scheduler.Window) int {
 	switch {
 	case q.Unit != string(w.Unit):
 		return 0
@@ -134,10 +134,10 @@ func (a *Advice) rank(q *Quota, w scheduler.Window) int {
 }
 
 // only reports whether the answer has no other quota of the unit.
-func (a *Advice) only(q *Quota) bool {
+func (a *Advice) only(q *Remaining) bool {
 	n := 0
-	for i := range a.Quotas {
-		if a.Quotas[i].Unit == q.Unit {
+	for i := range a.Remaining {
+		if a.Remaining[i].Unit == q.Unit {
 			n++
 		}
 	}

@@ -209,7 +209,7 @@ func ExampleDialect() {
 func exampleAdvice(d flowhttp.Dialect, status int, lines ...string) {
 	a := d(answer(status, "", lines...), time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC))
 	fmt.Println("refused:", a.Refused, "pause:", a.Pause)
-	for _, q := range a.Quotas {
+	for _, q := range a.Remaining {
 		unit := q.Unit
 		if unit == "" {
 			unit = "requests"
@@ -272,7 +272,7 @@ func ExampleTransport_settle() {
 	defer s.Close()
 	transport := flowhttp.NewTransport(s)
 	transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(900)} } // at most
-	transport.Settle = func(resp *http.Response, body []byte) []ticket.Cost {
+	transport.Usage = func(resp *http.Response, body []byte) []ticket.Cost {
 		if resp.StatusCode == http.StatusTooManyRequests {
 			return []ticket.Cost{tokens.Of(0)}
 		}

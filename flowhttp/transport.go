@@ -25,12 +25,12 @@ import (
 // does so even if the body has been read to its end, reading has failed, or there is no body. The cost of a
 // call is known only when its response has been read, and a released ticket cannot be settled. So if you set
 // Cost, close every body, or give each request a context that ends. The Timeout of an [http.Client] does that.
-// Or set Settle, which settles the ticket and releases it as soon as the response has been read.
+// Or set Usage. Then the ticket is settled and released as soon as the response has been read.
 //
 // Every attempt takes a permit, so put a client that retries above the Transport. Every redirect takes one too,
 // because an http.Client follows it as a new request, after it has closed the response before. There is one
 // exception. If Base itself repeats a request, because the connection was closed before a response came, both
-// go under one permit.
+// attempts use one permit.
 //
 // Set the fields before the first request, and do not change or copy the Transport afterwards. Any number of
 // goroutines may use it.
@@ -42,9 +42,9 @@ type Transport struct {
 	// the request needs no permit. Scheduler is required.
 	Scheduler func(*http.Request) scheduler.Source
 
-	// Advise returns the scheduler that is told what the server says. If it is nil, that is what Scheduler
-	// returns, if it is a *scheduler.Scheduler or a keyed.Key. A handle can only take permits. So if Scheduler
-	// returns handles, what the server says is ignored unless Advise is set.
+	// Advise returns the scheduler that follows the server's advice. If it is nil, that is the
+	// *scheduler.Scheduler or keyed.Key that Scheduler returns. A handle can only take permits. So if Scheduler
+	// returns handles and Advise is nil, the server's advice is ignored.
 	Advise func(*http.Request) *scheduler.Scheduler
 
 	// Weight says how many permits a request asks for; nil: 1.
@@ -55,19 +55,19 @@ type Transport struct {
 	// known. If the limits do not know a unit, the request is not sent and fails with a *scheduler.InvalidError.
 	Cost func(*http.Request) []ticket.Cost
 
-	// Settle reads from a response what the call really cost, in units that Cost named for it. If it returns
+	// Usage reads from a response what the call really cost, in units that Cost named for it. If it returns
 	// nothing, what Cost said counts. Set it if you cannot call [Settle], because a library reads and closes the
 	// body before you see the response.
 	//
-	// It is called once for each response to a request with costs, also for one that refuses the request, such as
-	// a 429. It is called when the body ends, reading fails, or the body is closed. body is what was read until
-	// then, at most its last mebibyte, and nil if there is no body. Settle must not use resp.Body and must not
-	// keep body. The permit is released right after it, without a Close. It is not called if the request's context
-	// ends first, if Release is AfterHeaders, or if the connection switched protocols.
+	// It is called once for each response to a request with costs, even if the response refuses the request, such
+	// as a 429. It is called when the body ends, reading fails, or the body is closed. body is what was read until
+	// then, at most its last mebibyte, and nil if there is no body. Usage must not use resp.Body and must not keep
+	// body. The permit is released right after it, without a Close. It is not called if the request's context ends
+	// first, if Release is AfterHeaders, or if the connection switched protocols.
 	//
-	// An error of [ticket.Ticket.Settle] is ignored, so that the caller still gets the response. If Settle panics,
+	// An error of [ticket.Ticket.Settle] is ignored, so that the caller still gets the response. If Usage panics,
 	// the permit is released, and the panic is not recovered.
-	Settle func(resp *http.Response, body []byte) []ticket.Cost
+	Usage func(resp *http.Response, body []byte) []ticket.Cost
 
 	// Release says when a permit is released: AfterBody, the default, or AfterHeaders.
 	Release Release
@@ -75,8 +75,7 @@ type Transport struct {
 	// Read reads what a response says of limits. nil means Standard.
 	Read Dialect
 
-	// MaxPause caps how long advice of the server is obeyed. 0 means DefaultMaxPause, which is an hour. Below 0,
-	// all advice is ignored.
+	// MaxPause caps how long advice of the server is obeyed. 0 means an hour. Below 0, all advice is ignored.
 	MaxPause time.Duration
 
 	// Ramp sends requests one at a time after a pause that the server asked for, until one succeeds. A request
@@ -104,7 +103,8 @@ const (
 // flows. Its fields can be changed until the first request. If s is a [*scheduler.Handle], set Advise too, or
 // the Transport ignores what the server says of its limits.
 //
-// A scheduler then begins to count what is in use together, see [scheduler.Scheduler.Observe].
+// NewTransport also prepares s for the server's advice: it calls [scheduler.Scheduler.Observe] once, so that
+// the first answer is treated as carefully as later ones.
 func NewTransport(s scheduler.Source) *Transport {
 	if advised, ok := s.(*scheduler.Scheduler); ok && advised != nil {
 		for _, w := range advised.Limits().Windows {
@@ -156,13 +156,13 @@ func (t *Transport) base() http.RoundTripper {
 
 func (t *Transport) maxPause() time.Duration {
 	if t.MaxPause == 0 {
-		return DefaultMaxPause
+		return defaultMaxPause
 	}
 	return t.MaxPause
 }
 
-// call is a request in progress. It holds a permit until end, or until the body ends to which it was handed
-// over.
+// call is a request in progress. It holds a permit until end, or until the end of the body to which the permit
+// was handed over.
 type call struct {
 	transport *Transport
 	advised   advised       // nil: none
@@ -174,7 +174,7 @@ type call struct {
 	handed    bool          // the body gives the permit back
 }
 
-// order is what a request asks its scheduler for.
+// order is the weight and the costs of a request, with its scheduler.
 type order struct {
 	handle *scheduler.Handle
 	weight int
@@ -264,8 +264,8 @@ func (c *call) handOver(req *http.Request, resp *http.Response) {
 		return
 	}
 	var u *usage
-	if c.costs && c.transport.Settle != nil && resp.StatusCode != http.StatusSwitchingProtocols {
-		u = &usage{settle: c.transport.Settle, resp: resp}
+	if c.costs && c.transport.Usage != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		u = &usage{of: c.transport.Usage, resp: resp}
 	}
 	switch {
 	case u != nil && (resp.Body == nil || !hasBody(req, resp)):

@@ -7,13 +7,13 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// maxUsageBody is how much of a body [Transport.Settle] is shown.
+// maxUsageBody is how much of a body [Transport.Usage] gets.
 const maxUsageBody = 1 << 20
 
-// usage settles a call once, with what its response says.
+// usage settles a call once, with the cost that its response reports.
 type usage struct {
-	settle func(*http.Response, []byte) []ticket.Cost
-	resp   *http.Response
+	of   func(*http.Response, []byte) []ticket.Cost
+	resp *http.Response
 
 	mu   sync.Mutex // a body may be closed while it is read
 	read []byte     // of the body, its last bytes; at most twice maxUsageBody
@@ -32,15 +32,15 @@ func (u *usage) note(p []byte) {
 	u.read = append(u.read, p...)
 }
 
-// last returns as much of what was read as is shown.
+// last returns the part of the body that Usage gets.
 func (u *usage) last() []byte { return u.read[max(0, len(u.read)-maxUsageBody):] }
 
 // tell settles the ticket with what the answer says it cost. It must be called once, before the release.
 func (u *usage) tell(t ticket.Ticket) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if costs := u.settle(u.resp, u.last()); len(costs) > 0 {
-		_ = t.Settle(costs...) // see Transport.Settle
+	if costs := u.of(u.resp, u.last()); len(costs) > 0 {
+		_ = t.Settle(costs...) // see Transport.Usage
 	}
 	u.read = nil
 }

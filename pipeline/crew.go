@@ -5,15 +5,16 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// crew is what the concurrent stages have in common: one goroutine that takes items and asks for
-// their permits, and one for each item in work.
+// crew is the common part of the concurrent stages: one goroutine that takes items and asks for their permits,
+// and one for each item in work.
 //
-// The items of a stage stand in line one at a time and not one for each worker. So permits follow the
-// order of the input, and a stage with many workers gets no more of a shared scheduler than others.
+// A stage has one item in line at a time, not one for each worker. So permits follow the order of the input,
+// and a stage with many workers gets no more of a shared scheduler than others.
 type crew[A, B any] struct {
 	stage  string
 	ctx    context.Context
@@ -29,7 +30,7 @@ type crew[A, B any] struct {
 func newCrew[A, B any](ctx context.Context, stage string, h *scheduler.Handle, weight func(A) int,
 	work func(context.Context, A) (B, error), b bounds, ordered bool) *crew[A, B] {
 	return &crew[A, B]{stage: stage, ctx: ctx, h: h, weight: weight, work: work,
-		costs: pricer[A]{of: costsOf[A](stage, b)}, room: newRoom(b, ordered, h.MaxBurst)}
+		costs: pricer[A]{of: costsOf[A](stage, b)}, room: newRoom(b, ordered, func() int { return inside.MaxBurst(h) })}
 }
 
 // run works on the items of in until there are no more, and returns the fault that made it stop. When

@@ -36,9 +36,8 @@ type job struct {
 	takes  time.Duration
 }
 
-// steppedClock stands still until the run moves it. Its timers never fire: the run asks the scheduler
-// when it will act next, and looks then.
-// The scheduler's goroutine may read it at any time.
+// steppedClock moves only when the run moves it. Its timers never fire: the run asks the scheduler when it will
+// act next, and looks then. The scheduler's goroutine may read it at any time.
 type steppedClock struct {
 	*clock.Mock
 	passed atomic.Int64 // nanoseconds since the beginning
@@ -130,7 +129,9 @@ func (r *run) start() {
 	}
 }
 
-func (r *run) timeline() *timeline.Timeline { return timeline.New(r.limits, r.events.Events()) }
+func (r *run) timeline() *timeline.Timeline {
+	return timeline.New(r.limits, slices.Values(r.events.Events()))
+}
 
 // entry is something to do. Of those at one instant the earlier made comes first.
 type entry struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Rest is what is left of a run: jobs that have not begun, and how the limits stand.
+// Rest is the rest of a run: the jobs that have not ended, and the state of the limits.
 type Rest struct {
 	Snapshot scheduler.Snapshot // of the scheduler, now
 	Now      time.Time
@@ -22,9 +22,10 @@ type Rest struct {
 // mostSteps is how many jobs Remaining looks at one by one.
 const mostSteps = 20_000
 
-// Remaining returns how long the rest takes if every job takes the same time, costs the same, and begins as soon
-// as the limits allow. When a limit lets a job begin follows from when those before it began. Where there are more
-// jobs than it looks at, it leaves out whole rounds of the limit that binds in the long run.
+// Remaining returns how long the rest takes if every job takes the same time, costs the same, and begins as
+// soon as the limits allow. A limit lets a job begin at an instant that depends on when the jobs before it
+// began. If there are more jobs than it looks at, it leaves out whole rounds of the limit that binds in the
+// long run.
 //
 // It costs some nanoseconds for each job and limit, 0.3 ms at most.
 func Remaining(r Rest) time.Duration {
@@ -175,7 +176,7 @@ func (r Rest) burstCycle(n int) *cycle {
 	return c
 }
 
-// apart is what keeps jobs apart in a window that is spaced evenly.
+// apart spaces jobs in a window that is spaced evenly.
 type apart struct {
 	first time.Duration // the first job may begin
 	space time.Duration // after each job
