@@ -219,7 +219,13 @@ func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, 
 		return t, h.shared.refused.refuse(h.invalid)
 	}
 	if len(costs) == 0 {
-		if granted, _ := h.takeCalm(&t, weight, never); granted {
+		granted := false
+		if weight == 1 && h.box.counting() {
+			granted, _ = h.countNow(&t)
+		} else {
+			granted, _ = h.takeCalm(&t, weight, never)
+		}
+		if granted {
 			return t, nil
 		}
 	}
