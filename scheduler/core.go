@@ -175,7 +175,7 @@ func (c *core) standing(reading moment) moment { return reading.after(c.behind) 
 // it waited; else nil.
 func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 	p, f = c.line.First()
-	if p == nil || c.closed || !c.fits(c.demandOf(p)) {
+	if p == nil || c.closed || !c.fitsAt(p) {
 		return nil, nil, 0
 	}
 	since = moment(p.At)
@@ -238,6 +238,14 @@ func (c *core) useUp(p *line.Place, d demand) {
 // window's unit is not subject to that window.
 func (c *core) fits(d demand) bool {
 	return c.windowsFit(d) && c.burst.fits(c.now, d.weight) && !c.pause.paused(c.now) && (c.quota == nil || c.quota.fits(c.now, d.weight))
+}
+
+// fitsAt reports the same of the ticket at p.
+func (c *core) fitsAt(p *line.Place) bool {
+	if c.plain {
+		return c.plainFit(p.Weight)
+	}
+	return c.fits(c.demandOf(p))
 }
 
 func (c *core) windowsFit(d demand) bool {

@@ -47,13 +47,15 @@ func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, ho
 	v, err := st.core.decideToWait(callAcquire, r)
 	switch v {
 	case verdictQueued:
-		p = h.shared.place()
+		p = st.idlePlace()
 		how = st.contexts.enter(p, done)
 	case verdictRefused:
 		how = outcomeRefused
 	}
 	st.admit(v, p, r, err)
-	st.grant() // it may be the turn of a newcomer's flow
+	if st.core.line.Flows() > 1 { // it may be the turn of a newcomer's flow
+		st.grant()
+	}
 	return p, how, err
 }
 

@@ -45,7 +45,7 @@ func (b *mailbox) borrow() *state {
 // giveBack ends a borrowing. If the head of the line now fits earlier than the alarm is set for, the owner is told
 // to set it.
 func (b *mailbox) giveBack(st *state) {
-	sooner := st.core.line.Len() > 0 && st.wakeIsSooner()
+	sooner := !st.core.timeless && st.core.line.Len() > 0 && st.wakeIsSooner()
 	if st.core.quota != nil {
 		st.stirQuota()
 	}

@@ -40,8 +40,11 @@ func (st *state) timeless() bool { return st.core.timeless && !st.watched && !st
 
 // catchUp brings the state to the present.
 func (st *state) catchUp() {
+	timeless := st.core.timeless
 	st.advance(st.now())
-	st.grant()
+	if !timeless { // else nothing has become due
+		st.grant()
+	}
 }
 
 // advance moves time on to what the clock shows. What events need of the clock is read here, before
