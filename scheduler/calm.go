@@ -18,7 +18,7 @@ import (
 // calm reports whether the state is calm.
 func (st *state) calm() bool {
 	c := st.core
-	return c.line.Len() == 0 && c.plain && !c.timeless && !c.countsReleases && !c.resets && !c.draining && c.quota == nil &&
+	return c.line.Len() == 0 && c.plain && len(c.windows) > 0 && !c.countsReleases && !c.resets && !c.draining && c.quota == nil &&
 		!c.totals.holds && !st.watched
 }
 
