@@ -11,9 +11,9 @@ import (
 
 // Where a burst is the only limit and no ticket waits, all that a ticket of weight 1 changes is two numbers:
 // how many permits are free, and how many tickets there were. While the state is lent out these two are in one
-// word, the counter, which callers change without borrowing the state. What gets the state, a borrower or the
-// owner, first closes the counter and counts in what it says. So the core decides everything else, and what it
-// knows is exact.
+// word, the counter, which callers change without borrowing the state. A borrower or owner that gets the state
+// first closes the counter and adds its numbers to the core. So the core decides everything else, and its
+// numbers are exact.
 //
 // Everything works the same without, only slower.
 type counter struct {
@@ -97,8 +97,8 @@ func (c *core) countIn(free int, number uint64) {
 	c.line.Skip(granted)
 }
 
-// countedPlace is the place of a ticket that was granted by the counter. Who changes its number to 0 has ended the
-// ticket, and alone may touch the place until it serves another.
+// countedPlace is the place of a ticket that was granted by the counter. The caller that changes its number to
+// 0 has ended the ticket. Only that caller may touch the place until it serves another ticket.
 type countedPlace struct {
 	number atomic.Uint64
 	place  line.Place // for when the core takes the permit back
