@@ -26,8 +26,8 @@ func (h *Handle) tryNow(k call, r *request) (p *line.Place, answered bool, err e
 	return nil, true, err
 }
 
-// acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can; done is of the
-// context. A forecast behind a long line is left to the owner.
+// acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. done is the Done
+// channel of the context. A forecast behind a long line is left to the owner.
 func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, how outcome, err error) {
 	st := h.box.borrow()
 	if st == nil {
@@ -66,7 +66,7 @@ func (h *Handle) releaseNow(p *line.Place, n uint64) bool {
 		return false
 	}
 	defer h.box.giveBack(st)
-	// Else reading the clock would change nothing. Where somebody waits it tells for how long.
+	// Otherwise reading the clock would change nothing. If a ticket waits, the reading tells for how long.
 	if st.core.line.Len() > 0 || st.core.countsReleases || st.watched || st.core.totals.holds {
 		st.catchUp()
 	}
