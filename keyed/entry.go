@@ -18,6 +18,7 @@ type entry[K comparable] struct {
 	planned int64 // its instant in the agenda, here too because every call compares it
 	index   int32 // in the agenda; -1: not there
 	busy    bool  // a ticket waits, or a permit is held
+	queued  bool  // an exchange is due, and is to be made by the next goroutine that is free; see quota.go
 }
 
 // Release implements [line.Desk].

@@ -20,6 +20,14 @@ type seat interface {
 	News() (key any)
 	Leave() inside.Standing
 
+	ShareQuotas(src scheduler.QuotaSource, a scheduler.Away)
+	QuotaDue(c inside.Cell) int64
+	QuotaRequest() (r scheduler.QuotaRequest, src scheduler.QuotaSource, due bool)
+	QuotaReply(src scheduler.QuotaSource, r scheduler.QuotaReply, err error) (later bool)
+	QuotaOpened(c inside.Cell, src scheduler.QuotaSource)
+	QuotaOwes(c inside.Cell) bool
+	QuotaFarewell(c inside.Cell) (scheduler.QuotaRequest, scheduler.QuotaSource)
+
 	Try(r inside.Request) *line.Place
 	Pass(r inside.Request) bool
 	AcquireNow(r inside.Request, long bool) (p *line.Place, err error)
@@ -57,6 +65,7 @@ type common interface {
 	MomentIn(d time.Duration) int64
 	Epoch() time.Time
 	Damage(snap *scheduler.Snapshot) error
+	NotShareable(l scheduler.Limits) error
 	Place() *line.Place
 	Recycle(p *line.Place)
 	GaveUp(ctx context.Context) error

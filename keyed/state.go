@@ -65,8 +65,8 @@ func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell, e) }
 // leave ends the work on the key.
 func (st *state[K]) leave(e *entry[K]) { st.note(e, st.seat.Leave()) }
 
-// note notes how the seat has left a key.
-func (st *state[K]) note(e *entry[K], s inside.Standing) {
+// note notes how the seat has left a key. It returns when the key is to be looked at again, if it is not forgotten.
+func (st *state[K]) note(e *entry[K], s inside.Standing) (at int64) {
 	if e.busy != s.Busy {
 		e.busy = s.Busy
 		if s.Busy {
@@ -75,11 +75,16 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 			st.busy--
 		}
 	}
-	if s.Forget {
+	if s.Forget && !e.queued {
 		st.forget(e)
-		return
+		return inside.Never
 	}
-	st.agenda.plan(e, s.At)
+	at = s.At
+	if st.box.quotas != nil {
+		at = st.planExchange(e, s)
+	}
+	st.agenda.plan(e, at)
+	return at
 }
 
 // forget ends a key.
@@ -118,9 +123,8 @@ func (st *state[K]) lookAtDue(n int) (more bool) {
 	for ; n > 0 && st.agenda.first() <= st.latest; n-- {
 		e := st.agenda.item(0).entry
 		st.open(e)
-		s := st.seat.Leave()
-		if st.note(e, s); e.cell != nil {
-			st.agenda.postpone(e, s.At)
+		if at := st.note(e, st.seat.Leave()); e.cell != nil {
+			st.agenda.postpone(e, at)
 		}
 	}
 	return st.agenda.first() <= st.latest

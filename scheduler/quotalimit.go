@@ -19,6 +19,8 @@ type quota struct {
 	name string
 	away Away
 
+	source QuotaSource // of a key; nil: not opened; see seatquota.go
+
 	stock int    // leased and not used
 	until moment // when the stock is void
 	low   int    // below that an exchange is due
@@ -46,6 +48,7 @@ type quota struct {
 	err      error  // of the last exchange
 	failures int    // since the last that went well
 	refused  bool   // the source will never lease anything
+	wanted   moment // when a ticket was last to wait for the quota
 
 	stirred bool   // an exchange may be due earlier than before
 	armed   moment // when the goroutine will look by itself
@@ -57,8 +60,8 @@ const (
 	firstWait = 10 * time.Millisecond // after a failure
 )
 
-func newQuota(c *core, name string, away Away) *quota {
-	return &quota{core: c, name: name, away: away, beat: firstBeat, resend: true, armed: never, kept: -horizon}
+func newQuota(c *core, name string, away Away) quota {
+	return quota{core: c, name: name, away: away, beat: firstBeat, resend: true, armed: never, kept: -horizon}
 }
 
 // usable returns what is leased now.
@@ -163,6 +166,7 @@ func (q *quota) String() string { return q.name }
 // join and leave note that a ticket waits, or waits no more.
 func (q *quota) join(n int) {
 	q.waiting.Add(n)
+	q.wanted = q.core.now
 	q.stirred = true
 }
 
@@ -175,6 +179,7 @@ func (q *quota) leave(n int) {
 func (q *quota) miss(n int) {
 	if n > q.usable(q.core.now) {
 		q.missed = max(q.missed, n)
+		q.wanted = q.core.now
 		q.stirred = true
 	}
 }
@@ -206,20 +211,27 @@ func (q *quota) due(now moment) moment {
 	return at
 }
 
-// hasNews reports whether the source must hear of the scheduler from time to time. Otherwise it would count
-// leased permits as used and permits in use as released, and keep no turn for a line that waits. And if it lost its
-// memory, it could not be told what the windows remember.
+// hasNews reports whether the source must hear of the scheduler from time to time: it has something to tell, or
+// windows remember grants, of which a source that lost its memory could otherwise not be told. After a failure it asks
+// whether the source is back.
 func (q *quota) hasNews(now moment) bool {
-	c := q.core
-	if q.stock > 0 || q.head(now) > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero()) {
+	if q.err != nil || q.tells(now) {
 		return true
 	}
+	c := q.core
 	for i := range c.windows {
 		if c.windows[i].past.sum() > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// tells reports whether the source is to be told anything. Otherwise it would count leased permits as used and permits
+// in use as released, and keep no turn for a line that waits.
+func (q *quota) tells(now moment) bool {
+	c := q.core
+	return q.stock > 0 || q.head(now) > 0 || q.used != q.told || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero())
 }
 
 // pastMoments is how many moments of a window a request tells apart.

@@ -11,6 +11,9 @@ var NewSeats func(clock any, maxQueue int, nonBlocking bool) any
 // NewHandle returns a *scheduler.Handle that takes permits of one key: whatever it is asked, it asks the key.
 var NewHandle func(key any) any
 
+// CheckAway returns what is wrong with a scheduler.Away, or nil.
+var CheckAway func(away any) error
+
 // Cell is what is kept of one key. It is opaque, and belongs to the seat that made it.
 type Cell any
 
