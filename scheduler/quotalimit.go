@@ -202,6 +202,9 @@ func (q *quota) due(now moment) moment {
 	if q.hasNews(now) {
 		at = q.asked.after(q.beat)
 	}
+	if q.stock > 0 && q.core.line.Len() > 0 {
+		at = min(at, max(q.soonest, q.until)) // then the head waits for the quota
+	}
 	switch {
 	case q.resend && q.serial > 0, q.missed > 0, q.head(now) > 0, q.stock > 0 && q.stock < q.low:
 		at = min(at, q.soonest)
