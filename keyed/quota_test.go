@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -455,9 +456,10 @@ func TestQuotaRefused(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p, want := newQuotaPool(1), different
-				refused := true
+				var refused atomic.Bool
+				refused.Store(true)
 				src := source{exchange: func(ctx context.Context, key string, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
-					if refused && key == "1" {
+					if refused.Load() && key == "1" {
 						return scheduler.QuotaReply{}, different
 					}
 					m, _ := p.Open(scheduler.QuotaMember{Limits: r.Limits, Key: key})
@@ -466,7 +468,7 @@ func TestQuotaRefused(t *testing.T) {
 				if where == "open" {
 					want = broken
 					src.open = func(m scheduler.QuotaMember) error {
-						if refused && m.Key == "1" {
+						if refused.Load() && m.Key == "1" {
 							return broken
 						}
 						return nil
@@ -484,7 +486,7 @@ func TestQuotaRefused(t *testing.T) {
 				if err := set.Wait(t.Context(), 2); err != nil {
 					t.Error(err)
 				}
-				refused = false
+				refused.Store(false)
 				if _, err := set.AcquireNow(1, 1); err == nil {
 					t.Error("the refusal was forgotten at once")
 				}
