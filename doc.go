@@ -27,7 +27,7 @@
 // # Where to start
 //
 // Read [github.com/flowguard-go/flowguard/scheduler]. Write or parse the limits, and make a Scheduler with New.
-// Then put Acquire and Release, or Do, around each call. For HTTP that is one line: see
+// Then put Acquire and Release, or Do, around each call. For HTTP one line is enough: see
 // [github.com/flowguard-go/flowguard/flowhttp]. Run examples/quickstart to see limits hold.
 //
 // # Packages

@@ -75,7 +75,7 @@ func recorded(tb testing.TB, per time.Duration) (take, exact) {
 	s := start(tb, limits, &record)
 	exact := func() (at []time.Time) {
 		s.Close()
-		if err := schedulertest.Check(limits, record.Tickets(), schedulertest.Forever); err != nil {
+		if err := schedulertest.Check(limits, record.Tickets(), scheduler.Forever); err != nil {
 			tb.Error(err)
 		}
 		for _, t := range record.Tickets().Granted() {

@@ -8,11 +8,11 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// audience is who looks now. The first who comes starts a show and the last who leaves ends it.
+// audience is the set of open pages. The first one starts a show, and the last one ends it.
 type audience struct {
 	schedulers []named
 	mu         sync.Mutex
-	show       *show // nil: nobody looks
+	show       *show // nil: no page is open
 	recordings int
 }
 
@@ -24,7 +24,7 @@ type looker struct {
 	frames chan []byte // the newest frame; room for one
 }
 
-// offer gives the looker a frame, in place of one it has not taken yet.
+// offer gives the looker a frame, which replaces one that it has not taken yet.
 func (l *looker) offer(frame []byte) {
 	select {
 	case <-l.frames:
@@ -36,8 +36,8 @@ func (l *looker) offer(frame []byte) {
 	}
 }
 
-// join returns a place with the newest state, and the end of the show; false if too many look already.
-// Call leave afterwards.
+// join adds a looker. It returns the looker, which has the newest state, and the end of the show. It returns
+// false if there are too many lookers. Call leave afterwards.
 func (a *audience) join() (l *looker, ended <-chan struct{}, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -53,7 +53,7 @@ func (a *audience) join() (l *looker, ended <-chan struct{}, ok bool) {
 	return l, a.show.ended, true
 }
 
-// leave gives the place back.
+// leave removes the looker.
 func (a *audience) leave(l *looker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -68,17 +68,17 @@ type Frame struct {
 	Schedulers []FrameState `json:"schedulers"`
 }
 
-// FrameState is a [State] with what was counted since somebody looks.
+// FrameState is a [State] with what was counted since the first page was opened.
 type FrameState struct {
 	State
-	Closed bool `json:"closed,omitempty"` // for good
+	Closed bool `json:"closed,omitempty"` // it will not open again
 	Seen   Seen `json:"seen"`
 }
 
 // interval is the time between two frames.
 const interval = 250 * time.Millisecond
 
-// show watches the schedulers while somebody looks.
+// show watches the schedulers while a page is open.
 type show struct {
 	schedulers []named
 	tallies    []*tally

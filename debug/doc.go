@@ -14,8 +14,8 @@
 //
 // Below the path of the page there are
 //
-//	state.json                              what holds now, of all schedulers: a [Report]
-//	state.json?scheduler=github             of one
+//	state.json                              the present state of all schedulers: a [Report]
+//	state.json?scheduler=github             that of one
 //	events                                  the same four times a second, as server-sent events
 //	timeline.svg?scheduler=github&seconds=10   a picture of the next 10 seconds, by package timeline
 //
@@ -41,13 +41,13 @@
 //	POST resume  {"scheduler":"github"}
 //	POST limits  {"scheduler":"github","limits":"5/s burst 2"}
 //
-// Such a request is refused unless
-//   - the browser says that it comes from the page itself ([http.CrossOriginProtection]). Other clients do not
-//     say where a request comes from, and are let through;
+// The page accepts such a request only if
+//   - it does not come from another site, as far as its headers say ([http.CrossOriginProtection]). Clients
+//     other than browsers send no such headers, and pass;
 //   - its content type is application/json, which a form of another site cannot send;
-//   - its Host is an IP address, localhost, or a name given to Hosts. A site can make its own name point to
-//     your address (DNS rebinding). To the browser the page would then be the same site, but the name is in
-//     Host.
+//   - its Host is an IP address, localhost, or a name given to [Hosts]. A site can make its own name point to
+//     your address (DNS rebinding). The browser then takes the page for that site's own, but Host has the
+//     site's name.
 //
-// And the page cannot be put into a frame of another site.
+// Another site cannot put the page into a frame.
 package debug

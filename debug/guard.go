@@ -34,7 +34,7 @@ func (h *handler) refusesReader(r *http.Request) string {
 	if len(h.hosts) > 0 && !h.knows(r) {
 		return h.unknownHost(r)
 	}
-	// What a page of another site embeds or fetches it cannot read, but it would cost something.
+	// A page of another site cannot read what it embeds or fetches, but the request would still cost work.
 	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		return "this cannot be a part of another site"
 	}

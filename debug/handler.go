@@ -87,7 +87,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusForbidden, refusal)
 		return
 	}
-	// What is asked for is the last part of the path, wherever the handler is mounted.
+	// The last part of the path says what is asked for, wherever the handler is mounted.
 	_, what, ok := cutLast(r.URL.Path, "/")
 	if !ok {
 		what = r.URL.Path
@@ -172,7 +172,7 @@ func (h *handler) state(w http.ResponseWriter, r *http.Request) {
 func send(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // if the client has gone there is nobody to tell
+	json.NewEncoder(w).Encode(v) // an error means that the client has gone
 }
 
 // fail answers with an error, as JSON.

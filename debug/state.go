@@ -11,7 +11,7 @@ type Report struct {
 	Schedulers []State `json:"schedulers"`
 }
 
-// State is how one scheduler stands. In JSON:
+// State is the present state of one scheduler. In JSON:
 //
 //	{"name":"github", "at":"2026-01-02T15:04:05Z", "open":true, "limits":"3/2s burst 2",
 //	 "max_burst":2, "stats":{…}, "wait_seconds":0.5}
@@ -23,8 +23,8 @@ type State struct {
 	MaxBurst int             `json:"max_burst"` // 0: no cap
 	Stats    scheduler.Stats `json:"stats"`
 
-	// How long a ticket of weight 1 taken now would wait at least; see [scheduler.Scheduler.WaitTimeN].
-	// Left out if it would never be granted.
+	// The least time that a ticket of weight 1 taken now would wait; see [scheduler.Scheduler.WaitTimeN]. It is
+	// left out if the ticket would never be granted.
 	Wait *float64 `json:"wait_seconds,omitempty"`
 }
 

@@ -26,7 +26,7 @@ type hello struct {
 func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 	looker, ended, ok := h.audience.join()
 	if !ok {
-		fail(w, http.StatusServiceUnavailable, fmt.Sprintf("more than %d look at once", maxLookers))
+		fail(w, http.StatusServiceUnavailable, fmt.Sprintf("%d pages are open, and no more are allowed; close one", maxLookers))
 		return
 	}
 	defer h.audience.leave(looker)

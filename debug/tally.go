@@ -10,15 +10,15 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Sizes of what is remembered while somebody looks.
+// Bounds of what is remembered while a page is open.
 const (
 	maxFlows   = 1_000   // beyond, flows are counted together
-	maxWaiting = 100_000 // tickets of which it is known since when they wait
+	maxWaiting = 100_000 // tickets whose start of waiting is known
 	mostShown  = 12      // flows in a frame
 	minute     = 60      // seconds of grants that are remembered for each flow
 )
 
-// Seen is what was counted since somebody looks.
+// Seen is what was counted since the first page was opened.
 type Seen struct {
 	Seconds   float64    `json:"seconds"`          // since when
 	Missed    uint64     `json:"missed,omitempty"` // events that were not counted
@@ -26,7 +26,7 @@ type Seen struct {
 	Refused   uint64     `json:"refused"`
 	GaveUp    uint64     `json:"gave_up"`
 	LastError string     `json:"last_refusal,omitempty"` // why the last ticket was refused
-	Oldest    float64    `json:"oldest_seconds"`         // how long the ticket waits that waits longest
+	Oldest    float64    `json:"oldest_seconds"`         // how long the longest-waiting ticket has waited
 	AtLeast   bool       `json:"oldest_is_at_least,omitempty"`
 	Longest   float64    `json:"longest_wait_seconds"` // of those granted in the last minute
 	Flows     []SeenFlow `json:"flows"`                // those with most tickets; at most 12
@@ -41,8 +41,8 @@ type SeenFlow struct {
 	Granted uint64  `json:"granted"`
 	Share   float64 `json:"share"` // of the weight granted in the last minute, 0 to 1
 
-	// The share with which its latest ticket came; see [scheduler.Scheduler.Flow]. Left out if none came since
-	// somebody looks, and for flows that are counted together.
+	// The share with which its latest ticket came; see [scheduler.Scheduler.Flow]. It is left out if no ticket has
+	// come since the first page was opened, and for flows that are counted together.
 	Configured int `json:"configured_share,omitempty"`
 }
 
@@ -53,8 +53,8 @@ type tally struct {
 	seen    Seen
 	flows   map[string]*flow
 	waiting map[ticket.Number]waiter
-	// Since when it is not known of every ticket that waits since when it does: there were some before, or
-	// events were lost.
+	// Waiting tickets whose start is not known have waited at least since then: they were there before, or events
+	// were lost.
 	unsure time.Time
 	second int // of the ring of each flow
 	waits  [minute]time.Duration
@@ -130,7 +130,7 @@ func (t *tally) add(e scheduler.Event) {
 	}
 }
 
-// lose forgets who waits, because some may have left unheard.
+// lose forgets which tickets wait, because some may have left without an event.
 func (t *tally) lose(e scheduler.Event) {
 	t.seen.Missed += e.Missed
 	t.unsure = e.At
@@ -187,7 +187,7 @@ func (t *tally) tick() {
 	}
 }
 
-// report returns what was counted. waiting is how many tickets wait in truth.
+// report returns what was counted. waiting is the true number of waiting tickets.
 func (t *tally) report(now time.Time, waiting int) (seen Seen, ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -29,19 +29,19 @@ type Calls struct {
 	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else.
 	Cost Coster
 
-	// Settle reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
+	// Usage reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
 	// the cost does not change. It is called with the answer of a unary call, and with each message that a stream
 	// receives. Each result replaces the one before, as [ticket.Ticket.Settle] does. An error of that is ignored,
-	// so that the caller still gets the answer. If Settle is nil, calls cost what Cost said.
-	Settle Settler
+	// so that the caller still gets the answer. If Usage is nil, calls cost what Cost said.
+	Usage Settler
 
-	// MaxPause is the longest pause that a server's advice can cause. 0 means [DefaultMaxPause]. If it is
-	// negative, advice is ignored.
+	// MaxPause is the longest pause that a server's advice can cause. 0 means an hour. If it is negative,
+	// advice is ignored.
 	MaxPause time.Duration
 }
 
-// DefaultMaxPause is the longest pause that a server can make a client take unless [Calls.MaxPause] is set.
-const DefaultMaxPause = time.Hour
+// defaultMaxPause is the longest pause that a server can make a client take unless [Calls.MaxPause] is set.
+const defaultMaxPause = time.Hour
 
 // DialOptions returns the options that keep all calls of a connection within the limits, unary and streams, and
 // follow the server's advice. They chain with interceptors of others, in the order of the options. DialOptions
@@ -68,7 +68,7 @@ func UnaryClientInterceptor(c Calls) grpc.UnaryClientInterceptor {
 		err = invoker(l.mark(ctx), method, req, reply, cc, opts...)
 		l.heed(err)
 		if err == nil {
-			l.settle(ctx, c.Settle, method, reply)
+			l.settle(ctx, c.Usage, method, reply)
 		}
 		return err
 	}
@@ -90,7 +90,7 @@ func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 			}
 		}()
 		// A stream that answers once ends before its answer is handed over.
-		once := c.Settle != nil && !desc.ServerStreams
+		once := c.Usage != nil && !desc.ServerStreams
 		end := grpc.OnFinish(func(err error) {
 			l.heed(err)
 			if err != nil || !once {
@@ -102,8 +102,8 @@ func StreamClientInterceptor(c Calls) grpc.StreamClientInterceptor {
 			l.heed(err)
 			return nil, err
 		}
-		if c.Settle != nil && l.source != nil {
-			stream = &settledStream{stream, l, func(m any) { l.settle(ctx, c.Settle, method, m) }, once}
+		if c.Usage != nil && l.source != nil {
+			stream = &settledStream{stream, l, func(m any) { l.settle(ctx, c.Usage, method, m) }, once}
 		}
 		return stream, nil
 	}
@@ -130,7 +130,7 @@ func (c *Calls) take(ctx context.Context, method string, message any) (l leave, 
 	}
 	l.maxPause = c.MaxPause
 	if l.maxPause == 0 {
-		l.maxPause = DefaultMaxPause
+		l.maxPause = defaultMaxPause
 	}
 	h := l.source.Handle()
 	if err = admit.Missing(h); err == nil {

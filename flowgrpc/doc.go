@@ -1,12 +1,11 @@
-// Package flowgrpc keeps gRPC calls within the limits of a scheduler, on the side that serves and on the
-// side that calls.
+// Package flowgrpc keeps gRPC calls within the limits of a scheduler, in servers and in clients.
 //
 //	server := grpc.NewServer(flowgrpc.ServerOptions(flowgrpc.Limit{Scheduler: flowgrpc.Always(s)})...)
 //
 //	conn, err := grpc.NewClient(target, append(options, flowgrpc.DialOptions(flowgrpc.Calls{Scheduler: flowgrpc.Always(s)})...)...)
 //
-// On both sides a call holds its permit until it ends, and a stream from when it is opened until it ends. So
-// MaxBurst is how many calls and streams are open at once.
+// In both, a call holds its permit until it ends, and a stream from when it is opened until it ends. So
+// MaxBurst caps how many calls and streams are open at once.
 //
 // # Serving
 //
@@ -24,7 +23,7 @@
 //	the scheduler is closed or draining                Unavailable
 //	the weight is below 1, the unit of a cost is not
 //	one of the scheduler's, or the scheduler is nil    Internal
-//	the client has gone while the call waited          Canceled or DeadlineExceeded
+//	the client gives up while the call waits           Canceled or DeadlineExceeded
 //
 // RetryInfo and QuotaFailure, which names the limit, are details of the status
 // (google.golang.org/genproto/googleapis/rpc/errdetails).

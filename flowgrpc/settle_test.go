@@ -21,7 +21,7 @@ func counted(s scheduler.Source) []grpc.DialOption {
 	return flowgrpc.DialOptions(flowgrpc.Calls{
 		Scheduler: flowgrpc.Always(s),
 		Cost:      sixty,
-		Settle: func(_ context.Context, _ string, answer any) []ticket.Cost {
+		Usage: func(_ context.Context, _ string, answer any) []ticket.Cost {
 			n, err := strconv.Atoi(answer.(*wrapperspb.StringValue).Value)
 			if err != nil {
 				return nil

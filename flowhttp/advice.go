@@ -39,8 +39,8 @@ type Quota struct {
 	Later bool
 }
 
-// DefaultMaxPause is the longest pause of a [Transport] whose MaxPause is 0.
-const DefaultMaxPause = time.Hour
+// defaultMaxPause is the longest pause of a [Transport] whose MaxPause is 0.
+const defaultMaxPause = time.Hour
 
 // advised is what can be told what a server says: a scheduler, or a key of a keyed.Set.
 type advised interface {

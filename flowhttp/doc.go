@@ -16,8 +16,8 @@
 //	retrying.HTTPClient.Transport = flowhttp.NewTransport(s)
 //
 // If an API limits tokens besides calls, Transport.Cost estimates what a request costs. Call [Settle] to
-// correct that afterwards, and close every body. Or set Transport.Settle, which reads the cost from the
-// response.
+// correct that afterwards, and close every body. If a library reads and closes the bodies, set Transport.Usage
+// instead, which reads the cost from the response.
 //
 // The guide docs/http.md has a table of what each status and header does.
 package flowhttp

@@ -272,7 +272,7 @@ func ExampleTransport_settle() {
 	defer s.Close()
 	transport := flowhttp.NewTransport(s)
 	transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(900)} } // at most
-	transport.Settle = func(resp *http.Response, body []byte) []ticket.Cost {
+	transport.Usage = func(resp *http.Response, body []byte) []ticket.Cost {
 		if resp.StatusCode == http.StatusTooManyRequests {
 			return []ticket.Cost{tokens.Of(0)}
 		}

@@ -39,7 +39,7 @@ func TestFields(t *testing.T) {
 			{limits: fmt.Sprintf("%d/day", math.MaxInt), calls: 1, want: fmt.Sprintf(`"%d/day";r=%d;t=86400`, math.MaxInt, min(math.MaxInt-1, 999_999_999_999_999)),
 				policy: fmt.Sprintf(`"%d/day";q=%d;w=86400`, math.MaxInt, min(math.MaxInt, 999_999_999_999_999))},
 		} {
-			h := flowhttp.Handler(limited(t, c.limits), hello)
+			h := flowhttp.Handler(start(t, c.limits), hello)
 			var last *http.Response
 			for i := range c.calls {
 				if i > 0 {
@@ -61,7 +61,7 @@ func TestFields(t *testing.T) {
 func TestResetIsExact(t *testing.T) {
 	item := regexp.MustCompile(`;r=(\d+);t=(\d+)$`)
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, "7/20s")
+		s := start(t, "7/20s")
 		h := flowhttp.Handler(s, hello)
 		for i := range 60 {
 			answer := ask(h)
@@ -94,7 +94,7 @@ func TestResetIsExact(t *testing.T) {
 func TestRetryAfterIsNotBeforeReset(t *testing.T) {
 	exhausted := regexp.MustCompile(`;r=0;t=(\d+)`)
 	synctest.Test(t, func(t *testing.T) {
-		h := flowhttp.Handler(limited(t, "2/1300ms 5/7s 9/31s"), hello)
+		h := flowhttp.Handler(start(t, "2/1300ms 5/7s 9/31s"), hello)
 		refused := 0
 		for i := range 200 {
 			answer := ask(h)
@@ -125,7 +125,7 @@ func TestHeaderUse(t *testing.T) {
 		{flowhttp.HeadersOnRefusal, false, true, false, true},
 		{flowhttp.HeadersNever, false, false, false, true},
 	} {
-		s := limited(t, "1/h")
+		s := start(t, "1/h")
 		h := flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(s), Headers: c.use})(hello)
 		served, refused := ask(h), ask(h)
 		s.Close()
@@ -149,7 +149,7 @@ func TestHeaderUse(t *testing.T) {
 
 // A request that passes two limits hears of both, and so does one that the inner refuses.
 func TestNestedLimits(t *testing.T) {
-	all, client := limited(t, "100/min"), limited(t, "1/min")
+	all, client := start(t, "100/min"), start(t, "1/min")
 	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(all), Name: "all"})(
 		flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(client), Name: `the "client"`})(hello))
 	for _, want := range []struct {
@@ -169,7 +169,7 @@ func TestNestedLimits(t *testing.T) {
 
 // The fields follow limits that change, and each scheduler has its own.
 func TestFieldsFollowTheLimits(t *testing.T) {
-	s, other := limited(t, "5/s"), limited(t, "6/s")
+	s, other := start(t, "5/s"), start(t, "6/s")
 	current := s
 	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(*http.Request) scheduler.Source { return current }})(hello)
 	for _, c := range []struct {
@@ -190,7 +190,7 @@ func TestFieldsFollowTheLimits(t *testing.T) {
 
 // A handle tells what is left as its scheduler does.
 func TestHandleHasFields(t *testing.T) {
-	h := flowhttp.Handler(limited(t, "1/min").Handle(), hello)
+	h := flowhttp.Handler(start(t, "1/min").Handle(), hello)
 	if got := ask(h); got.StatusCode != 200 || got.Header.Get("RateLimit") != `"1/min";r=0;t=60` {
 		t.Errorf("%d, %v", got.StatusCode, got.Header)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,20 +17,10 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/flowhttp"
+	"github.com/flowguard-go/flowguard/internal/memnet"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
-
-// limited starts a scheduler for a test.
-func limited(t testing.TB, limits string, opts ...scheduler.Option) *scheduler.Scheduler {
-	t.Helper()
-	s, err := scheduler.New(scheduler.MustParseLimits(limits), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
 
 // allBack fails the test unless all permits have come back and nobody waits.
 func allBack(t testing.TB, s *scheduler.Scheduler) {
@@ -92,7 +81,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := limited(t, c.limits, c.opts...)
+				s := start(t, c.limits, c.opts...)
 				if c.state != nil {
 					c.state(s)
 				}
@@ -122,7 +111,7 @@ func TestAnswers(t *testing.T) {
 func TestRetryAfterIsEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, limits := range []string{"3/2s", "1/300ms 4/5s", "7/1500ms from release", "2/999ms 5/3s"} {
-			h := flowhttp.Handler(limited(t, limits), hello)
+			h := flowhttp.Handler(start(t, limits), hello)
 			for range 50 {
 				answer := ask(h)
 				if answer.StatusCode == http.StatusOK {
@@ -143,7 +132,7 @@ func TestRetryAfterIsEnough(t *testing.T) {
 
 func TestClientGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, "burst 1")
+		s := start(t, "burst 1")
 		held, _ := s.TryAcquire()
 		h := flowhttp.Middleware(flowhttp.Limit{
 			Scheduler: flowhttp.Always(s),
@@ -162,7 +151,7 @@ func TestClientGone(t *testing.T) {
 }
 
 func TestReleasedAfterPanic(t *testing.T) {
-	s := limited(t, "burst 1")
+	s := start(t, "burst 1")
 	h := flowhttp.Handler(s, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	for range 3 {
 		func() {
@@ -179,7 +168,7 @@ func TestReleasedAfterPanic(t *testing.T) {
 
 // While the handler runs, the permit is held.
 func TestHeldWhileServed(t *testing.T) {
-	s := limited(t, "burst 3")
+	s := start(t, "burst 3")
 	ask(flowhttp.Middleware(flowhttp.Limit{
 		Scheduler: flowhttp.Always(s),
 		Weight:    func(*http.Request) int { return 2 },
@@ -192,7 +181,7 @@ func TestHeldWhileServed(t *testing.T) {
 }
 
 func TestUnlimitedRequest(t *testing.T) {
-	s := limited(t, "1/h")
+	s := start(t, "1/h")
 	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: func(r *http.Request) scheduler.Source {
 		if r.URL.Path == "/healthz" {
 			return nil
@@ -225,7 +214,7 @@ func TestMissingSchedulerFailsClosed(t *testing.T) {
 
 func TestRefuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, "1/2s")
+		s := start(t, "1/2s")
 		s.TryAcquire()
 		var no flowhttp.Refusal
 		h := flowhttp.Middleware(flowhttp.Limit{
@@ -250,7 +239,7 @@ func TestRefuse(t *testing.T) {
 // The handler gets the very writer of the server.
 func TestWriterIsPassedOn(t *testing.T) {
 	w := httptest.NewRecorder()
-	flowhttp.Handler(limited(t, "1/s"), http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+	flowhttp.Handler(start(t, "1/s"), http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
 		if got != http.ResponseWriter(w) {
 			t.Errorf("got a %T", got)
 		}
@@ -261,7 +250,7 @@ func TestMistakes(t *testing.T) {
 	for name, do := range map[string]func(){
 		"no scheduler": func() { flowhttp.Middleware(flowhttp.Limit{}) },
 		"nil":          func() { flowhttp.Handler(nil, hello) },
-		"no key":       func() { flowhttp.Flows(limited(t, "1/s"), nil) },
+		"no key":       func() { flowhttp.Flows(start(t, "1/s"), nil) },
 		"no flows":     func() { flowhttp.Flows(nil, flowhttp.ClientAddr{}.Key) },
 	} {
 		func() {
@@ -279,7 +268,7 @@ func TestMistakes(t *testing.T) {
 // handlers panic. In the end all permits are back.
 func TestManyClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, "20/s burst 3", scheduler.WithMaxQueue(8))
+		s := start(t, "20/s burst 3", scheduler.WithMaxQueue(8))
 		var mu sync.Mutex
 		inside, statuses := 0, map[int]int{}
 		var served []time.Time
@@ -339,7 +328,7 @@ func TestManyClients(t *testing.T) {
 // A request is charged what it is expected to cost, and settled by the handler for what it has cost.
 func TestCost(t *testing.T) {
 	const tokens scheduler.Unit = "tokens"
-	s := limited(t, "9/h 100 tokens/h")
+	s := start(t, "9/h 100 tokens/h")
 	used := 30
 	h := flowhttp.Middleware(flowhttp.Limit{
 		Scheduler: flowhttp.Always(s),
@@ -368,7 +357,7 @@ func TestCost(t *testing.T) {
 // A drain serves those who wait and refuses those who come.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, "burst 1")
+		s := start(t, "burst 1")
 		h := flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(s), MaxWait: time.Minute})(
 			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }))
 		began := time.Now()
@@ -398,14 +387,17 @@ func TestDrain(t *testing.T) {
 // its connection again.
 func TestConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, "burst 1")
-		pipes := newPipes()
+		s := start(t, "burst 1")
+		listener := memnet.Listen("x:80")
 		server := &http.Server{Handler: flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(s), MaxWait: time.Second})(hello)}
-		go server.Serve(pipes)
+		go server.Serve(listener)
 		defer server.Close()
 
 		held, _ := s.TryAcquire()
-		leaves := pipes.dial()
+		leaves, err := listener.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
 		io.WriteString(leaves, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		synctest.Wait()
 		if got := s.Stats().Waiting; got != 1 {
@@ -417,7 +409,10 @@ func TestConnection(t *testing.T) {
 			t.Errorf("%d wait for nobody", got)
 		}
 
-		stays := pipes.dial()
+		stays, err := listener.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer stays.Close()
 		answers := bufio.NewReader(stays)
 		for _, want := range []int{429, 200} {
@@ -432,34 +427,3 @@ func TestConnection(t *testing.T) {
 		allBack(t, s)
 	})
 }
-
-// pipes is a network for a bubble.
-type pipes struct {
-	conns chan net.Conn
-	once  sync.Once
-	ended chan struct{}
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), ended: make(chan struct{})} }
-
-func (p *pipes) dial() net.Conn {
-	here, there := net.Pipe()
-	p.conns <- there
-	return here
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.ended:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.ended) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

@@ -12,7 +12,7 @@ import (
 
 // Without headers a request that is served costs no memory.
 func TestServedRequestAllocatesNothing(t *testing.T) {
-	s := limited(t, "1000000000/s burst 5")
+	s := start(t, "1000000000/s burst 5")
 	h := flowhttp.Middleware(flowhttp.Limit{Scheduler: flowhttp.Always(s), Headers: flowhttp.HeadersOnRefusal})(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/flowhttp"
+	"github.com/flowguard-go/flowguard/internal/memnet"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
@@ -38,19 +39,19 @@ func TestSoak(t *testing.T) {
 func soakOnce(t *testing.T, ramp, keepAlive, costs bool) {
 	const limit, per, burst = 40, 50 * time.Millisecond, 16
 	arrived := &arrivals{}
-	listener := newMemory()
+	listener := memnet.Listen("server.test:80")
 	server := &http.Server{Handler: http.HandlerFunc(arrived.serve)}
 	go server.Serve(listener)
 	defer server.Close()
 	s := start(t, fmt.Sprintf("%d/%v 1000000 tokens/s burst %d", limit, per, burst))
 	defer s.Close()
-	base := &http.Transport{DialContext: listener.dial, DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: burst}
+	base := &http.Transport{DialContext: listener.Dial, DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: burst}
 	defer base.CloseIdleConnections()
 	transport := flowhttp.NewTransport(s)
 	transport.Base, transport.Ramp, transport.MaxPause = base, ramp, 20*time.Millisecond
 	if costs {
 		transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(rand.IntN(100))}[rand.IntN(2):] }
-		transport.Settle = func(_ *http.Response, body []byte) []ticket.Cost {
+		transport.Usage = func(_ *http.Response, body []byte) []ticket.Cost {
 			return []ticket.Cost{tokens.Of(len(body) - 1)}[rand.IntN(2):]
 		}
 	}

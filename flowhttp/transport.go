@@ -25,7 +25,7 @@ import (
 // does so even if the body has been read to its end, reading has failed, or there is no body. The cost of a
 // call is known only when its response has been read, and a released ticket cannot be settled. So if you set
 // Cost, close every body, or give each request a context that ends. The Timeout of an [http.Client] does that.
-// Or set Settle, which settles the ticket and releases it as soon as the response has been read.
+// Or set Usage. Then the ticket is settled and released as soon as the response has been read.
 //
 // Every attempt takes a permit, so put a client that retries above the Transport. Every redirect takes one too,
 // because an http.Client follows it as a new request, after it has closed the response before. There is one
@@ -55,19 +55,19 @@ type Transport struct {
 	// known. If the limits do not know a unit, the request is not sent and fails with a *scheduler.InvalidError.
 	Cost func(*http.Request) []ticket.Cost
 
-	// Settle reads from a response what the call really cost, in units that Cost named for it. If it returns
+	// Usage reads from a response what the call really cost, in units that Cost named for it. If it returns
 	// nothing, what Cost said counts. Set it if you cannot call [Settle], because a library reads and closes the
 	// body before you see the response.
 	//
 	// It is called once for each response to a request with costs, also for one that refuses the request, such as
 	// a 429. It is called when the body ends, reading fails, or the body is closed. body is what was read until
-	// then, at most its last mebibyte, and nil if there is no body. Settle must not use resp.Body and must not
+	// then, at most its last mebibyte, and nil if there is no body. Usage must not use resp.Body and must not
 	// keep body. The permit is released right after it, without a Close. It is not called if the request's context
 	// ends first, if Release is AfterHeaders, or if the connection switched protocols.
 	//
-	// An error of [ticket.Ticket.Settle] is ignored, so that the caller still gets the response. If Settle panics,
+	// An error of [ticket.Ticket.Settle] is ignored, so that the caller still gets the response. If Usage panics,
 	// the permit is released, and the panic is not recovered.
-	Settle func(resp *http.Response, body []byte) []ticket.Cost
+	Usage func(resp *http.Response, body []byte) []ticket.Cost
 
 	// Release says when a permit is released: AfterBody, the default, or AfterHeaders.
 	Release Release
@@ -75,8 +75,7 @@ type Transport struct {
 	// Read reads what a response says of limits. nil means Standard.
 	Read Dialect
 
-	// MaxPause caps how long advice of the server is obeyed. 0 means DefaultMaxPause, which is an hour. Below 0,
-	// all advice is ignored.
+	// MaxPause caps how long advice of the server is obeyed. 0 means an hour. Below 0, all advice is ignored.
 	MaxPause time.Duration
 
 	// Ramp sends requests one at a time after a pause that the server asked for, until one succeeds. A request
@@ -156,7 +155,7 @@ func (t *Transport) base() http.RoundTripper {
 
 func (t *Transport) maxPause() time.Duration {
 	if t.MaxPause == 0 {
-		return DefaultMaxPause
+		return defaultMaxPause
 	}
 	return t.MaxPause
 }
@@ -264,8 +263,8 @@ func (c *call) handOver(req *http.Request, resp *http.Response) {
 		return
 	}
 	var u *usage
-	if c.costs && c.transport.Settle != nil && resp.StatusCode != http.StatusSwitchingProtocols {
-		u = &usage{settle: c.transport.Settle, resp: resp}
+	if c.costs && c.transport.Usage != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		u = &usage{of: c.transport.Usage, resp: resp}
 	}
 	switch {
 	case u != nil && (resp.Body == nil || !hasBody(req, resp)):

@@ -383,7 +383,7 @@ func TestMaxPause(t *testing.T) {
 		want  time.Duration
 	}{
 		{0, []string{"Retry-After: 60"}, time.Minute},
-		{0, []string{"Retry-After: 99999999999999999999"}, flowhttp.DefaultMaxPause},
+		{0, []string{"Retry-After: 99999999999999999999"}, time.Hour},
 		{time.Second, []string{"Retry-After: 60"}, time.Second},
 		{time.Second, []string{`RateLimit: "a";r=0;t=60`}, time.Second},
 		{scheduler.Forever, []string{"Retry-After: 86400"}, 24 * time.Hour},

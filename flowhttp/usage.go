@@ -7,13 +7,13 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// maxUsageBody is how much of a body [Transport.Settle] is shown.
+// maxUsageBody is how much of a body [Transport.Usage] is shown.
 const maxUsageBody = 1 << 20
 
 // usage settles a call once, with what its response says.
 type usage struct {
-	settle func(*http.Response, []byte) []ticket.Cost
-	resp   *http.Response
+	of   func(*http.Response, []byte) []ticket.Cost
+	resp *http.Response
 
 	mu   sync.Mutex // a body may be closed while it is read
 	read []byte     // of the body, its last bytes; at most twice maxUsageBody
@@ -39,8 +39,8 @@ func (u *usage) last() []byte { return u.read[max(0, len(u.read)-maxUsageBody):]
 func (u *usage) tell(t ticket.Ticket) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if costs := u.settle(u.resp, u.last()); len(costs) > 0 {
-		_ = t.Settle(costs...) // see Transport.Settle
+	if costs := u.of(u.resp, u.last()); len(costs) > 0 {
+		_ = t.Settle(costs...) // see Transport.Usage
 	}
 	u.read = nil
 }

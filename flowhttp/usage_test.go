@@ -39,7 +39,7 @@ func TestAnswersSettleTheirCalls(t *testing.T) {
 		answer func() *http.Response
 		do     func(resp *http.Response)
 		change func(*flowhttp.Transport)
-		asked  string // the bodies that Settle was shown
+		asked  string // the bodies that Usage was shown
 		used   int
 	}{
 		{name: "read to its end", do: readAll, asked: "hello\n7", used: 7},
@@ -57,7 +57,7 @@ func TestAnswersSettleTheirCalls(t *testing.T) {
 		}, do: readAll, asked: "x\n8", used: 8},
 		{name: "no body", answer: func() *http.Response { return answer(204, "") }, do: func(*http.Response) {},
 			change: func(t *flowhttp.Transport) {
-				t.Settle = func(resp *http.Response, body []byte) []ticket.Cost {
+				t.Usage = func(resp *http.Response, body []byte) []ticket.Cost {
 					if body != nil || resp.StatusCode != 204 {
 						panic("a body")
 					}
@@ -65,7 +65,7 @@ func TestAnswersSettleTheirCalls(t *testing.T) {
 				}
 			}, used: 3},
 		{name: "another unit", do: readAll, change: func(t *flowhttp.Transport) {
-			t.Settle = func(*http.Response, []byte) []ticket.Cost { return []ticket.Cost{scheduler.Unit("rows").Of(1)} }
+			t.Usage = func(*http.Response, []byte) []ticket.Cost { return []ticket.Cost{scheduler.Unit("rows").Of(1)} }
 		}, used: 100},
 		{name: "settled by hand before", do: func(resp *http.Response) {
 			if err := flowhttp.Settle(resp, tokens.Of(9)); err != nil {
@@ -87,13 +87,13 @@ func TestAnswersSettleTheirCalls(t *testing.T) {
 				return resp, nil
 			}))
 			var asked []string
-			client.Settle = func(resp *http.Response, body []byte) []ticket.Cost {
+			client.Usage = func(resp *http.Response, body []byte) []ticket.Cost {
 				asked = append(asked, string(body))
 				wantInUse(t, s, 1)
 				return usedTokens(resp, body)
 			}
 			if c.change != nil {
-				client.Settle = nil
+				client.Usage = nil
 				c.change(client)
 			}
 			resp, err := client.RoundTrip(request(t, background))
@@ -132,7 +132,7 @@ func TestAnswersThatSettleNothing(t *testing.T) {
 	} {
 		s := start(t, "1000 tokens/h burst 1", scheduler.WithClock(clock.NewMock()))
 		client := costing(s, far(ok))
-		client.Settle = never
+		client.Usage = never
 		change(client)
 		if resp, err := client.RoundTrip(request(t, background)); err == nil {
 			io.ReadAll(resp.Body)
@@ -147,7 +147,7 @@ func TestAnswersThatSettleNothing(t *testing.T) {
 		defer s.Close()
 		client := costing(s, far(ok))
 		asked := 0
-		client.Settle = func(*http.Response, []byte) []ticket.Cost { asked++; return []ticket.Cost{tokens.Of(1)} }
+		client.Usage = func(*http.Response, []byte) []ticket.Cost { asked++; return []ticket.Cost{tokens.Of(1)} }
 		ctx, cancel := context.WithCancel(background)
 		resp, err := client.RoundTrip(request(t, ctx))
 		if err != nil {
@@ -171,10 +171,10 @@ func TestPanicOfSettle(t *testing.T) {
 		client := costing(s, far(func(*http.Request) (*http.Response, error) {
 			return answer(status, strings.Repeat("x", 204-status)), nil
 		}))
-		client.Settle = func(*http.Response, []byte) []ticket.Cost { panic("in Settle") }
+		client.Usage = func(*http.Response, []byte) []ticket.Cost { panic("in Usage") }
 		func() {
 			defer func() {
-				if recover() != "in Settle" {
+				if recover() != "in Usage" {
 					t.Errorf("%d: no panic", status)
 				}
 			}()
@@ -200,7 +200,7 @@ func TestSettleIsShownTheEnd(t *testing.T) {
 			resp.Body = io.NopCloser(bytes.NewReader(text))
 			return resp, nil
 		}))
-		client.Settle = func(_ *http.Response, body []byte) []ticket.Cost {
+		client.Usage = func(_ *http.Response, body []byte) []ticket.Cost {
 			if want := text[max(0, len(text)-1<<20):]; !bytes.Equal(body, want) {
 				t.Errorf("of %d bytes %d are shown, and not the last", len(text), len(body))
 			}
@@ -229,7 +229,7 @@ func settleAtRandom(t *testing.T) {
 	client := costing(s, far(func(*http.Request) (*http.Response, error) {
 		return answer(200, strings.Repeat("x", rand.IntN(50))+"\n"+strconv.Itoa(rand.IntN(100))), nil
 	}))
-	client.Settle = func(resp *http.Response, body []byte) []ticket.Cost {
+	client.Usage = func(resp *http.Response, body []byte) []ticket.Cost {
 		mu.Lock()
 		defer mu.Unlock()
 		if settled[resp] {

@@ -17,9 +17,9 @@
 //	flowguard.scheduler.in_use          permits granted and not yet given back                      {permit}
 //	flowguard.scheduler.burst.limit     the cap on permits in use; not observed if there is none    {permit}
 //	flowguard.scheduler.paused          1 while a pause lasts, else 0
-//	flowguard.scheduler.quota.leased    permits of a shared quota that need no asking of its source {permit}
+//	flowguard.scheduler.quota.leased    permits of a shared quota that are leased and unused        {permit}
 //	flowguard.scheduler.quota.away      1 while that source cannot be reached, else 0
-//	flowguard.scheduler.window.used     permits, or what the window counts, that count now          {permit}
+//	flowguard.scheduler.window.used     permits, or amounts of its unit, that count now             {permit}
 //	flowguard.scheduler.window.limit    the most that may count                                     {permit}
 //	flowguard.scheduler.enqueued        tickets that were accepted                                  {ticket}
 //	flowguard.scheduler.granted         tickets that were granted                                   {ticket}
@@ -28,7 +28,7 @@
 //	flowguard.scheduler.given_up        tickets that left the line without a grant                  {ticket}
 //	flowguard.scheduler.refused         tickets that were not accepted, by error.type               {ticket}
 //	flowguard.scheduler.held            how long released tickets were held, all together           s
-//	flowguard.scheduler.flow.granted    grants by flow, with [WithFlows] alone                      {ticket}
+//	flowguard.scheduler.flow.granted    grants by flow, only with [WithFlows]                       {ticket}
 //	flowguard.scheduler.wait_time       the histogram of [Waits]                                    s
 //
 // paused and quota.away are gauges. The other lines up to window.limit are UpDownCounters, and those from

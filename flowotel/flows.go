@@ -16,7 +16,7 @@ type flows struct {
 	granted map[string]uint64
 }
 
-// other is the key of all flows beyond the most that are told apart.
+// other is the common key of all flows beyond the number that is told apart.
 const other = "other"
 
 // room is how many events may be uncounted.

@@ -76,7 +76,7 @@ func sooner(d time.Duration) int64 {
 }
 
 // encodePast returns the lists of age and permits, "age:n,age:n;…", a list for each window.
-func encodePast(past []scheduler.QuotaPast) string {
+func encodePast(past [][]scheduler.QuotaUse) string {
 	if past == nil {
 		return "-"
 	}

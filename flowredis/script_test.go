@@ -83,11 +83,11 @@ func TestScriptIsTheModel(t *testing.T) {
 			if known[id] == "" || forgotten[id] && random.IntN(3) > 0 || random.IntN(20) == 0 {
 				c.past = ""
 				for range limits.Windows {
-					var p scheduler.QuotaPast
+					var p []scheduler.QuotaUse
 					for range random.IntN(4) {
 						p = append(p, scheduler.QuotaUse{Age: time.Duration(random.IntN(int(50 * time.Millisecond))), Permits: 1 + random.IntN(9)})
 					}
-					c.past = strings.TrimPrefix(c.past+";"+encodePast([]scheduler.QuotaPast{p}), ";")
+					c.past = strings.TrimPrefix(c.past+";"+encodePast([][]scheduler.QuotaUse{p}), ";")
 				}
 			}
 			if random.IntN(100) == 0 {

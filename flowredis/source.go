@@ -126,7 +126,7 @@ func (s *source) Exchange(ctx context.Context, r scheduler.QuotaRequest) (schedu
 	}, nil
 }
 
-// failed returns the error that a result stands for, or nil.
+// failed returns the error that a result means, or nil.
 func (s *source) failed(r result) error {
 	switch r.code {
 	case codeOK, codeResend:
@@ -186,8 +186,9 @@ func (e *redisEngine) keys(key string) []string {
 }
 
 // do runs the script. An engine that does not know it has been started since it was loaded, so its memory may
-// be that of an old dump. Then a flag makes the script forget everything first. The script is loaded only after that, so
-// nobody finds it together with old memory. (It must be loaded: some engines drop scripts that were only run.)
+// be that of an old dump. Then a flag makes the script forget everything first. The script is loaded only after
+// that, so no scheduler finds it together with old memory. (It must be loaded: some engines drop scripts that
+// were only run.)
 func (e *redisEngine) do(ctx context.Context, key string, c *call) (result, error) {
 	keys := e.keys(key)
 	got, err := e.rdb.EvalSha(ctx, e.sha, keys, c.args()...).Slice()

@@ -12,10 +12,10 @@
 //	}
 //	defer t.Release()
 //
-// A key needs no registration. The set makes it at the first call that names it. It forgets the key when that
-// changes nothing. Then no ticket waits, no permit is held, all windows are empty, and no pause or observation
-// holds. That instant is known, so there is no lifetime to configure. A key is never forgotten to make room for
-// another.
+// A key needs no registration. The set makes it at the first call that names it. It forgets the key when
+// nothing is left to remember: no ticket waits, no permit is held, all windows are empty, and no pause or
+// observation holds. That instant is known, so there is no lifetime to configure. A key is never forgotten to
+// make room for another.
 //
 // No key has a goroutine, a timer or a channel. Keys are spread over a few owners by their hashes. Each owner
 // is one goroutine. It owns the state of its keys, and lends it to callers as the owner of a scheduler does. An

@@ -12,7 +12,7 @@ import (
 // Snapshot holds the grants of a set that still count. [Set.Snapshot] makes one, and [Set.Restore] uses it. It
 // marshals to JSON if K does.
 type Snapshot[K comparable] struct {
-	Version int              `json:"version"` // SnapshotVersion
+	Version int              `json:"version"` // 1; Restore takes no other
 	Keys    []KeySnapshot[K] `json:"keys"`    // in no order
 }
 
@@ -22,8 +22,8 @@ type KeySnapshot[K comparable] struct {
 	scheduler.Snapshot
 }
 
-// SnapshotVersion is the version of the snapshots that this package makes and takes.
-const SnapshotVersion = 1
+// snapshotVersion is the version of the snapshots that this package makes and takes.
+const snapshotVersion = 1
 
 // snapshotsPerTurn is how many keys an owner puts into a snapshot at a time, so that others are served between.
 const snapshotsPerTurn = 64
@@ -34,7 +34,7 @@ const snapshotsPerTurn = 64
 // [Set.SetLimits] has set are not in it, nor is what the keys beyond [MaxKeys] share. It costs some
 // microseconds for each key.
 func (s *Set[K]) Snapshot() Snapshot[K] {
-	snap := Snapshot[K]{Version: SnapshotVersion, Keys: []KeySnapshot[K]{}}
+	snap := Snapshot[K]{Version: snapshotVersion, Keys: []KeySnapshot[K]{}}
 	for _, b := range s.boxes {
 		snap.Keys = append(snap.Keys, b.snapshot()...)
 	}
@@ -98,8 +98,8 @@ func (s *Set[K]) Restore(snap Snapshot[K]) error {
 	if s.quotas != nil {
 		return notShared("Restore")
 	}
-	if snap.Version != SnapshotVersion {
-		return invalid("keyed.Snapshot.Version", snap.Version, fmt.Sprint(SnapshotVersion))
+	if snap.Version != snapshotVersion {
+		return invalid("keyed.Snapshot.Version", snap.Version, fmt.Sprint(snapshotVersion))
 	}
 	for i := range snap.Keys {
 		if err := s.boxes[0].Damage(&snap.Keys[i].Snapshot); err != nil {

@@ -56,11 +56,11 @@
 // input stays open. Work that is running sees the end of the context it was given. The output closes when that
 // work has returned.
 //
-// What was in hand is dropped; each function says what that can be. If reader and writer meet at the instant of
-// the end, the item has been handed on. Give all stages of a pipeline one context, and check that one. When a
-// channel was closed by an abort, its Err is already set. So the stages of this package never take an abort for
-// a drain. A context derived from it ends a little later. Stages may have such contexts if the pipeline's is of
-// [WithAbort].
+// The stage drops the items it has in hand. Each function says which items those can be. If reader and writer
+// meet at the instant of the end, the item has been handed on. Give all stages of a pipeline one context, and
+// check that one. When an abort closes a channel, the context's Err is already set. So the stages of this
+// package never take an abort for a drain. A context that is derived from the pipeline's ends a little later.
+// Stages may have such a context only if the pipeline's was made by [WithAbort].
 //
 // # Downstream stops reading
 //
@@ -71,30 +71,31 @@
 //
 // Memory is bounded. A stage holds one item, a batch its size, and a concurrent stage as many as the burst or
 // [Concurrency], and [Buffer], allow. A concurrent stage with neither burst nor Concurrency holds as many
-// finished results as Buffer says, 1,000 by default. To these come the results of calls that run when it stops
-// taking items.
+// finished results as Buffer says, 1,000 by default. The calls that still run when it stops taking items add
+// their results.
 //
 // # Faults
 //
-// A stage has a fault if it cannot go on. Either its scheduler is closed, or it refuses an item that has no
-// place for an error. The stage hands on what it still can. Then it ends the context with the fault as its
-// cause, and closes its output. The context must be one of [WithAbort] for that. All other stages then stop
-// too, and [context.Cause] tells the reader whether the stream ended or a stage had a fault.
+// A stage has a fault if it cannot go on. Either its scheduler is closed, or the scheduler refuses an item and
+// the stage's output has no place for an error. The stage hands on what it still can. Then it ends the context
+// with the fault as its cause, and closes its output. The context must be one of [WithAbort] for that. All
+// other stages then stop too, and [context.Cause] tells the reader whether the stream ended or a stage had a
+// fault.
 //
 // With any other context a fault can only close the output. So do not close a scheduler under a
 // [Throttle] whose context was not made by WithAbort. Map and OrderedMap also return a fault as the last
 // result, and ForEach returns it. They need no such context, but the stages before them do: otherwise those
 // wait until their context ends.
 //
-// Errors of the work itself are no faults. They travel as [Result] in place of the value: [ToSeq2]
-// gives them to the end of the pipeline, and [Values] makes the first of them a fault.
+// Errors of the work itself are not faults. They travel as [Result] in place of the value: [ToSeq2] gives them
+// to the end of the pipeline, and [Values] makes the first of them a fault.
 //
 // # Panics
 //
 // A panic in a function that a stage was given is not recovered. The stage releases the permit. Then the
 // program crashes with the stack of the panic, as it does for a panic in any goroutine. The function may also
-// end its goroutine with [runtime.Goexit], as t.FailNow of a test does. Then the item's result is [ErrExited],
-// or that is the stage's fault.
+// end its goroutine with [runtime.Goexit], as t.FailNow of a test does. Then the result of the item is
+// [ErrExited]. A stage without results has ErrExited as its fault.
 //
 // # Nil
 //

@@ -20,8 +20,8 @@
 //   - [Scheduler.TryAcquire] and [Scheduler.AcquireNow] never wait. AcquireNow says why there is no permit.
 //   - [Scheduler.Enqueue] returns a ticket to select on. A [Group] runs any number of jobs that wait as tickets.
 //   - [Scheduler.Flow] gives each tenant a line.
-//   - A [Unit] is for limits of something other than calls, such as tokens. [ticket.Ticket.Settle] corrects
-//     costs that are known only afterwards.
+//   - A [Unit] names what limits count other than calls, such as tokens. [ticket.Ticket.Settle] corrects costs
+//     that are known only afterwards.
 //   - [Scheduler.WaitTime] and [Scheduler.Stats] describe the present state, and [Scheduler.Watch] reports
 //     events. [RetryAfter] says when to come back after a refusal.
 //   - [Scheduler.SetLimits] changes the limits, [Scheduler.PauseFor] pauses, and [Scheduler.Observe] takes in
@@ -40,13 +40,14 @@
 //     Evenly also keeps grants apart.
 //  2. Burst. No more than MaxBurst permits are held at once.
 //  3. One decision. A ticket is granted when all limits have room for its whole weight and for its costs in
-//     every unit. A waiting ticket has not been charged to any limit. At each grant, and for each window of its
-//     units, the costs that count add up to at most the limit. Settled costs count as settled, and the others
-//     as estimated. So if estimates are upper bounds, no interval sees more than the limit. Otherwise an
-//     interval can exceed it by the underestimates that were not settled at the last grant, and by no more.
-//  4. Order. Grants follow ticket numbers. With flows, they do within each flow, and flows take turns as
-//     [Scheduler.Flow] promises. If the next ticket does not fit yet, it holds up the others, so heavy tickets
-//     do not starve. It also holds up tickets that ask for different units. A try never jumps the line.
+//     every unit. A waiting ticket has not been charged to any limit. When a ticket is granted, the costs that
+//     count in each window of its units, with its own, are at most the window's limit. A cost counts as
+//     settled, or as estimated if it is not settled yet. So if estimates are upper bounds, no interval sees
+//     more than the limit. Otherwise an interval can exceed it, but by no more than the underestimates that
+//     were not yet settled at the last grant in the interval.
+//  4. Order. Grants follow ticket numbers. If there are flows, this holds within each flow, and flows take
+//     turns as [Scheduler.Flow] promises. If the next ticket does not fit yet, it holds up the others, so heavy
+//     tickets do not starve. It also holds up tickets that ask for different units. A try never jumps the line.
 //     Goroutines may wake in another order than that of the grants, so compare ticket numbers and not times of
 //     waking.
 //  5. No needless waiting. A ticket is granted as soon as it is next and fits. Nothing polls, and one timer
@@ -65,7 +66,7 @@
 //     for a caller to take an answer. It only waits for a call that has borrowed the state, which gives it
 //     back before it returns.
 //  11. Time. All decisions of a turn are made at one reading of the clock. If the clock steps back, the
-//     scheduler takes it to stand still.
+//     scheduler treats it as standing still.
 //  12. Bounded memory. A window of up to 65,536 permits is exact. A larger one may give permits back
 //     up to Per/65,536 late, never early. Memory grows with use, not with the limit: 16 bytes for
 //     each grant remembered, which is at most about 1 MiB a window (1.4 MiB if many grants are
@@ -92,13 +93,14 @@
 //
 // A scheduler is one goroutine, the owner, and one timer. Between its turns the owner lends its state to
 // callers, to one call at a time. On a 2-core cloud VM, Acquire and Release together take 0.1 to 0.2 µs while
-// permits are free. If 128 goroutines share 4 permits, they take 1 µs. They allocate nothing. A waiting
+// permits are free, and 1 µs if 128 goroutines take turns with 4 permits. They allocate nothing. A waiting
 // Acquire adds no timer and no goroutine. If many calls in a row wait with one context, the scheduler registers
 // once with [context.AfterFunc] for all of them.
 //
 // The time of a decision does not depend on how many permits a window has or how many flows wait. It grows with
 // the number of windows. WaitTime, and an Acquire with a deadline that must wait, look at up to 256 tickets one
-// by one. In a longer line they look at the flows. Long work, such as dismissing many tickets after SetLimits,
-// is done in slices, and other callers are served in between. A waiting job of a [Group] takes about 100 bytes,
-// a ticket of Enqueue 80, and a goroutine in Acquire the 2,500 of its stack.
+// by one. In a longer line they look only at the flows. Long work, such as dismissing many tickets after
+// SetLimits, is done in slices, and other callers are served in between. A waiting job of a [Group] takes about
+// 100 bytes, and a waiting ticket of Enqueue 80. A goroutine that waits in Acquire takes about 2,500, most of
+// it for its stack.
 package scheduler

@@ -51,14 +51,12 @@ type QuotaRequest struct {
 	Waiting int // what all tickets in line ask for, including the first
 	Ahead   int // what the scheduler also wants, for tickets to come
 
-	// Past is what the windows remember. The first request has it, and the first after a reply with Resend.
-	Past []QuotaPast
+	// Past is what each window remembers, in the order of Limits.Windows, oldest first. The first request has it,
+	// and the first after a reply with Resend.
+	Past [][]QuotaUse
 
 	Closing bool // the scheduler is closing and will use nothing more
 }
-
-// QuotaPast is what one window remembers, oldest first.
-type QuotaPast []QuotaUse
 
 // QuotaUse says that Permits permits were granted Age ago, or earlier.
 type QuotaUse struct {

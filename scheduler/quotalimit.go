@@ -278,7 +278,7 @@ func (q *quota) request(now moment) QuotaRequest {
 		r.Waiting = r.Head
 	}
 	if q.resend {
-		r.Past = make([]QuotaPast, len(c.windows))
+		r.Past = make([][]QuotaUse, len(c.windows))
 		for i := range c.windows {
 			past := c.windows[i].past.coarse(pastMoments)
 			for at, n := range past.charges() {

@@ -13,7 +13,7 @@ const snapshotInstants = 1_024
 func (c *core) snapshot(epoch time.Time) Snapshot {
 	at := func(t moment) time.Time { return epoch.Add(time.Duration(t)).UTC().Round(0) }
 	snap := Snapshot{
-		Version: SnapshotVersion,
+		Version: snapshotVersion,
 		Taken:   at(c.now),
 		Limits:  c.limits.clone(),
 		Windows: make([]WindowSnapshot, len(c.windows)),

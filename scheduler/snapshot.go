@@ -13,7 +13,7 @@ import (
 //	{"version":1, "taken":"2026-01-02T15:04:05Z", "limits":"5000/day",
 //	 "windows":[{"spent":[{"at":"2026-01-02T09:00:00Z","permits":120}, …]}]}
 type Snapshot struct {
-	Version     int              `json:"version"` // SnapshotVersion
+	Version     int              `json:"version"` // 1; Restore takes no other
 	Taken       time.Time        `json:"taken"`   // by the scheduler's clock
 	Limits      Limits           `json:"limits"`
 	Windows     []WindowSnapshot `json:"windows"`               // in the order of Limits.Windows
@@ -38,13 +38,13 @@ type Spent struct {
 	Permits int       `json:"permits"`
 }
 
-// SnapshotVersion is the version of the snapshots that this package makes and takes.
-const SnapshotVersion = 1
+// snapshotVersion is the version of the snapshots that this package makes and takes.
+const snapshotVersion = 1
 
 // damage returns what is wrong with the snapshot, or nil.
 func (snap *Snapshot) damage() error {
-	if snap.Version != SnapshotVersion {
-		return &InvalidError{"Snapshot.Version", snap.Version, fmt.Sprint(SnapshotVersion)}
+	if snap.Version != snapshotVersion {
+		return &InvalidError{"Snapshot.Version", snap.Version, fmt.Sprint(snapshotVersion)}
 	}
 	if snap.Taken.IsZero() {
 		return &InvalidError{"Snapshot.Taken", "no time", "the time at which it was taken"}

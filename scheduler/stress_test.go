@@ -43,7 +43,7 @@ func TestStress(t *testing.T) {
 			}
 			s.Close()
 			record := rec.Tickets()
-			if err := schedulertest.Check(l, record, schedulertest.Forever); err != nil {
+			if err := schedulertest.Check(l, record, scheduler.Forever); err != nil {
 				t.Error(err)
 			}
 			t.Logf("%d tickets, %d granted", len(record), len(record.Granted()))

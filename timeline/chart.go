@@ -41,7 +41,7 @@ type column struct {
 	layers []int
 }
 
-// level is what the far side said: no more than an amount until an instant.
+// level is what a server said: at most an amount more until an instant.
 type level struct {
 	at, until  instant
 	left, most int
@@ -69,7 +69,7 @@ type tracer struct {
 	layers   []int
 }
 
-// trace looks at a row in so many layers; layer says in which of them a flow is drawn.
+// trace makes the chart of a row. layer says in which of the layers a flow is drawn.
 func trace(rw row, v view, layers int, layer func(flow int32) int) chart {
 	t := tracer{view: v, isWindow: rw.isWindow, limit: -1, layers: make([]int, layers)}
 	t.columns = make([]column, v.columns)
@@ -121,7 +121,7 @@ func (t *tracer) show(at, until instant) {
 	}
 	sum := t.sum
 	if t.isWindow && t.limit < 0 {
-		sum = 0 // there is no such window now
+		sum = 0 // the window does not exist now
 	}
 	if t.limit >= 0 {
 		t.limited += time.Duration(end - begin)

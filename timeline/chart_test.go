@@ -140,7 +140,7 @@ func TestTraceAgainstPlainSums(t *testing.T) {
 	for seed := range seeds {
 		random := rand.New(rand.NewPCG(seed, 0))
 		events := randomEvents(random, windows)
-		tl := New(scheduler.Limits{Windows: windows}, events)
+		tl := New(scheduler.Limits{Windows: windows}, slices.Values(events))
 		r := &tl.run
 		v := view{from: 0, to: r.last + 1, columns: 40 + random.IntN(80)}
 		if random.IntN(2) == 0 {

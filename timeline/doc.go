@@ -13,8 +13,8 @@
 //
 // Time goes from left to right. From top to bottom there are
 //   - a bar for each ticket, in the colour of its flow: pale while it waits, solid while it holds permits. If
-//     there are more than some 150 tickets, three charts replace the bars: waiting tickets, grants over time,
-//     and the median and longest wait;
+//     there are more than 160 tickets, three charts replace the bars: waiting tickets, grants over time, and
+//     the median and longest wait;
 //   - the tickets that were refused, and why;
 //   - the permits held at once, against the burst;
 //   - each window's fill against its limit, in its unit, with the share of the time in which it was full. The limit that
@@ -25,8 +25,8 @@
 // not an error and is not red. A ticket that names no cost in a unit does not appear in its windows. The
 // tooltip of a ticket shows its estimated and its settled costs.
 //
-// Pauses are hatched bands. A grey band says that the source of a shared quota was out of reach. SetLimits is a
-// dashed line with the new limits beside it. Fill above the limit is red if a grant broke the limit. A
+// Pauses are hatched bands. A grey band says that the source of a shared quota could not be reached. SetLimits
+// is a dashed line with the new limits beside it. Fill above the limit is red if a grant broke the limit. A
 // scheduler never does that, so red means that the limits given to [New] are not those that the scheduler had.
 //
 // # The file

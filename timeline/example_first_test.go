@@ -36,8 +36,8 @@ func ExampleRecordFirst() {
 	// Output: true
 }
 
-// Events come from a log, one by one.
-func ExampleCollect() {
+// Events come from a log one by one, and are not kept.
+func ExampleNew_log() {
 	limits, kept := costs()
 	events := func(yield func(scheduler.Event) bool) {
 		for _, e := range kept {
@@ -47,7 +47,7 @@ func ExampleCollect() {
 		}
 	}
 	var svg bytes.Buffer
-	if err := timeline.Collect(limits, events).SVG(&svg); err != nil {
+	if err := timeline.New(limits, events).SVG(&svg); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(bytes.Contains(svg.Bytes(), []byte("5 granted")))

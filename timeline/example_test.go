@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func about(svg string) string {
 func ExampleNew() {
 	limits, events := play()
 	var svg bytes.Buffer
-	if err := timeline.New(limits, events).SVG(&svg); err != nil {
+	if err := timeline.New(limits, slices.Values(events)).SVG(&svg); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(about(svg.String()))
@@ -97,7 +98,7 @@ func ExampleTimeline_SVG() {
 	limits, events := play()
 	began := events[0].At
 	var svg bytes.Buffer
-	err := timeline.New(limits, events).SVG(&svg,
+	err := timeline.New(limits, slices.Values(events)).SVG(&svg,
 		timeline.Title("What happened at half past"),
 		timeline.Width(1280),
 		timeline.Dark,

@@ -1,7 +1,7 @@
 package timeline_test
 
 import (
-	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -48,25 +48,10 @@ func TestRecordFirst(t *testing.T) {
 	})
 }
 
-// Collect takes events one by one and draws what New draws.
-func TestCollect(t *testing.T) {
-	limits, events := everything()
-	var seq iter.Seq[scheduler.Event] = func(yield func(scheduler.Event) bool) {
-		for _, e := range events {
-			if !yield(e) {
-				return
-			}
-		}
-	}
-	if draw(t, timeline.Collect(limits, seq)) != draw(t, timeline.New(limits, events)) {
-		t.Error("the pictures are not the same")
-	}
-}
-
 // A ticket tells what it costs, and what it cost in the end.
 func TestTicketsTellCosts(t *testing.T) {
 	limits, events := costs()
-	svg := draw(t, timeline.New(limits, events))
+	svg := draw(t, timeline.New(limits, slices.Values(events)))
 	for _, want := range []string{
 		"ticket 1 of flow web that costs 900 tokens (settled at 300): came at",
 		"ticket 2 of flow web that costs 900 tokens: came at",

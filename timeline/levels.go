@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// part returns the height of n if the whole is so high.
+// part returns the height of n if the whole has the given height.
 func part[N int | time.Duration](n, whole N, height int) int {
 	if n <= 0 || whole <= 0 {
 		return 0
 	}
 	hi, lo := bits.Mul64(uint64(min(n, whole)), uint64(height))
 	q, _ := bits.Div64(hi, lo, uint64(whole))
-	return max(int(q), 5) // what is there can be seen
+	return max(int(q), 5) // anything above 0 is visible
 }
 
 // drawRows draws the burst and the windows.
@@ -127,13 +127,13 @@ func (p *picture) drawExcess(columns []column, peak, height int) {
 	p.body.path(d.String(), p.body.fill("alarm"))
 }
 
-// drawRemarks draws what the far side said is left, as long as it held.
+// drawRemarks draws what servers said is left, for as long as that held.
 func (p *picture) drawRemarks(levels []level, peak, height int) {
 	c := &p.body
 	for _, l := range levels {
 		y := p.level(min(l.most, peak), peak, height)
 		x, end := p.at(l.at), p.at(l.until)
-		c.printf("<g><title>%s</title>\n", text(fmt.Sprintf("at %s the far side said: %s left until %s",
+		c.printf("<g><title>%s</title>\n", text(fmt.Sprintf("at %s the server said: %s left until %s",
 			about(time.Duration(l.at)), count(l.left), about(time.Duration(l.until)))))
 		c.path("M"+px(x)+" "+px(y-4*unit)+"V"+px(y)+"H"+px(max(end, x+4*unit)), `stroke-width="1.4" stroke-dasharray="3 2" `+c.stroke("mark"))
 		c.printf("</g>\n")

@@ -10,7 +10,7 @@ import (
 type note struct {
 	from, to instant
 	text     string
-	tip      string // told where the pointer rests
+	tip      string // shown as a tooltip
 	kind     noteKind
 	lane     int // -1: there was no room for the text
 }
@@ -93,8 +93,8 @@ func (p *picture) collectNotes() (lanes int) {
 	return lanes
 }
 
-// textOf returns where the text of a note begins and how wide it is: at the beginning of the note, or
-// further left where it would not fit.
+// textOf returns where the text of a note begins and how wide it is. It begins with the note, or further left
+// if it would not fit.
 func (p *picture) textOf(n note) (x, w int) {
 	w = widthOf(n.text, sizeSmall)
 	x = p.at(n.from)

@@ -3,6 +3,8 @@ package timeline
 import (
 	"fmt"
 	"time"
+
+	"github.com/flowguard-go/flowguard/scheduler"
 )
 
 // Option changes how [Timeline.SVG] draws.
@@ -34,7 +36,7 @@ func newSettings(opts []Option) (settings, error) {
 	s := settings{width: defaultWidth}
 	for _, opt := range opts {
 		if opt == nil {
-			return s, &OptionError{"an Option", nil, "made by one of the functions of this package"}
+			return s, invalid("an Option of SVG", nil, "made by one of the functions of package timeline")
 		}
 		if err := opt.apply(&s); err != nil {
 			return s, err
@@ -43,16 +45,8 @@ func newSettings(opts []Option) (settings, error) {
 	return s, nil
 }
 
-// OptionError says which option is invalid and what was expected.
-type OptionError struct {
-	Option string // such as "Width"
-	Got    any
-	Want   string // such as "from 480 to 4000"
-}
-
-// Error names the option, what it must be and what it was.
-func (e *OptionError) Error() string {
-	return fmt.Sprintf("timeline: %s must be %s, got %v", e.Option, e.Want, e.Got)
+func invalid(what string, got any, want string) error {
+	return &scheduler.InvalidError{What: what, Got: got, Want: want}
 }
 
 type optionFunc func(*settings) error
@@ -72,7 +66,7 @@ func Title(text string) Option {
 func Width(pixels int) Option {
 	return optionFunc(func(s *settings) error {
 		if pixels < minWidth || pixels > maxWidth {
-			return &OptionError{"Width", pixels, fmt.Sprintf("from %d to %d", minWidth, maxWidth)}
+			return invalid("the pixels of timeline.Width", pixels, fmt.Sprintf("from %d to %d", minWidth, maxWidth))
 		}
 		s.width = pixels
 		return nil
@@ -83,7 +77,7 @@ func Width(pixels int) Option {
 func Between(from, to time.Time) Option {
 	return optionFunc(func(s *settings) error {
 		if !to.After(from) {
-			return &OptionError{"the end of Between", to, "after " + from.String()}
+			return invalid("the end of timeline.Between", to, "after "+from.String())
 		}
 		s.from, s.to = from, to
 		return nil
@@ -95,7 +89,7 @@ func Between(from, to time.Time) Option {
 func Mark(from, to time.Time, text string) Option {
 	return optionFunc(func(s *settings) error {
 		if to.Before(from) {
-			return &OptionError{"the end of Mark", to, "not before " + from.String()}
+			return invalid("the end of timeline.Mark", to, "not before "+from.String())
 		}
 		s.marks = append(s.marks, mark{from, to, text})
 		return nil
@@ -131,7 +125,7 @@ func (c Colors) String() string {
 
 func (c Colors) apply(s *settings) error {
 	if c > Dark {
-		return &OptionError{"Colors", c, "Auto, Light or Dark"}
+		return invalid("timeline.Colors", c, "Auto, Light or Dark")
 	}
 	s.scheme = c
 	return nil

@@ -71,8 +71,8 @@ func flowColor(layer int) string {
 	return "flow" + strconv.Itoa(layer)
 }
 
-// rules is the style sheet that makes a picture dark where that is preferred. It names nothing outside
-// the picture, which may be part of a page.
+// rules is the style sheet that makes a picture dark for viewers that prefer it. Its selectors match only this
+// picture, which may be part of a page.
 func (p *palette) rules() string {
 	var b strings.Builder
 	b.WriteString("@media (prefers-color-scheme:dark){")

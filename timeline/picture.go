@@ -14,7 +14,7 @@ const (
 	gutter    = 158 * unit // for the names of rows, left of the plot
 	edge      = 64 * unit  // for the numbers of limits, right of it
 	rowHeight = 50 * unit
-	tall      = 70 * unit // of rows that stand for the tickets
+	tall      = 70 * unit // of rows that replace the bars of tickets
 	rowGap    = 14 * unit
 	lane      = 15 * unit // of annotations
 )
@@ -53,13 +53,13 @@ func newPicture(r *run, s settings) *picture {
 	p.facts = factsOf(r, p.view)
 	p.view.columns = p.w / unit
 	if p.facts.tickets <= mostBars {
-		p.view.columns *= 2 // steps stand exactly below the bars
+		p.view.columns *= 2 // steps are exactly below the bars
 	}
 	return p
 }
 
-// viewOf returns the stretch of time that is shown: of a whole run with a little room at its end, so that
-// the last thing that happened can be seen.
+// viewOf returns the stretch of time that is shown. For a whole run it adds a little time at the end, so that
+// the last event is visible.
 func viewOf(r *run, s settings) view {
 	if !s.from.IsZero() {
 		from, to := r.at(s.from), r.at(s.to)
@@ -215,7 +215,7 @@ func (p *picture) drawLegend() {
 		})
 	}
 	if len(p.run.observed) > 0 {
-		entry("what the far side says is left", 18*unit, func(x, y int) {
+		entry("what the server says is left", 18*unit, func(x, y int) {
 			c.path("M"+px(x)+" "+px(y-8*unit)+"v4h18", `stroke-width="1.4" stroke-dasharray="3 2" `+c.stroke("mark"))
 		})
 	}
@@ -285,7 +285,7 @@ func (p *picture) drawAxis(top, bottom int) {
 type flowLayers struct {
 	of    []int    // by the index of the flow
 	names []string // of the layers that have a colour of their own; none if there are no flows
-	grey  string   // what else there is
+	grey  string   // what the grey layer shows, such as "3 other flows"
 	count int
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// elsewhere stands for a flow where permits were used outside the run.
+// elsewhere is the flow of permits that were used outside the run.
 const elsewhere int32 = -1
 
 // kind says what a change changes.
@@ -18,7 +18,7 @@ const (
 	kindAmount kind = iota // by n
 	kindSettle             // by n, which is no grant: it may exceed the limit
 	kindLimit              // to n; below 0: there is none
-	kindRemark             // at most n more until an instant, as the far side says
+	kindRemark             // at most n more until an instant, as a server says
 )
 
 // change is what happens to a row at an instant.
@@ -71,8 +71,8 @@ func keysOf(l scheduler.Limits) []rowKey {
 	return keys
 }
 
-// windowRows returns a row for each window that held at some time between from and to, in the order in
-// which they were first named, and how many more there are.
+// windowRows returns a row for each window that held at some time between from and to, in the order in which
+// the limits first named them. It also returns how many more such windows there are.
 func (r *run) windowRows(from, to instant) (rows []row, more int) {
 	index := map[rowKey]int{}
 	hidden := map[rowKey]bool{}
@@ -149,8 +149,8 @@ func (rw *row) correct(from, to instant, seq uint32, flow int32, n int) {
 	}
 }
 
-// sort puts the changes in order. What ends at an instant makes room for what begins then, and what has
-// the same number stays as it is.
+// sort puts the changes in order. At one instant, ends come before beginnings. Changes with the same number
+// keep their order.
 func (rw *row) sort() {
 	slices.SortStableFunc(rw.changes, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq))

@@ -26,7 +26,7 @@ func (i instant) plus(d time.Duration) instant {
 	return i + instant(d)
 }
 
-// span is what became of one ticket.
+// span is the life of one ticket.
 type span struct {
 	number                  ticket.Number
 	enqueued, granted, left instant // left: the permits went back, it gave up, or was undone
@@ -106,10 +106,10 @@ type regime struct {
 	limits scheduler.Limits
 }
 
-// stretch is a pause, or how long a quota was out of reach.
+// stretch is a pause, or a time in which the source of a quota could not be reached.
 type stretch struct{ from, to instant }
 
-// usage is what was used of a window elsewhere, or what the far side said of it.
+// usage is an amount of a window that was used elsewhere, or what a server said is left of it.
 type usage struct {
 	at, until instant // until: of an observation
 	seq       uint32
@@ -126,7 +126,7 @@ type settlement struct {
 	extra int // below 0: less
 }
 
-// run is all that is known of what a scheduler did.
+// run is everything that is known of a scheduler's run.
 type run struct {
 	start   time.Time // instant 0
 	started bool
@@ -146,7 +146,7 @@ type run struct {
 	restored    []instant
 	settlements []settlement
 	settled     map[ticket.Number][]ticket.Cost // what open tickets cost now, if that is not what they cost at first
-	heldAll     int                             // permits held from the beginning by tickets of which nothing else is known
+	heldAll     int                             // permits held from the beginning by tickets that are not known otherwise
 	heldOf      map[scheduler.Unit]int          // what they cost in units
 	missed      uint64
 	most        int  // tickets that are taken in; refused ones count
@@ -160,9 +160,9 @@ func (r *run) begin(limits scheduler.Limits) {
 	r.most = math.MaxInt
 }
 
-// inherit takes over what the scheduler remembers of the time before the recording. The first snapshot was
-// made before events were heard, the other one after that. Only the first can tell what was used before of a
-// window that counts from reset: a snapshot says of it how much there is, but not since when.
+// inherit takes over what the scheduler remembers of the time before the recording. The first snapshot was made
+// before the first event, and the other one after it. For a window that counts from reset only the first is of
+// use, because a snapshot says how much such a window counts, but not since when.
 func (r *run) inherit(began time.Time, first, snap scheduler.Snapshot, stats scheduler.Stats) {
 	r.startAt(began)
 	for i, w := range first.Windows {
@@ -283,7 +283,8 @@ func (r *run) addSpan(e scheduler.Event, s span) *span {
 	return &r.spans[len(r.spans)-1]
 }
 
-// spanOf returns the ticket of the event, or adds what must have been if nothing was heard of it.
+// spanOf returns the span of the event's ticket. If the ticket is not known, it adds a span from what the event
+// implies.
 func (r *run) spanOf(e scheduler.Event, otherwise func(scheduler.Event) span) *span {
 	if i, ok := r.open[e.Number]; ok {
 		return &r.spans[i]
@@ -291,7 +292,7 @@ func (r *run) spanOf(e scheduler.Event, otherwise func(scheduler.Event) span) *s
 	return r.addSpan(e, otherwise(e))
 }
 
-// unseen returns a ticket of which the first that was heard is its end.
+// unseen returns the span of a ticket whose first known event is its end.
 func (r *run) unseen(e scheduler.Event) span {
 	if e.Kind == scheduler.EventGivenUp {
 		return span{enqueued: 0, granted: unknown, before: true}
@@ -303,8 +304,8 @@ func (r *run) unseen(e scheduler.Event) span {
 	return span{enqueued: 0, granted: 0, left: unknown, before: true}
 }
 
-// settle notes by how much each cost of a ticket changes. What a ticket cost that was not heard of before is
-// taken to be what it costs now.
+// settle notes by how much each cost of a ticket changes. If the ticket was not known before, its earlier cost
+// is assumed to equal the present one.
 func (r *run) settle(e scheduler.Event, at instant) {
 	s := r.spanOf(e, r.unseen)
 	was, ok := r.settled[e.Number]

@@ -14,8 +14,8 @@ const unit = 10
 
 // canvas writes SVG. Coordinates are in tenths of a pixel.
 //
-// Colours are written twice. Attributes, which every program understands, have those of the default scheme. By
-// classes the style sheet replaces them for the other scheme.
+// Colours are written twice. Attributes, which every program understands, have the colours of the default
+// scheme. The style sheet has classes that replace them in the other scheme.
 type canvas struct {
 	bytes.Buffer
 	colors *palette
@@ -33,14 +33,15 @@ func px(v int) string {
 	return sign + strconv.Itoa(v/unit) + "." + strconv.Itoa(v%unit)
 }
 
-// text escapes what users named: flows, titles, marks. Characters that XML cannot have are replaced.
+// text escapes the names that users give: flows, titles, marks. It replaces characters that XML cannot have.
 func text(s string) string {
 	var b strings.Builder
 	xml.EscapeText(&b, []byte(s)) // writing to a Builder cannot fail
 	return b.String()
 }
 
-// short cuts a text to so many characters. Of a flow's key only what can be printed is kept, on one line.
+// short cuts a text to the given number of characters. It keeps only printable characters, on one line, because
+// a flow's key may have any.
 func short(s string, most int) string {
 	runes := []rune(s)
 	for i, r := range runes {
@@ -83,7 +84,7 @@ const (
 	sizeSmall = 11
 )
 
-// Where a text stands relative to its point.
+// Where a text is relative to its point.
 const (
 	anchorStart  = "start"
 	anchorMiddle = "middle"

@@ -10,7 +10,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// mostCosts is how many costs of a ticket are told.
+// mostCosts is how many costs a ticket's tooltip lists.
 const mostCosts = 4
 
 // mostBars is how many tickets are drawn one by one.

@@ -4,7 +4,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,13 +27,9 @@ type Timeline struct {
 const recordRoom = 16_384
 
 // New makes a timeline of events in the order in which they happened. The limits are those that held
-// before the first event. It does not keep the events.
-func New(limits scheduler.Limits, events []scheduler.Event) *Timeline {
-	return Collect(limits, slices.Values(events))
-}
-
-// Collect is [New] for a sequence of events, which need not all be in memory.
-func Collect(limits scheduler.Limits, events iter.Seq[scheduler.Event]) *Timeline {
+// before the first event. [slices.Values] makes a sequence of the events of a [scheduler.EventLog]. New does
+// not keep the events, so they need not all be in memory.
+func New(limits scheduler.Limits, events iter.Seq[scheduler.Event]) *Timeline {
 	t := &Timeline{}
 	t.run.begin(limits)
 	for e := range events {
@@ -130,8 +125,8 @@ func (t *Timeline) Missed() uint64 {
 }
 
 // SVG writes a picture of the recording so far, in one call of Write. It may be called during the recording,
-// and again later. If an option is invalid, it returns an [*OptionError] and writes nothing. Otherwise it
-// returns the error of w.
+// and again later. If an option is invalid, it returns a [*scheduler.InvalidError] and writes nothing. Otherwise
+// it returns the error of w.
 //
 // A picture of 20 tickets takes about 20 KB and a millisecond, one of 200,000 about 200 KB and half a
 // second, on a 2-core cloud VM.

@@ -116,7 +116,7 @@ func costs() (scheduler.Limits, []scheduler.Event) {
 // What an estimate was too low by may exceed a limit. No grant broke it.
 func TestSettledAboveTheLimit(t *testing.T) {
 	limits, events := costs()
-	svg := draw(t, timeline.New(limits, events))
+	svg := draw(t, timeline.New(limits, slices.Values(events)))
 	if strings.Contains(svg, "BROKEN") {
 		t.Error("a settlement is shown as a grant that broke the limit")
 	}
@@ -269,8 +269,8 @@ func TestGolden(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			limits, events := c.scene()
-			got := draw(t, timeline.New(limits, events), c.opts...)
-			if again := draw(t, timeline.New(limits, events), c.opts...); again != got {
+			got := draw(t, timeline.New(limits, slices.Values(events)), c.opts...)
+			if again := draw(t, timeline.New(limits, slices.Values(events)), c.opts...); again != got {
 				t.Fatal("the same events give two pictures")
 			}
 			file := filepath.Join("testdata", c.name+".svg")
@@ -293,7 +293,7 @@ func TestGolden(t *testing.T) {
 // The description says in words what is drawn.
 func TestDescription(t *testing.T) {
 	limits, events := everything()
-	svg := draw(t, timeline.New(limits, events))
+	svg := draw(t, timeline.New(limits, slices.Values(events)))
 	for _, want := range []string{
 		"Limits 3/2s 5/s from release burst 3", "7 tickets", "4 granted", "1 still waiting", "1 gave up", "1 undone",
 		"6 refused: 1 line full, 1 deadline too early, 1 no permit, 1 too large, 1 closed, 1 other.",
@@ -314,7 +314,7 @@ func TestQuotaOutOfReach(t *testing.T) {
 	s.tell(scheduler.Event{Kind: scheduler.EventQuotaBack, At: at(2000)})
 	s.tell(scheduler.Event{Kind: scheduler.EventQuotaLost, At: at(4000), Err: io.EOF})
 	s.ticket("web", 1, 4100, 4200, 5500)
-	svg := draw(t, timeline.New(scheduler.MustParseLimits("3/2s"), s.events))
+	svg := draw(t, timeline.New(scheduler.MustParseLimits("3/2s"), slices.Values(s.events)))
 	for _, want := range []string{
 		"The quota was out of reach for 2.5s.", ">quota out of reach 1s<", ">quota out of reach<",
 		"<title>quota out of reach from 1s to 2s</title>", "<title>quota out of reach from 4s</title>",
@@ -328,7 +328,7 @@ func TestQuotaOutOfReach(t *testing.T) {
 // Two pictures in one page do not get into each other's way: their ids differ.
 func TestIDsDiffer(t *testing.T) {
 	limits, events := everything()
-	a, b := draw(t, timeline.New(limits, events)), draw(t, timeline.New(limits, events[:5]))
+	a, b := draw(t, timeline.New(limits, slices.Values(events))), draw(t, timeline.New(limits, slices.Values(events[:5])))
 	id := func(svg string) string {
 		_, rest, _ := strings.Cut(svg, `<title id="`)
 		id, _, _ := strings.Cut(rest, `"`)
@@ -349,7 +349,7 @@ func TestLargeRunStaysSmall(t *testing.T) {
 		for i := range n {
 			s.ticket(fmt.Sprint("flow ", i%20), 1, i*7%1_000_000, i*7%1_000_000+i%5000, i*7%1_000_000+i%5000+300)
 		}
-		return len(draw(t, timeline.New(scheduler.MustParseLimits("1000/s 50000/min burst 700"), s.events)))
+		return len(draw(t, timeline.New(scheduler.MustParseLimits("1000/s 50000/min burst 700"), slices.Values(s.events))))
 	}
 	few, many := size(2_000), size(200_000)
 	if many > 400_000 || many > 4*few {
@@ -371,7 +371,7 @@ func TestManyOfEverything(t *testing.T) {
 			limits = scheduler.MustParseLimits("5/s burst 1")
 		}
 	}
-	svg := draw(t, timeline.New(limits, s.events))
+	svg := draw(t, timeline.New(limits, slices.Values(s.events)))
 	if len(svg) > 1_000_000 {
 		t.Errorf("the picture takes %d bytes", len(svg))
 	}
@@ -430,16 +430,16 @@ func TestBrokenAgreesWithCheck(t *testing.T) {
 			s.Stats()
 		}
 		s.Close()
-		if svg := draw(t, timeline.New(limits, rec.Events())); strings.Contains(svg, "BROKEN") {
+		if svg := draw(t, timeline.New(limits, slices.Values(rec.Events()))); strings.Contains(svg, "BROKEN") {
 			t.Fatalf("seed %d: a scheduler broke its limits, says the picture\n%v", seed, rec.Tickets())
 		}
 		tighter := limits
 		tighter.MaxBurst--
 		tighter.Windows = slices.Clone(limits.Windows)
 		tighter.Windows[max(random.IntN(4), random.IntN(4))].Permits -= 1 + random.IntN(3)
-		broken += min(1, strings.Count(fmt.Sprint(schedulertest.Check(tighter, rec.Tickets(), schedulertest.Forever)), "tokens counted"))
-		says := schedulertest.Check(tighter, rec.Tickets(), schedulertest.Forever)
-		svg := draw(t, timeline.New(tighter, withoutCharges(rec.Events())))
+		broken += min(1, strings.Count(fmt.Sprint(schedulertest.Check(tighter, rec.Tickets(), scheduler.Forever)), "tokens counted"))
+		says := schedulertest.Check(tighter, rec.Tickets(), scheduler.Forever)
+		svg := draw(t, timeline.New(tighter, slices.Values(withoutCharges(rec.Events()))))
 		if strings.Contains(svg, "BROKEN") != (says != nil) {
 			t.Fatalf("seed %d: Check says %v, the picture says broken: %v\n%v", seed, says, strings.Contains(svg, "BROKEN"), rec.Tickets())
 		}
@@ -461,11 +461,11 @@ func TestLoweredLimitIsNotBroken(t *testing.T) {
 	s.ticket("", 3, 0, 0, 5000)
 	s.tell(scheduler.Event{Kind: scheduler.EventLimits, At: at(100), Limits: scheduler.MustParseLimits("1/10s burst 1")})
 	limits := scheduler.MustParseLimits("3/10s burst 3")
-	if svg := draw(t, timeline.New(limits, s.events)); strings.Contains(svg, "BROKEN") {
+	if svg := draw(t, timeline.New(limits, slices.Values(s.events))); strings.Contains(svg, "BROKEN") {
 		t.Error("the picture says it is broken")
 	}
 	s.ticket("", 1, 200, 200, 300)
-	if svg := draw(t, timeline.New(limits, s.events)); !strings.Contains(svg, "BROKEN") {
+	if svg := draw(t, timeline.New(limits, slices.Values(s.events))); !strings.Contains(svg, "BROKEN") {
 		t.Error("a grant above the new limit is not shown as such")
 	}
 }
@@ -491,7 +491,7 @@ func TestRecordIsTheSameAsNew(t *testing.T) {
 		time.Sleep(4500 * time.Millisecond)
 		synctest.Wait()
 		// Both end at the last event.
-		if got, want := draw(t, tl), draw(t, timeline.New(limits, log.Events())); got != want {
+		if got, want := draw(t, tl), draw(t, timeline.New(limits, slices.Values(log.Events()))); got != want {
 			t.Errorf("Record gives another picture:\n%s\n%s", got, want)
 		}
 		time.Sleep(time.Minute)
@@ -629,20 +629,20 @@ func TestRecordOfClosed(t *testing.T) {
 }
 
 func TestOptionsThatCannotWork(t *testing.T) {
-	tl := timeline.New(scheduler.MustParseLimits("5/s"), nil)
+	tl := timeline.New(scheduler.MustParseLimits("5/s"), slices.Values([]scheduler.Event{}))
 	for _, c := range []struct {
 		opt  timeline.Option
 		want string
 	}{
-		{timeline.Width(100), "timeline: Width must be from 480 to 4000, got 100"},
-		{timeline.Between(at(5), at(5)), "timeline: the end of Between must be after "},
-		{timeline.Mark(at(5), at(4), ""), "timeline: the end of Mark must be not before "},
-		{timeline.Colors(7), "timeline: Colors must be Auto, Light or Dark, got Colors(7)"},
-		{nil, "timeline: an Option must be made by one of the functions of this package, got <nil>"},
+		{timeline.Width(100), "scheduler: the pixels of timeline.Width must be from 480 to 4000, got 100"},
+		{timeline.Between(at(5), at(5)), "scheduler: the end of timeline.Between must be after "},
+		{timeline.Mark(at(5), at(4), ""), "scheduler: the end of timeline.Mark must be not before "},
+		{timeline.Colors(7), "scheduler: timeline.Colors must be Auto, Light or Dark, got Colors(7)"},
+		{nil, "scheduler: an Option of SVG must be made by one of the functions of package timeline, got nil"},
 	} {
 		var b bytes.Buffer
 		err := tl.SVG(&b, c.opt)
-		var invalid *timeline.OptionError
+		var invalid *scheduler.InvalidError
 		if !errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), c.want) || b.Len() > 0 {
 			t.Errorf("got %v and %d bytes, want %s", err, b.Len(), c.want)
 		}
@@ -671,7 +671,7 @@ func FuzzSVG(f *testing.F) {
 				Flow: key, Until: time.Unix(0, c), Wait: time.Duration(b), Window: scheduler.PerSecond(5), Limits: scheduler.MustParseLimits("7/s burst 2"),
 			})
 		}
-		tl := timeline.New(scheduler.MustParseLimits("5/s burst 3"), events)
+		tl := timeline.New(scheduler.MustParseLimits("5/s burst 3"), slices.Values(events))
 		draw(t, tl, timeline.Title(title), timeline.Mark(time.Unix(0, a), time.Unix(0, a), key))
 		if b > a {
 			draw(t, tl, timeline.Between(time.Unix(0, a), time.Unix(0, b)))
@@ -685,7 +685,7 @@ func BenchmarkSVG(b *testing.B) {
 		for i := range n {
 			s.ticket(fmt.Sprint("flow ", i%5), 1, i*5, i*5+i%500, i*5+i%500+300)
 		}
-		tl := timeline.New(scheduler.MustParseLimits("300/s 15000/min burst 100"), s.events)
+		tl := timeline.New(scheduler.MustParseLimits("300/s 15000/min burst 100"), slices.Values(s.events))
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
 				tl.SVG(io.Discard)
@@ -702,7 +702,7 @@ func TestLargeAmounts(t *testing.T) {
 		{Kind: scheduler.EventGranted, At: start, Number: 1, Weight: 1, Costs: []ticket.Cost{{Unit: "bytes", Amount: 13_599_999}}},
 		{Kind: scheduler.EventReleased, At: start.Add(time.Second), Number: 1, Weight: 1, Costs: []ticket.Cost{{Unit: "bytes", Amount: 13_599_999}}},
 	}
-	svg := draw(t, timeline.New(scheduler.MustParseLimits("200000000 bytes/min"), events))
+	svg := draw(t, timeline.New(scheduler.MustParseLimits("200000000 bytes/min"), slices.Values(events)))
 	for _, want := range []string{">peak 13.5M of 200M<", ">200M<", "peak 13,599,999 of 200,000,000, full 0 % of the time."} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the picture does not say %q", want)

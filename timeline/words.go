@@ -128,7 +128,7 @@ var niceSteps = func() []time.Duration {
 	return steps
 }()
 
-// niceStep returns the shortest of the steps of which no more than most fit into a span.
+// niceStep returns the shortest step of niceSteps that fits into a span no more than most times.
 func niceStep(span time.Duration, most int) time.Duration {
 	for _, s := range niceSteps {
 		if int64(span/s) <= int64(most) {

@@ -14,7 +14,7 @@ const (
 	chartHeight = 6
 )
 
-// columnWidths are the lengths of time that a column may stand for. They go well with windows, so that a
+// columnWidths are the lengths of time that a column may show. They divide common windows evenly, so that a
 // steady rate looks steady.
 var columnWidths = func() (all []time.Duration) {
 	for _, unit := range []time.Duration{time.Microsecond, time.Millisecond, time.Second} {
@@ -30,16 +30,16 @@ var columnWidths = func() (all []time.Duration) {
 	return all
 }()
 
-// histogram counts the jobs that begin in each stretch of time. It is told of them in order, and does not know when the
-// last will be: so it counts in fine stretches, and in coarser ones when there are too many.
+// histogram counts the jobs that begin in each stretch of time. It is told of them in order, and does not know
+// when the last will begin. So it counts in fine stretches, and joins them when there are too many.
 type histogram struct {
 	fine  int   // of fineWidth
 	count []int // of each stretch of that length
 	last  time.Duration
 }
 
-// fineWidths are such that each goes into the next, and into all of columnWidths that are longer. After the last of them
-// they double.
+// fineWidths are the fine stretches. Each width divides the next one, and all longer columnWidths. After the
+// last of them the width doubles.
 var fineWidths = []time.Duration{
 	time.Microsecond, 10 * time.Microsecond, 100 * time.Microsecond, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
 	time.Second, 10 * time.Second, time.Minute, time.Hour, 24 * time.Hour,
@@ -68,7 +68,7 @@ func (h *histogram) coarsen() {
 	h.count = join(h.count, ratio)
 }
 
-// join adds up so many neighbours each.
+// join adds up each ratio neighbours.
 func join(count []int, ratio int) []int {
 	if len(count) == 0 {
 		return nil
@@ -76,7 +76,7 @@ func join(count []int, ratio int) []int {
 	joined := count[:(len(count)-1)/ratio+1]
 	for i, n := range count {
 		if i%ratio == 0 {
-			joined[i/ratio] = 0 // what stood there has been added, or is n
+			joined[i/ratio] = 0 // the old count has been added, or is n
 		}
 		joined[i/ratio] += n
 	}

@@ -114,9 +114,9 @@ type checker struct {
 	exampleN int64
 
 	spare      [][]int64 // costs of calls that were counted, to be used again
-	costless   int64     // lines that do not say what they cost
+	costless   int64     // lines without a cost
 	costlessN  int64     // the first of them
-	costlessOf cost.Cost // and what was looked for there
+	costlessOf cost.Cost // where its cost should be
 }
 
 func (o *checkOptions) run(c console) error {
@@ -302,7 +302,7 @@ func (k *checker) writeFinding(w io.Writer, f audit.Finding) {
 func (k *checker) describe(s audit.Stretch) string {
 	text := fmt.Sprintf("%s, %s: ", clockTime(s.Most.At.At), k.where(s.Most.At.Line))
 	if m := s.Most; m.Space > 0 {
-		text += fmt.Sprintf("%v after the call before, which keeps others away for %v", m.Gap, m.Space)
+		text += fmt.Sprintf("%v after the call before; the spacing requires %v", m.Gap, m.Space)
 	} else {
 		text += fmt.Sprintf("%s in a %s, %d too many", amount(m.N, s.Window.Unit), length(s.Window), m.N-int64(s.Window.Permits))
 	}
@@ -319,7 +319,7 @@ func length(w scheduler.Window) string {
 	return per
 }
 
-// where says where a line stands, counted in all files.
+// where returns the file and the number of a line, given its number in all files.
 func (k *checker) where(line int64) string {
 	file := len(k.begins) - 1
 	for k.begins[file] >= line {
@@ -361,7 +361,7 @@ func (k *checker) writeJSON(w io.Writer, findings []audit.Finding, broken bool) 
 		Calls int64  `json:"calls"`
 		Most  int64  `json:"most"`
 
-		// Of calls that were too early in a window that is spaced evenly, in seconds.
+		// In a window that is spaced evenly, how much too early a call was, in seconds.
 		Gap   float64 `json:"gap,omitempty"`
 		Space float64 `json:"space,omitempty"`
 	}

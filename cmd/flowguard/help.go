@@ -29,7 +29,7 @@ examples:
   flowguard completion bash > /etc/bash_completion.d/flowguard
 `
 
-// often are the flags that -h tells of, of commands that have more than fit a screen.
+// often are the flags that -h lists, for commands whose flags do not all fit a screen.
 var often = map[string][]string{
 	"run":   {"limits", "cost", "null", "jobs", "keep-order", "retry", "timeout", "joblog", "resume", "state", "shared", "dry-run"},
 	"check": {"limits", "column", "delimiter", "field", "cost", "tolerance", "all", "json"},

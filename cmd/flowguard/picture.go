@@ -51,11 +51,11 @@ func drawPlan(name string, limits scheduler.Limits, work plan.Work, start time.T
 	if work.Jobs > len(first) {
 		opts = append(opts, timeline.Title(fmt.Sprintf("Limits %v: the first %d of %d jobs", limits, len(first), work.Jobs)))
 	}
-	return writePicture(f, timeline.Collect(limits, eventsOf(work, start, first)), opts...)
+	return writePicture(f, timeline.New(limits, eventsOf(work, start, first)), opts...)
 }
 
-// eventsOf returns what a scheduler would have told: all jobs come at the beginning, and each is granted and released
-// when the plan says so.
+// eventsOf returns the events that a scheduler would have sent. All jobs come at the beginning, and each is
+// granted and released when the plan says so.
 func eventsOf(work plan.Work, start time.Time, began []time.Duration) iter.Seq[scheduler.Event] {
 	return func(yield func(scheduler.Event) bool) {
 		tell := func(kind scheduler.EventKind, job int, at time.Duration) bool {

@@ -11,7 +11,7 @@ import (
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/engine"
 )
 
-// exit is an error with which the program ends with a status. What there was to say has been said.
+// exit is an error that ends the program with a status. Its message has already been shown.
 type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
@@ -152,7 +152,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return &usageError{err}
 }
 
-// elsewhere says what to do instead of what flags of xargs, parallel and pv do.
+// elsewhere says what replaces flags of xargs, parallel and pv that flowguard does not have.
 var elsewhere = map[string]string{
 	"P": "-j N runs at most N at once", "max-procs": "-j N runs at most N at once",
 	"n": "each command gets one line", "max-args": "each command gets one line", "N": "each command gets one line",

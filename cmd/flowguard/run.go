@@ -168,7 +168,7 @@ func (o *runOptions) share() (err error) {
 	return nil
 }
 
-// dashHint says where -- belongs if what stands as files looks like a command.
+// dashHint says where -- belongs if the names of files look like a command.
 func (o *runOptions) dashHint() string {
 	if o.command != nil {
 		return ""
@@ -291,7 +291,7 @@ func (o *runOptions) newTurns(c console, e *engine.Engine, atOnce int) (*schedul
 	if o.quota == nil {
 		limits.MaxBurst = atOnce
 	} else {
-		// How many may run here is no limit that others share.
+		// The number that may run here is not shared with other runs.
 		e.AtOnce = atOnce
 		e.Quota = &engine.Quota{Name: o.quota.String(), Server: o.quota.Server()}
 		opts = append(opts, o.quota.Option())
@@ -337,7 +337,7 @@ func (o *runOptions) reachServer(ctx context.Context, c console, s *screen.Scree
 func (o *runOptions) newCommand(c console, template process.Template, atOnce int) (*process.Command, error) {
 	command := &process.Command{
 		Template: template, End: o.end(), Timeout: o.timeout, Grace: grace, Stdout: c.out, Stderr: c.err,
-		// One at a time cannot be mixed up, so there what commands write is seen as it comes.
+		// With one command at a time outputs cannot mix, so output is shown as it comes.
 		Keep: !o.ungroup && (atOnce > 1 || o.retry.Times > 0) || o.keepOrder,
 	}
 	var no *process.NotRunnableError

@@ -325,7 +325,7 @@ func TestOtherLimits(t *testing.T) {
 	read()
 	other := start(t, dir, "run", "-limits", "11/min", "--shared", url, "in")
 	if status := other.end(); status != 1 || !strings.HasPrefix(other.said.String(),
-		"flowguard: quota x: this run has 11/min with a lease of 1m0s, Optimistic; those under way have 10/min with a lease of 1m0s, Optimistic; give all the same -limits") {
+		"flowguard: quota x: this run has 11/min with a lease of 1m0s, Optimistic; the others have 10/min with a lease of 1m0s, Optimistic; give all the same -limits") {
 		t.Errorf("exit status %d: %s", status, other.said.String())
 	}
 	p.signal(syscall.SIGINT)

@@ -10,15 +10,15 @@ import (
 
 var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
-// holder is what stands still when a person presses Ctrl-Z.
+// holder is what Ctrl-Z stops.
 type holder interface {
 	Hold()
 	Continue()
 }
 
-// obeyCtrlZ makes commands stand still and go on together with this program. They are groups of their own, so
-// the terminal tells only this program. It also keeps a closed pipe from ending this program at
-// once, which would leave commands behind.
+// obeyCtrlZ stops commands, and lets them go on, together with this program. They are groups of their own, so
+// the terminal tells only this program. It also keeps a closed pipe from ending this program at once, which
+// would leave commands behind.
 func obeyCtrlZ(h holder) (stop func()) {
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)

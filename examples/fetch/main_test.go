@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/memnet"
 	"go.uber.org/goleak"
 )
 
@@ -29,9 +29,9 @@ func crawlInBubble(t *testing.T, name string, seed uint64) (got tally) {
 			continue
 		}
 		synctest.Test(t, func(t *testing.T) {
-			n := newMemory()
+			n := memnet.Listen("server.test:80")
 			var err error
-			if got, err = crawl(t.Context(), n, n.dial, w.limits, seed, func(tally) {}); err != nil {
+			if got, err = crawl(t.Context(), n, n.Dial, w.limits, seed, func(tally) {}); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 		})
@@ -80,48 +80,10 @@ func TestInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		n := newMemory()
-		got, err := crawl(ctx, n, n.dial, serverLimits(), 1, func(tally) {})
+		n := memnet.Listen("server.test:80")
+		got, err := crawl(ctx, n, n.Dial, serverLimits(), 1, func(tally) {})
 		if !errors.Is(err, context.DeadlineExceeded) || got.elapsed != time.Second {
 			t.Errorf("ended with %v after %v, want the end of the context after 1s", err, got.elapsed)
 		}
 	})
 }
-
-// memory is a network for a bubble: HTTP over it is as real as ever. Sockets would not do, because a
-// goroutine that waits for one may go on at any time, and so the bubble's time would stand still.
-type memory struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func newMemory() *memory { return &memory{make(chan net.Conn), make(chan struct{})} }
-
-func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case m.conns <- there:
-		return here, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// Accept, Close and Addr make it a [net.Listener].
-func (m *memory) Accept() (net.Conn, error) {
-	select {
-	case conn := <-m.conns:
-		return conn, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (m *memory) Close() error {
-	close(m.closed)
-	return nil
-}
-
-func (m *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }

@@ -130,7 +130,9 @@ func (r *run) start() {
 	}
 }
 
-func (r *run) timeline() *timeline.Timeline { return timeline.New(r.limits, r.events.Events()) }
+func (r *run) timeline() *timeline.Timeline {
+	return timeline.New(r.limits, slices.Values(r.events.Events()))
+}
 
 // entry is something to do. Of those at one instant the earlier made comes first.
 type entry struct {

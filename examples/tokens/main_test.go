@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/memnet"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"go.uber.org/goleak"
 )
@@ -136,39 +137,8 @@ func TestTable(t *testing.T) {
 	})
 }
 
-// memory is a network for a bubble. Sockets would not do, because a goroutine that waits for one may go on
-// at any time, and so the bubble's time would stand still.
+// memory is a network for a bubble.
 func memory() (net.Listener, dialer, error) {
-	p := pipes{make(chan net.Conn), make(chan struct{})}
-	return p, func(ctx context.Context, _, _ string) (net.Conn, error) {
-		here, there := net.Pipe()
-		select {
-		case p.conns <- there:
-			return here, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}, nil
-}
-
-// pipes is a [net.Listener].
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-func (p pipes) Close() error {
-	close(p.closed)
-	return nil
+	l := memnet.Listen("server.test:80")
+	return l, l.Dial, nil
 }

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // record serves all tenants on a bubble's time and returns what the scheduler granted. A bubble's time
 // stands still while anybody runs, so every instant below is exact.
-func record(t *testing.T, line func(*scheduler.Scheduler, tenant) *scheduler.Scheduler) (granted schedulertest.Record, served []service) {
+func record(t *testing.T, line func(*scheduler.Scheduler, tenant) *scheduler.Scheduler) (granted schedulertest.Tickets, served []service) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		limits := scheduler.Limits{Windows: []scheduler.Window{scheduler.Per(10, 20*time.Millisecond)}}
@@ -48,7 +48,7 @@ func record(t *testing.T, line func(*scheduler.Scheduler, tenant) *scheduler.Sch
 }
 
 // after returns how long after the first job the one of the given turn was granted.
-func after(granted schedulertest.Record, turn int) time.Duration {
+func after(granted schedulertest.Tickets, turn int) time.Duration {
 	return granted[turn].Granted.Sub(granted[0].Granted)
 }
 

@@ -1,3 +1,3 @@
-// Package realserver tries flowhttp's server side with routers, websockets and clients that were written
-// elsewhere. It has only tests, and is a module of its own so that none of them comes with the library.
+// Package realserver tests flowhttp's server side with routers, websockets and clients that others wrote. It
+// has only tests. It is a module of its own so that the library does not depend on them.
 package realserver

@@ -15,6 +15,7 @@ import (
 	"github.com/anthropics/anthropic-sdk-go"
 	anthropicoption "github.com/anthropics/anthropic-sdk-go/option"
 	"github.com/flowguard-go/flowguard/flowhttp"
+	"github.com/flowguard-go/flowguard/internal/memnet"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 	"github.com/openai/openai-go/v3"
@@ -127,10 +128,10 @@ func metering(t *testing.T, run func(t *testing.T, hc *http.Client, maxTokens in
 	synctest.Test(t, func(t *testing.T) {
 		const maxTokens, calls = 100, 60
 		server := &meter{limit: 1000}
-		listener := newMemory()
+		listener := memnet.Listen("server.test:80")
 		hs := &http.Server{Handler: server}
 		go hs.Serve(listener)
-		base := &http.Transport{DialContext: listener.dial, MaxIdleConnsPerHost: 10}
+		base := &http.Transport{DialContext: listener.Dial, MaxIdleConnsPerHost: 10}
 		s, err := scheduler.New(scheduler.MustParseLimits("1000 tokens/min burst 5"))
 		if err != nil {
 			t.Fatal(err)
@@ -139,7 +140,7 @@ func metering(t *testing.T, run func(t *testing.T, hc *http.Client, maxTokens in
 		transport.Base = base
 		transport.Cost = func(*http.Request) []ticket.Cost { return []ticket.Cost{tokens.Of(maxTokens)} }
 
-		transport.Settle = used
+		transport.Usage = used
 
 		began := time.Now()
 		hc := &http.Client{Transport: transport}

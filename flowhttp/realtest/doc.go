@@ -1,3 +1,3 @@
-// Package realtest tries package flowhttp with clients, servers and parsers that others wrote. It is a module of
-// its own because the library is to depend on none of them.
+// Package realtest tests package flowhttp with clients, servers and parsers that others wrote. It is a module
+// of its own so that the library does not depend on them.
 package realtest

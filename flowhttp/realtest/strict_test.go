@@ -2,7 +2,6 @@ package realtest
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/flowhttp"
+	"github.com/flowguard-go/flowguard/internal/memnet"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -57,48 +57,15 @@ func (s *strict) admit() (early time.Duration) {
 	return 0
 }
 
-// memory is a listener without a network, so that server and client fit into a bubble.
-type memory struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newMemory() *memory { return &memory{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (m *memory) Accept() (net.Conn, error) {
-	select {
-	case c := <-m.conns:
-		return c, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (m *memory) Close() error   { m.once.Do(func() { close(m.closed) }); return nil }
-func (m *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
-
-func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case m.conns <- theirs:
-		return ours, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // against runs a client in a bubble against a strict server that first refuses for three seconds.
 func against(t *testing.T, read flowhttp.Dialect, server *strict, run func(t *testing.T, hc *http.Client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		server.until = time.Now().Add(3 * time.Second)
-		listener := newMemory()
+		listener := memnet.Listen("server.test:80")
 		hs := &http.Server{Handler: server}
 		go hs.Serve(listener)
-		base := &http.Transport{DialContext: listener.dial, MaxIdleConnsPerHost: 10}
+		base := &http.Transport{DialContext: listener.Dial, MaxIdleConnsPerHost: 10}
 		s, err := scheduler.New(scheduler.Limits{Windows: []scheduler.Window{scheduler.Per(server.limit, server.per)}, MaxBurst: 3})
 		if err != nil {
 			t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package admit takes the permit of a request that a server has received, or says why there is none. It
-// is what the HTTP and gRPC adapters have in common.
+// Package admit takes a permit for a request that a server has received, or says why there is none. The HTTP
+// and gRPC adapters share it.
 package admit
 
 import (
@@ -23,14 +23,14 @@ type Reason uint8
 const (
 	// ReasonGone: the client has gone, or its time is over. No answer is needed.
 	ReasonGone Reason = iota
-	// ReasonBusy: no permit is free. Time will mend it.
+	// ReasonBusy: no permit is free now. A later request can get one.
 	ReasonBusy
 	// ReasonTooLarge: the request needs more than a limit can ever hold.
 	ReasonTooLarge
 	// ReasonUnavailable: the line is full, or the scheduler is paused or closed. It is not the fault of
 	// this client.
 	ReasonUnavailable
-	// ReasonInvalid: the server asks for what cannot work, such as a weight of 0.
+	// ReasonInvalid: the server asks for something invalid, such as a weight of 0.
 	ReasonInvalid
 )
 
@@ -64,8 +64,8 @@ func Take(ctx context.Context, s Source, weight int, maxWait time.Duration, cost
 	return t, refusal(ctx, err)
 }
 
-// Missing returns an error if there is a pointer but nothing behind it, as when a map of schedulers lacks the
-// key. Such a request must not pass for one that needs no permit.
+// Missing returns an error if the source is a nil pointer, as when a map of schedulers lacks the key. Otherwise
+// the request would pass for one that needs no permit.
 func Missing(s Source) error {
 	missing := false
 	switch s := s.(type) {

@@ -12,7 +12,7 @@ import (
 // Never is a time that no clock reaches. An alarm that is set to it is off.
 const Never = time.Duration(math.MaxInt64)
 
-// unset is how long the timer is made for before it is stopped: longer than any program runs.
+// unset is the duration with which the timer is made before it is stopped: longer than any program runs.
 const unset = 100 * 365 * 24 * time.Hour
 
 // closeEnough is how far the clock may move while the timer is being set. The timer is late by as much
@@ -87,7 +87,7 @@ func (a *Alarm) Set(now, at time.Duration) {
 // distance returns the time from one time to a later one. It is exact where a Duration would overflow.
 func distance(from, to time.Duration) uint64 { return uint64(to) - uint64(from) }
 
-// Off turns the alarm off. A ring that is under way may still come.
+// Off turns the alarm off. A ring that has already begun may still come.
 func (a *Alarm) Off() {
 	if a.at != Never {
 		a.at = Never

@@ -67,7 +67,7 @@ func frameBefore(lines []string) string {
 	return strings.TrimSuffix(frame, frameEnd)
 }
 
-// printed returns what the text after a program says that it prints: in code on the line that begins with "It
+// printed returns the output that the text after a program promises: in code on the line that begins with "It
 // prints", or in a block that follows.
 func printed(lines []string) (output string, ok bool) {
 	first := slices.IndexFunc(lines, func(l string) bool { return l != "" })

@@ -1,5 +1,5 @@
-// Package doctest compiles, vets and runs the Go blocks of Markdown files, and runs their shell blocks, so that what
-// they show works. It also finds their broken links.
+// Package doctest compiles, vets and runs the Go blocks of Markdown files, and runs their shell blocks. So
+// every example in them works. It also finds broken links.
 //
 // A block that begins with a package clause is a whole file. If it imports testing, its tests are run. If it is a
 // program, and the text after it begins with "It prints" and then says what, in code on the same line or in a
@@ -30,7 +30,8 @@ import (
 	"time"
 )
 
-// patience is how long a program or a script may take, to build what it needs too: less than go test has for all.
+// patience is how long a program or a script may take, including its build. It is less than the timeout of go
+// test.
 const patience = 5 * time.Minute
 
 // Problems returns what is wrong with the Go blocks of Markdown files, and how many blocks there are. root is the

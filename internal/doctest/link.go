@@ -31,7 +31,7 @@ func BrokenLinks(files ...string) (problems []string, err error) {
 	return problems, nil
 }
 
-// leads reports whether there is what a link in a file names.
+// leads reports whether the target of a link in a file exists.
 func leads(from, target string) bool {
 	name, anchor, _ := strings.Cut(target, "#")
 	file := from

@@ -12,7 +12,7 @@ import (
 // module is a module of the repository: the library itself, or one of those beside it.
 type module struct{ path, folder string }
 
-// repository is what blocks can import of it.
+// repository is the modules and packages that blocks can import.
 type repository struct {
 	modules  []module
 	packages []string

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// published is the version as which publish publishes the modules. Those that need the library require it.
+// published is the version under which publish publishes all modules. Those that need the library require this
+// version of it.
 const published = "v0.1.0"
 
 var modulePath = regexp.MustCompile(`(?m)^module (\S+)$`)
@@ -53,7 +54,7 @@ func skip(err error) error {
 	return filepath.SkipDir
 }
 
-// publishModule writes what Go asks a proxy for.
+// publishModule writes the files that Go asks a proxy for.
 func publishModule(folder, module, mod, to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err

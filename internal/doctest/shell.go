@@ -23,7 +23,7 @@ type script struct {
 
 const notRunOpen = "<!-- not run: "
 
-// shellPatience is how long a script may run. One that installs a program compiles all that it is made of.
+// shellPatience is how long a script may run. A script that installs a program also compiles it.
 const shellPatience = 4 * time.Minute
 
 // scriptsOf returns the shell blocks of a Markdown file: those that are fenced as sh or bash, and those that are
@@ -67,9 +67,9 @@ func scriptsOf(file, text string) (scripts []script) {
 	return scripts
 }
 
-// ScriptProblems runs the shell blocks of Markdown files, and returns what is wrong with them, and how many blocks there
-// are. fixtures is a folder with the files that the blocks name, and a folder bin with programs that stand in for those
-// that they call and that need a network or are rarely installed.
+// ScriptProblems runs the shell blocks of Markdown files, and returns what is wrong with them, and how many
+// blocks there are. fixtures is a folder with the files that the blocks name. Its folder bin has substitutes
+// for programs that need a network or are rarely installed.
 func ScriptProblems(root, fixtures string, files ...string) (problems []string, blocks int, err error) {
 	r, err := explore(root)
 	if err != nil {
@@ -125,8 +125,8 @@ func ScriptProblems(root, fixtures string, files ...string) (problems []string, 
 	return problems, blocks, nil
 }
 
-// readersEnvironment returns the environment of somebody who has Go and nothing of Flowguard. Go finds the modules of
-// this checkout as if they were published, and the others where they were found for this checkout.
+// readersEnvironment returns the environment of a reader who has Go and no part of Flowguard. Go finds the
+// modules of this checkout as if they were published, and all others in the module cache of this checkout.
 func readersEnvironment(home string) ([]string, error) {
 	out, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY", "GOCACHE").Output()
 	if err != nil {
@@ -143,7 +143,8 @@ func readersEnvironment(home string) ([]string, error) {
 	), nil
 }
 
-// try runs the script, or looks at what it names if it is not to be run, and says what is wrong.
+// try runs the script and says what is wrong. If the script is not to be run, try checks the packages that it
+// names.
 func (s script) try(folder, root string, env []string) (problem string) {
 	args := []string{"-euo", "pipefail", "-c", s.code}
 	if s.left != "" {
@@ -167,7 +168,7 @@ func (s script) try(folder, root string, env []string) (problem string) {
 // inCheckout finds the package that a command of Go names, as in "go run ./examples/quickstart".
 var inCheckout = regexp.MustCompile(`\bgo (?:build|install|run|test|vet) (?:-\S+ )*\./([\w./-]*\w)`)
 
-// missing says what a script that is not run names and what is not there.
+// missing says which packages a script that is not run names, but the checkout lacks.
 func (s script) missing(root string) string {
 	for _, found := range inCheckout.FindAllStringSubmatch(s.code, -1) {
 		if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(path.Clean(found[1])))); errors.Is(err, os.ErrNotExist) {

@@ -1,20 +1,20 @@
-// Package inside lets package keyed use what package scheduler does not show to users: the decisions
-// about one key, without a goroutine of its own. Package scheduler fills it in when it is initialized.
+// Package inside gives package keyed access to an unexported part of package scheduler: the decisions about one
+// key, without a goroutine. Package scheduler sets these variables when it is initialized.
 package inside
 
 import "github.com/flowguard-go/flowguard/internal/line"
 
-// NewSeats returns what makes seats. The clock is a scheduler.Clock. All seats that it makes count time
-// from one instant. What it returns has the methods that package keyed names.
+// NewSeats returns a maker of seats. The clock is a scheduler.Clock. All seats that it makes count time from
+// one instant. The maker has the methods that package keyed names.
 var NewSeats func(clock any, maxQueue int, nonBlocking bool) any
 
-// NewHandle returns a *scheduler.Handle that takes permits of one key: whatever it is asked, it asks the key.
+// NewHandle returns a *scheduler.Handle that takes permits of one key. It passes every call on to the key.
 var NewHandle func(key any) any
 
 // CheckAway returns what is wrong with a scheduler.Away, or nil.
 var CheckAway func(away any) error
 
-// Cell is what is kept of one key. It is opaque, and belongs to the seat that made it.
+// Cell is the stored state of one key. It is opaque, and belongs to the seat that made it.
 type Cell any
 
 // Never is an instant that does not come.
@@ -27,9 +27,9 @@ type Request struct {
 	Costs    *line.CostList // nil: none
 }
 
-// Standing is how a key is left.
+// Standing describes a key after a call.
 type Standing struct {
 	At     int64 // when to look at the key again, in the seat's time; Never if nothing is to do
 	Busy   bool  // a ticket waits, or a permit is held
-	Forget bool  // nothing would be different if the key had never been
+	Forget bool  // the key has nothing left to remember
 }

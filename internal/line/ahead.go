@@ -116,10 +116,10 @@ const (
 // with the given turn and flow that joined now, if no other ticket came or left. It returns math.MaxInt
 // if the bound is larger than that.
 //
-// The bound is exact where no more than 10,000 flows wait and no more than 10,000 tickets must be looked
-// at one by one. Those are the tickets of flows that only in part come before the newcomer; if its share
-// is no power of two, those of its own flow too; and where a ticket would end at the same virtual time
-// as the newcomer, those before both. Beyond these numbers the bound is lower.
+// The bound is exact if no more than 10,000 flows wait and no more than 10,000 tickets must be looked at one by
+// one. These are the tickets of flows that come only in part before the newcomer. If the newcomer's share is no
+// power of two, they include the tickets of its own flow. If another ticket would end at the same virtual time
+// as the newcomer, they include the tickets before both. Beyond these numbers the bound is lower.
 //
 // It costs a few nanoseconds for each flow and for each of those tickets, and it is O(1) if no other
 // flow waits.
@@ -146,7 +146,7 @@ func (l *Lines) WeightAhead(t Turn, f *Flow) int {
 	return n.ahead.Saturated()
 }
 
-// newcomer is a ticket that is thought to join, and what comes before it as far as that is known.
+// newcomer is a ticket that would join, with the tickets that are known to come before it.
 type newcomer struct {
 	lines         *Lines
 	own           *queue // the line of its flow; nil if its flow does not wait
@@ -185,8 +185,8 @@ func (n *newcomer) addFlow(q *queue) {
 	if n.finish.before(at) {
 		return
 	}
-	// At the same time as the newcomer's end would be early enough: the turn of a ticket that is first
-	// now was before that of the newcomer.
+	// An end at the same time as the newcomer's is early enough, because a ticket that is first now had its turn
+	// before the newcomer.
 	if q.length == 1 || q.start.plusTotal(q.turns, q.Share).before(n.finish) {
 		n.ahead.AddSum(q.total)
 		return

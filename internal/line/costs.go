@@ -11,8 +11,8 @@ type Cost struct {
 	Amount int
 }
 
-// CostList is what a caller says of costs, on the way to the owner of a line. It comes from a pool: a slice
-// of the caller's would escape with the request that carries it, and allocate in every call.
+// CostList carries a caller's costs to the owner of a line. It comes from a pool. A slice of the caller's would
+// escape with the request that carries it, and so allocate in every call.
 type CostList struct{ list []Cost }
 
 var costLists = sync.Pool{New: func() any { return new(CostList) }}
@@ -57,7 +57,7 @@ func (l *CostList) All() []Cost {
 	return l.list
 }
 
-// Recycle gives the list back, which nobody must use any more. A nil list stays nil.
+// Recycle gives the list back to the pool. The caller must not use it afterwards. A nil list stays nil.
 func (l *CostList) Recycle() {
 	if l != nil {
 		l.list = l.list[:0]
@@ -126,8 +126,8 @@ func (c *Costs) amounts(n uint32) []int {
 
 func (c *Costs) turn(n uint32) *Turn { return &c.chunks[n/rowsPerChunk].turns[n%rowsPerChunk] }
 
-// Of returns the amounts of the ticket at p, by column. It is nil if the ticket names no unit. To change an
-// amount is to change what the ticket costs.
+// Of returns the amounts of the ticket at p, by column. It is nil if the ticket names no unit. Changing an
+// amount changes what the ticket costs.
 func (c *Costs) Of(p *Place) []int {
 	if p.Row == plainRow {
 		return nil
@@ -166,7 +166,7 @@ func (c *Costs) Keep(p *Place, t Turn) {
 	p.Row = n
 }
 
-// Drop forgets what the ticket at p costs, which has ended.
+// Drop forgets the costs of the ticket at p, which has ended.
 func (c *Costs) Drop(p *Place) {
 	if p.Row == plainRow {
 		return

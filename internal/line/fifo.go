@@ -30,8 +30,7 @@ func (l *fifo) push(p *Place, t Turn) {
 	l.turns = l.turns.plus(span{t.Whole, t.Part})
 }
 
-// remove takes a place, whose ticket has the turn, out of the queue, wherever in it it stands, and leaves
-// the place idle.
+// remove takes a place, whose ticket has the turn, out of any position in the queue, and leaves the place idle.
 func (l *fifo) remove(p *Place, t Turn) {
 	if p.prev != nil {
 		p.prev.next = p.next

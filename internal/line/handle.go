@@ -5,8 +5,9 @@ import "errors"
 // Handle is what a caller holds for a place in line and, once granted, for the permits that came with
 // it. Package ticket shows it to callers as ticket.Ticket, and says there what its methods promise.
 //
-// It has four words. A larger struct is always in memory, and to copy it from one frame to the next takes a quarter
-// of the time of a call that need not wait. So it points to its desk, which as an interface would take two.
+// It has four words. The compiler keeps a larger struct in memory, and copying it between frames takes a
+// quarter of the time of a call that need not wait. So it has a pointer to its desk, because an interface takes
+// two words.
 type Handle struct {
 	desk   *Desk // nil: the zero Handle
 	place  *Place
@@ -14,8 +15,8 @@ type Handle struct {
 	weight int
 }
 
-// Desk is where tickets are given back. A scheduler has one. The number is that of the ticket meant:
-// its place may since serve another ticket, and a call with an old number must then do nothing.
+// Desk is where tickets are given back. A scheduler has one. The number says which ticket is meant. Its place
+// may serve another ticket by now, and a call with an old number must then do nothing.
 type Desk interface {
 	// Release gives back the permits of a granted ticket.
 	Release(p *Place, n uint64)
@@ -25,18 +26,19 @@ type Desk interface {
 	Settle(p *Place, n uint64, costs *CostList) error
 }
 
-// Grant makes the zero Handle that of the ticket at p, which is granted, and whose caller knows that.
+// Grant makes the zero Handle the handle of the ticket at p. The ticket is granted, and its caller knows that.
 func (h *Handle) Grant(d *Desk, p *Place) {
 	h.desk, h.place, h.number, h.weight = d, p, p.Number, p.Weight
 }
 
-// GrantAs is Grant for a ticket of weight 1 whose number the place does not have.
+// GrantAs is Grant for a ticket of weight 1 whose number is not in its place.
 func (h *Handle) GrantAs(d *Desk, p *Place, n uint64) {
 	h.desk, h.place, h.number, h.weight = d, p, n, 1
 }
 
-// Wait makes the zero Handle that of the ticket at p, whose caller will learn from [Handle.Ready] what becomes of
-// it. The number and the weight are passed in because the place already belongs to the owner of its line.
+// Wait makes the zero Handle the handle of the ticket at p. Its caller will learn from [Handle.Ready] what
+// becomes of the ticket. The number and the weight are passed in because the place already belongs to the owner
+// of its line.
 func (h *Handle) Wait(d *Desk, p *LazyPlace, n uint64, weight int) {
 	h.desk, h.place, h.number, h.weight = d, &p.Place, n, weight
 }

@@ -2,20 +2,21 @@ package line
 
 import "sync/atomic"
 
-// LazyPlace is a place whose channel is made when somebody asks for it. Most tickets in a long line are asked
-// one after the other, so a channel for each would take more memory than all else that is kept of them.
+// LazyPlace is a place that makes its channel when the caller first asks for it. Callers ask most tickets of a
+// long line one after the other. A channel for each ticket would take more memory than everything else about
+// it.
 //
-// The owner of the line tells, and any goroutine may ask at the same time. What was told before somebody
-// asked is kept in signal instead of the channel.
+// The owner of the line tells, and any goroutine may ask at the same time. If the owner tells before a caller
+// asks, signal keeps the result instead of the channel.
 type LazyPlace struct {
 	Place
-	signal atomic.Pointer[signal] // nil: nothing was told, and nobody has asked
+	signal atomic.Pointer[signal] // nil: nothing was told, and no caller has asked
 }
 
 // signal is what one side has left for the other.
 type signal struct {
-	ready channelListener // nil: nobody has asked yet
-	told  error           // if nobody has asked
+	ready channelListener // nil: no caller has asked yet
+	told  error           // if no caller has asked
 }
 
 var granted signal // told nil; most tickets are

@@ -5,9 +5,9 @@ import (
 	"iter"
 )
 
-// Flow names one of several lines. Tickets of a flow are served in the order in which they came. Flows
-// that wait take turns in proportion to their shares. Tickets without a flow are of the flow with the
-// empty key, for which a nil *Flow stands too, with a share of 1.
+// Flow names one of several lines. Tickets of a flow are served in the order in which they came. Flows that
+// wait take turns in proportion to their shares. Tickets without a flow belong to the flow with the empty key
+// and a share of 1. A nil *Flow means the same.
 type Flow struct {
 	Key   string
 	Share int // 1 to MaxShare. If tickets of a flow come with different shares, the latest counts.
@@ -41,11 +41,10 @@ func (f *Flow) share() int {
 //
 //	|Wi/Si − Wj/Sj| ≤ Li/Si + Lj/Sj
 //
-// where W is the weight of the tickets served in it, S the share, and L the largest weight of a ticket
-// in line; of tickets that name units, W and L are turns, see [Costs]. This holds for weights up to
-// math.MaxInt. A flow begins at the present virtual time, so it
-// has no credit for when it was idle. When its last ticket has gone nothing is kept of it, because what
-// it was served last ends at the present virtual time or before.
+// where W is the weight of the tickets served in it, S the share, and L the largest weight of a ticket in line;
+// of tickets that name units, W and L are turns, see [Costs]. This holds for weights up to math.MaxInt. A flow
+// begins at the present virtual time, so it has no credit for when it was idle. When its last ticket has gone,
+// nothing is kept of the flow, because that ticket's end is at the present virtual time or before.
 //
 // The cost of serving does not depend on how many flows wait. It grows with the logarithm of the number
 // of different ratios of weight to share among the tickets at their heads. A flow counts by itself
@@ -63,7 +62,7 @@ type Lines struct {
 
 	alone  *queue   // the only flow that waits; nil if none or several do
 	plain  queue    // of the tickets without a flow
-	sweeps []*Sweep // those that have not ended; the less one has to do, the earlier it stands
+	sweeps []*Sweep // those that have not ended, sorted by how much is left to do, the least first
 
 	lookup           // of all flows and ranks, but for those that are still only in old
 	old       lookup // zero if all have been moved out of it
@@ -85,13 +84,13 @@ type lookup struct {
 	shared map[span]*rank
 }
 
-// Maps do not shrink. So when less than a quarter of the flows are left new maps are made, and the flows
-// that wait are moved there: movesPerStep of them whenever a flow comes or goes. All have been moved
-// before a quarter of them has gone, which is before the next move.
+// Maps do not shrink. So when less than a quarter of the flows are left, new maps are made, and the waiting
+// flows move there: movesPerStep of them whenever a flow comes or goes. All have moved before a quarter of them
+// has gone, and so before the next such move.
 const (
 	movesPerStep = 4
-	// mapsKept is a number of flows that take too little memory to be worth giving back. Maps of up to
-	// four times as many are kept while a ticket waits, and of up to so many even when none does.
+	// mapsKept is a number of flows whose maps are too small to be worth giving back. Maps of up to four times as
+	// many are kept while a ticket waits, and of up to so many even when none does.
 	mapsKept = 100
 )
 
@@ -109,9 +108,9 @@ type queue struct {
 	index      int // in order; 0 if the flow is alone
 }
 
-// rank holds flows whose first tickets take equally long. The later such a flow starts the later it
-// ends, so they stand in the order of their turns, and only the first of each rank need be compared.
-// A flow that did not start at the present when it got there has a rank to itself.
+// rank holds flows whose first tickets take equally long. If such a flow starts later, it ends later. So they
+// are in the order of their turns, and only the first flows of the ranks need be compared. A flow that did not
+// start at the present when it got there has a rank to itself.
 type rank struct {
 	takes       span
 	shared      bool
@@ -119,7 +118,7 @@ type rank struct {
 	index       int
 }
 
-// Len returns how many tickets stand in line.
+// Len returns how many tickets are in line.
 func (l *Lines) Len() int { return l.waiting }
 
 // Flows returns how many flows have a ticket in line.
@@ -138,7 +137,7 @@ func (l *Lines) at(i int) *queue {
 	return l.order.at(i)
 }
 
-// LenOf returns how many tickets stand in the line of a flow.
+// LenOf returns how many tickets are in the line of a flow.
 func (l *Lines) LenOf(f *Flow) int {
 	if q := l.find(f); q != nil {
 		return q.length
@@ -180,13 +179,13 @@ func (l *Lines) All() iter.Seq2[*Place, *Flow] {
 	}
 }
 
-// Issue gives an idle place the next number, for a ticket that is granted without standing in line.
+// Issue gives an idle place the next number, for a ticket that is granted without waiting in line.
 func (l *Lines) Issue(p *Place, weight int) {
 	l.issued++
 	p.Number, p.Weight = l.issued, weight
 }
 
-// Skip leaves out so many numbers, which tickets have got elsewhere.
+// Skip leaves out n numbers, which tickets have got elsewhere.
 func (l *Lines) Skip(n uint64) { l.issued += n }
 
 // Issued returns how many tickets were given a number.
@@ -283,8 +282,8 @@ func (l *Lines) Serve() {
 	l.take(q, q.first)
 }
 
-// Remove takes the place of a ticket that gives up out of the line of its flow, wherever in it it
-// stands, and leaves it idle.
+// Remove takes the place of a ticket that gives up out of its flow's line, from any position, and leaves it
+// idle.
 func (l *Lines) Remove(p *Place, f *Flow) { l.take(l.find(f), p) }
 
 // take takes a place out of its queue and puts the queue where it then belongs.
@@ -319,8 +318,8 @@ func (l *Lines) end(q *queue) {
 	}
 }
 
-// empty does what is left to do when the last ticket in line has gone: it ends the work of sweeps, and
-// gives the memory of many flows back.
+// empty is called when the last ticket in line has gone. It ends the work of sweeps, and gives the memory of
+// many flows back.
 func (l *Lines) empty() {
 	for _, s := range l.sweeps {
 		s.todo = 0
@@ -351,9 +350,9 @@ func (l *Lines) retire(q *queue) {
 
 // move moves some more flows and ranks out of the old maps.
 //
-// It goes through the flows from the end: a flow that has not been moved never gets behind one that has.
-// A rank moves with its flows, so it has been moved when all of those have been that were in it when the
-// move began, and join moves it when another flow finds it.
+// It goes through the flows from the end: a flow that has not been moved never gets behind one that has. A rank
+// moves with its flows. So it has moved when all flows have moved that were in it when the move began. If
+// another flow finds the rank earlier, join moves it.
 func (l *Lines) move() {
 	if l.old.keyed == nil {
 		return
@@ -381,9 +380,9 @@ func (l *Lines) enter(q *queue) {
 	l.order.push(q)
 }
 
-// drop takes a flow's index away and gives it to the last flow. If sweeps are under way, it gives it to
-// the last flow that the sweep with least to do has not visited, the index of that to the last that the
-// next sweep has not visited, and so on. So each sweep still has those it has not visited at its
+// drop takes a flow's index away and gives it to the last flow. If there are sweeps, that index goes to the
+// last flow that the sweep with the least to do has not visited. The index of that flow goes to the last one
+// that the next sweep has not visited, and so on. So each sweep still has those it has not visited at its
 // smallest indices, and no others.
 func (l *Lines) drop(q *queue) {
 	hole := q.index
@@ -447,8 +446,7 @@ func (l *Lines) join(q *queue) {
 	heap.Push(&l.ranks, q.rank)
 }
 
-// sharedRank returns the rank that flows with first tickets that take so long share, nil if there is
-// none.
+// sharedRank returns the rank of the flows whose first tickets take the given time, or nil if there is none.
 func (l *Lines) sharedRank(takes span) *rank {
 	r := l.shared[takes]
 	if r == nil && l.old.shared != nil {

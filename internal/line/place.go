@@ -5,7 +5,7 @@
 // [Handle], which callers hold as a ticket.
 package line
 
-// State says what has become of the ticket at a place.
+// State says where the ticket at a place is on its way from the line to its end.
 type State uint8
 
 // The states of a place, in the order in which a ticket passes through them.
@@ -41,7 +41,7 @@ type Place struct {
 type Listener interface {
 	// Told receives nil when the ticket is granted, or the reason why it never will be.
 	Told(err error)
-	// TakeBack takes back what was told last. It reports false if somebody may have acted on it.
+	// TakeBack takes back what was told last. It reports false if the caller may have acted on it.
 	TakeBack() bool
 }
 
@@ -51,7 +51,7 @@ func NewPlace() *Place { return &Place{listener: make(channelListener, 1)} }
 // PlaceFor returns an idle place with a listener of its own, for types that embed a place.
 func PlaceFor(l Listener) Place { return Place{listener: l} }
 
-// Listener returns what is told what becomes of the ticket. It stays the same, so any goroutine may ask.
+// Listener returns the place's listener. It never changes, so any goroutine may ask for it.
 func (p *Place) Listener() Listener { return p.listener }
 
 // Ready returns the channel that delivers what [Place.Tell] was told. It is nil for a place that

@@ -5,8 +5,8 @@ import "slices"
 // Sweep goes once through the tickets in line, in as many steps as its caller likes. [Lines.All] does
 // the same in one go.
 //
-// Between two calls of Next the lines may change in any way. Next returns every ticket that stood in
-// line when the sweep began and still does, each once, flow by flow, and no ticket that came later.
+// Between two calls of Next the lines may change in any way. Next returns each ticket that was in line when the
+// sweep began and still is, once, flow by flow. It returns no ticket that came later.
 //
 // It belongs to the goroutine that owns the lines.
 type Sweep struct {
@@ -49,8 +49,8 @@ func (s *Sweep) Next() (*Place, *Flow) {
 	return p, &s.queue.Flow
 }
 
-// Covers reports whether the sweep is under way and the ticket at p, which is in line, stood there when
-// it began.
+// Covers reports whether the sweep has not ended and the ticket at p, which is in line, was there when it
+// began.
 func (s *Sweep) Covers(p *Place) bool { return s.lines != nil && p.Number <= s.newer }
 
 // Stop ends the sweep. Next returns nil from then on. Stop does nothing if the sweep has ended.

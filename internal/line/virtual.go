@@ -7,8 +7,8 @@ import "math/bits"
 // words would wrap around after a few tickets of the largest weight; three last for 2^65 of them.
 type point struct{ high, whole, part uint64 }
 
-// Turn is how much a ticket takes of what its flow is due, in permits: Whole of them and Part times
-// 2^-64 of one. For a ticket that names no unit it is the weight; see [Costs].
+// Turn is how much of its flow's due a ticket takes, in permits: Whole permits, and Part times 2^-64 of one.
+// For a ticket that names no unit it is the weight; see [Costs].
 type Turn struct{ Whole, Part uint64 }
 
 // TurnOf returns the turn of a ticket that names no unit.
@@ -20,7 +20,7 @@ func (t Turn) Less(u Turn) bool { return t.Whole < u.Whole || t.Whole == u.Whole
 // shareBits is how many bits a share can have.
 const shareBits = 20
 
-// Rounded returns the turn as lines keep it. Who asks what is ahead of a newcomer must ask with that.
+// Rounded returns the turn as lines keep it. Use the rounded turn to ask what is ahead of a newcomer.
 func (t Turn) Rounded() Turn { return Turn{t.Whole, t.Part &^ (1<<shareBits - 1)} }
 
 // span is a length of virtual time that one ticket takes. Two words hold the largest.

@@ -1,13 +1,12 @@
-// Package loop holds what every goroutine that owns a state has in common: a [Mailbox] for what others ask of it, a
-// [Slot] through which it lends the state between turns, and in [Turns] what has come and what it owes answers
-// to. It knows nothing of what the state decides.
+// Package loop has the parts that all goroutines that own a state share: a [Mailbox] for messages to the owner,
+// a [Slot] through which it lends the state between turns, and [Turns], which holds the messages of a turn and
+// the answers due. It does not know what the state decides.
 package loop
 
 import "sync/atomic"
 
-// Mailbox carries messages to the owner of a state. Everything that is asked of the owner goes through the one
-// channel, so that it is applied in the order in which it was sent. What is asked of the state while it is lent out
-// goes past that; see [Slot].
+// Mailbox carries messages to the owner of a state. All messages go through one channel, so the owner applies
+// them in the order in which they were sent. Callers that borrow the state send no message; see [Slot].
 type Mailbox[S, M any] struct {
 	Slot[S]
 
@@ -21,8 +20,8 @@ type Mailbox[S, M any] struct {
 	remains *S            // what it left; written before ended is closed, and only read thereafter
 }
 
-// mailboxSize is how many messages may wait while the owner is at work. A longer box would let
-// senders run further ahead, not be served sooner.
+// mailboxSize is how many messages may wait while the owner is at work. In a longer box, senders would run
+// further ahead but would not be served sooner.
 const mailboxSize = 64
 
 // Init makes the zero Mailbox an empty one. The state is with the owner.
@@ -63,7 +62,7 @@ func (b *Mailbox[S, M]) Underway() int64 { return b.underway.Load() }
 // Ended returns a channel that is closed when the owner has ended.
 func (b *Mailbox[S, M]) Ended() <-chan struct{} { return b.ended }
 
-// Remains waits for the end of the owner and returns what it left. It has no owner any more.
+// Remains waits for the end of the owner and returns the state that it left, which has no owner any more.
 func (b *Mailbox[S, M]) Remains() *S {
 	<-b.ended
 	return b.remains

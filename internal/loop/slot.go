@@ -7,12 +7,14 @@ import (
 
 // Slot is where an owner leaves its state between turns. A round trip to the owner costs two switches between
 // goroutines, so a caller who takes the state from the slot owns it for a moment, does one thing with it as the
-// owner would do it, and puts it back. Taking is one atomic exchange, which only one can win, so the state still
-// has one owner at any time, and the same code keeps every guarantee. What takes longer than a moment stays with
-// the owner: it alone sets the alarm, and it calls the state in before it does anything else that callers ask for.
+// owner would do it, and puts it back. Taking is one atomic exchange, which only one can win, so the state
+// still has one owner at any time, and the same code keeps every guarantee. Work that takes longer stays with
+// the owner. Only the owner sets the alarm, and it calls the state in before it does anything else that callers
+// ask for.
 //
-// Everything works the same without, only slower: a caller who does not get the state sends the owner a message,
-// and waits until it is applied. So no caller gets ahead of what it did before, whichever way that went.
+// Without the slot everything works the same, only slower: a caller that does not get the state sends the owner
+// a message, and waits until it is applied. So a caller's calls take effect in their order, whether they borrow
+// or send.
 //
 // An exchange of a pointer would be a call, because the garbage collector has to know of it. So what is exchanged is a
 // number, which says whether the state lies in the slot.
@@ -43,8 +45,8 @@ func (s *Slot[S]) CallIn() *S {
 // A borrower who does not find the state looks again after a pause, and after a longer one each time. Every
 // look takes the slot's cache line from the processor that is at work, and a caller who gets the state takes
 // all that it touches over to another processor: ten cache lines or more, which cost more than a decision. So
-// while one pauses, others who run where the state is do some calls in a row. It is why two processors that meet
-// take little more time for a call than one alone, instead of four times as much; see docs/speed.md.
+// while one pauses, others who run where the state is do some calls in a row. So a call on two processors takes
+// little more time than on one, instead of four times as much; see docs/speed.md.
 //
 // Sometimes the borrower lets other goroutines run instead: the one who has the state may have been kept from
 // running. After the last look, some 0.1 ms in all, it sends the owner a message.

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Turns is what the owner's goroutine keeps from turn to turn. Each turn has one shape: receive, read the clock, do
-// what is asked and what is due, set the alarm, reply. Replying last makes every reply a barrier: what was sent
-// before is done, what was due is made, and the alarm is set.
+// Turns is what the owner's goroutine keeps from turn to turn. Each turn has one shape: receive, read the
+// clock, apply the messages, grant what is due, set the alarm, reply. The owner replies last, so every reply is
+// a barrier: earlier messages are applied, due grants are made, and the alarm is set.
 type Turns[S, M, A any] struct {
 	box     *Mailbox[S, M]
 	batch   []M
@@ -19,7 +19,7 @@ type reply[A any] struct {
 	answer A
 }
 
-// NewTurns returns what the owner with the mailbox begins with.
+// NewTurns returns the Turns with which the owner of the mailbox begins.
 func NewTurns[S, M, A any](box *Mailbox[S, M]) Turns[S, M, A] { return Turns[S, M, A]{box: box} }
 
 // More reports whether messages wait.
@@ -63,8 +63,8 @@ func (t *Turns[S, M, A]) Reply() {
 	t.replies = t.replies[:0]
 }
 
-// Refuse ends the receiving: from now on no message is taken, and those that are under way are served. So every
-// message that Send has taken is answered, and no asker needs to watch for the end.
+// Refuse ends the receiving. From now on no message is accepted, and messages that were already sent are
+// served. So every message that Send accepted gets its answer, and no caller needs to watch for the end.
 func (t *Turns[S, M, A]) Refuse(serve func(*M)) {
 	t.box.over.Store(true) // before underway is read: a sender that did not see it has been counted
 	for t.box.Underway() > 0 {
@@ -78,7 +78,7 @@ func (t *Turns[S, M, A]) Refuse(serve func(*M)) {
 	}
 }
 
-// Leave ends the owner: it leaves the state to all, and answers what is still to be answered.
+// Leave ends the owner. It leaves the state to all callers, and sends the answers that are still due.
 func (t *Turns[S, M, A]) Leave(st *S) {
 	t.box.remains = st
 	close(t.box.ended)

@@ -1,5 +1,5 @@
-// Package oracle has what tests compare with: the same by definition, obviously right and obviously
-// slow.
+// Package oracle has models for tests to compare with. They follow the definitions, and are obviously right and
+// obviously slow.
 package oracle
 
 import (
@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// Lines is self-clocked fair queueing as it is defined: for every decision every flow is looked at, in
-// whole numbers of any length. See line.Lines.
+// Lines is self-clocked fair queueing by its definition. For every decision it looks at every flow, and it uses
+// integers of any length. See line.Lines.
 type Lines struct {
 	flows   []*flow
 	present *big.Int
 	turns   int
 }
 
-// Ticket stands in a line.
+// Ticket is a ticket in a line.
 type Ticket struct {
 	ID, Weight int
 	Turn       *big.Int // what it takes of its flow's turn, in units of 2^-64 permits; nil: its weight
@@ -75,7 +75,7 @@ func (l *Lines) head() *flow {
 	})
 }
 
-// First returns the ticket whose turn it is, its flow and its share. Somebody must wait.
+// First returns the ticket whose turn it is, its flow and its share. A ticket must wait.
 func (l *Lines) First() (t Ticket, key string, share int) {
 	f := l.head()
 	return f.tickets[0], f.key, f.share

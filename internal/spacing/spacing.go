@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Of returns for how long n permits keep the next ones away in a window of permits in per: n·per/permits,
-// rounded up, and per at most.
+// Of returns how long the next grant must wait after a grant of n permits, in a window of permits in per:
+// n·per/permits, rounded up, and per at most.
 func Of(n, permits int64, per time.Duration) time.Duration {
 	if n >= permits {
 		return per

@@ -1,5 +1,5 @@
-// Package structured parses Structured Field Values for HTTP (RFC 9651): Lists, which is what header fields of
-// rate limits are.
+// Package structured parses Structured Field Values for HTTP (RFC 9651). It parses Lists, because the header
+// fields of rate limits are Lists.
 package structured
 
 import (

@@ -15,7 +15,7 @@ import (
 	"github.com/flowguard-go/flowguard/timeline"
 )
 
-// BrokenError is one promise that a record breaks. [Check] returns several of them, joined. errors.As finds the
+// BrokenError is one promise that tickets break. [Check] returns several of them, joined. errors.As finds the
 // first.
 type BrokenError struct {
 	Ticket   ticket.Number // whose grant breaks it
@@ -63,14 +63,13 @@ func leavePicture(file string, limits scheduler.Limits, events []scheduler.Event
 	return errors.Join(draw(f, limits, events, found), f.Close())
 }
 
-// Picture writes a picture of a record, as package timeline draws it. found is an error of [Check]. The picture
-// shows the first broken interval in red, and some time before and after. If found is nil, it shows the whole
-// record.
+// Picture writes a picture of tickets, as package timeline draws it. found is an error of [Check]. The picture
+// shows the first broken interval in red, and some time before and after. If found is nil, it shows all tickets.
 //
-// A record has no pauses, refusals or new limits. For a picture with those, pass the Events of a [Recorder] to
-// [timeline.New].
-func Picture(w io.Writer, limits scheduler.Limits, record Record, found error) error {
-	return draw(w, limits, record.events(), found)
+// Tickets tell nothing of pauses, refusals and new limits. For a picture with those, pass the Events of a
+// [Recorder] to [timeline.New].
+func Picture(w io.Writer, limits scheduler.Limits, tickets Tickets, found error) error {
+	return draw(w, limits, tickets.events(), found)
 }
 
 func draw(w io.Writer, limits scheduler.Limits, events []scheduler.Event, found error) error {
@@ -84,13 +83,13 @@ func draw(w io.Writer, limits scheduler.Limits, events []scheduler.Event, found 
 			timeline.Mark(from, to, broken.Limit),
 			timeline.Between(latest(from.Add(-around), events[0].At), to.Add(around)))
 	}
-	return timeline.New(limits, events).SVG(w, opts...)
+	return timeline.New(limits, slices.Values(events)).SVG(w, opts...)
 }
 
-// events are those that make the record, in order.
-func (r Record) events() []scheduler.Event {
+// events returns what happened to the tickets, in order.
+func (tickets Tickets) events() []scheduler.Event {
 	var events []scheduler.Event
-	for _, t := range r {
+	for _, t := range tickets {
 		add := func(kind scheduler.EventKind, at time.Time) {
 			if at.IsZero() {
 				return

@@ -18,22 +18,22 @@ import (
 func TestBrokenSaysWhen(t *testing.T) {
 	for _, c := range []struct {
 		name, limits string
-		record       schedulertest.Record
+		record       schedulertest.Tickets
 		want         schedulertest.BrokenError
 	}{
-		{"window", "2/s", schedulertest.Record{
+		{"window", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 2, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(0.5)},
 		}, schedulertest.BrokenError{Ticket: 2, Limit: "2/s", From: at(-0.5), To: at(0.5)}},
-		{"burst", "burst 1", schedulertest.Record{
+		{"burst", "burst 1", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(3)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(2)},
 		}, schedulertest.BrokenError{Ticket: 2, Limit: "burst 1", From: at(2), To: at(2)}},
-		{"late", "2/s", schedulertest.Record{
+		{"late", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 2, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(1.5)},
 		}, schedulertest.BrokenError{Ticket: 2, From: at(1), To: at(1.5)}},
-		{"order", "5/s", schedulertest.Record{
+		{"order", "5/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 		}, schedulertest.BrokenError{Ticket: 1, From: at(0), To: at(0)}},
@@ -60,7 +60,7 @@ func TestBrokenSaysWhen(t *testing.T) {
 }
 
 func TestPictureOfWhatIsWhole(t *testing.T) {
-	record := schedulertest.Record{{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(1)}}
+	record := schedulertest.Tickets{{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(1)}}
 	var svg bytes.Buffer
 	if err := schedulertest.Picture(&svg, scheduler.MustParseLimits("2/s"), record, nil); err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestVerify(t *testing.T) {
 	if tb.message != "" {
 		t.Fatal(tb.message)
 	}
-	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), schedulertest.Forever)
+	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), scheduler.Forever)
 	message, file, ok := strings.Cut(tb.message, "\na picture of it: ")
 	if !ok || !strings.HasPrefix(message, "limit 3/2s: with ticket 4, granted at ") {
 		t.Fatalf("said %q", tb.message)
@@ -112,7 +112,7 @@ func TestVerify(t *testing.T) {
 	}
 
 	t.Setenv("TMPDIR", "/nowhere/at/all")
-	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), schedulertest.Forever)
+	schedulertest.Verify(tb, &rec, scheduler.MustParseLimits("3/2s"), scheduler.Forever)
 	if os.TempDir() == "/nowhere/at/all" && !strings.Contains(tb.message, "there is no picture of it: ") {
 		t.Errorf("said %q", tb.message)
 	}

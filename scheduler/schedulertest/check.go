@@ -13,35 +13,35 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Check returns an error if a record breaks what a scheduler with these limits promises, which is:
+// Check returns an error if tickets break what a scheduler with these limits promises, which is:
 //   - no interval in which a window granted more than its permits, or more of its unit. At each grant that asks
 //     for the unit, settled costs count as settled by then, and the others as estimated;
 //   - no grant sooner after another than an even spacing allows;
 //   - no instant at which more than MaxBurst permits were held;
 //   - no grant before that of a ticket with a smaller number, of the same flow;
 //   - no grant that was overdue for longer than late. A grant is due, given the grants before it, as soon as
-//     all limits have room and no ticket is ahead in line. A record does not say which flow's turn it was. If
-//     it has several flows, every ticket that was granted or gave up earlier counts as ahead.
+//     all limits have room and no ticket is ahead in line. Tickets do not say which flow's turn it was. If
+//     they have several flows, every ticket that was granted or gave up earlier counts as ahead.
 //
 // With a mock clock and [Advance], or in a bubble, late is 0. On a real clock a grant is always a little late,
-// so pass what you tolerate, or [Forever]. A window of more than 65,536 permits may always be late by
+// so pass what you tolerate, or [scheduler.Forever]. A window of more than 65,536 permits may always be late by
 // Per/65,536.
 //
 // The error joins a [*BrokenError] for each of the first ten broken promises. [Verify] checks a Recorder in
 // this way, fails the test and leaves a picture.
 //
-// An empty record breaks nothing. So a test of code that should use the scheduler must also check how much the
-// code did.
+// If there are no tickets, nothing is broken. So a test of code that should use the scheduler must also check how
+// much the code did.
 //
-// The record may also be made by hand. It needs Number, Weight, Turn, Enqueued and Granted, and Costs, Settled,
+// The tickets may also be made by hand. They need Number, Weight, Turn, Enqueued and Granted, and Costs, Settled,
 // Released, GivenUp and Undone if they happened. Check takes O(n log n) steps.
-func Check(limits scheduler.Limits, record Record, late time.Duration) error {
-	granted := slices.DeleteFunc(slices.Clone(record), func(t Ticket) bool { return t.Granted.IsZero() })
+func Check(limits scheduler.Limits, tickets Tickets, late time.Duration) error {
+	granted := slices.DeleteFunc(slices.Clone(tickets), func(t Ticket) bool { return t.Granted.IsZero() })
 	slices.SortStableFunc(granted, func(a, b Ticket) int { return a.Turn - b.Turn })
 	var broken []error
 	broken = append(broken, checkOrder(granted)...)
 
-	free := headOfLine(record, granted)
+	free := headOfLine(tickets, granted)
 	for _, l := range rulesOf(limits) {
 		broken = append(broken, l.check(granted, free)...)
 		late = max(late, l.slack)
@@ -58,14 +58,11 @@ func Check(limits scheduler.Limits, record Record, late time.Duration) error {
 	return errors.Join(broken...)
 }
 
-// Forever is a lateness that no grant exceeds.
-const Forever = time.Duration(1<<63 - 1)
-
 const mostFindings = 10
 
 func clockTime(t time.Time) string { return t.Format("15:04:05.999999999") }
 
-func checkOrder(granted Record) (broken []error) {
+func checkOrder(granted Tickets) (broken []error) {
 	last := map[string]Ticket{} // of each flow
 	for i, t := range granted {
 		if before, ok := last[t.Flow]; ok && t.Number <= before.Number {
@@ -86,13 +83,13 @@ func checkOrder(granted Record) (broken []error) {
 
 // headOfLine returns for each granted ticket the instant at which it came to the head of the line. By then it
 // had arrived, and all ahead of it had left.
-func headOfLine(record, granted Record) []time.Time {
-	if slices.ContainsFunc(record, func(t Ticket) bool { return t.Flow != record[0].Flow }) {
-		return headOfFlows(record, granted)
+func headOfLine(tickets, granted Tickets) []time.Time {
+	if slices.ContainsFunc(tickets, func(t Ticket) bool { return t.Flow != tickets[0].Flow }) {
+		return headOfFlows(tickets, granted)
 	}
-	byNumber := slices.Clone(record)
+	byNumber := slices.Clone(tickets)
 	slices.SortFunc(byNumber, func(a, b Ticket) int { return cmp.Compare(a.Number, b.Number) })
-	head := make(map[uint64]time.Time, len(record))
+	head := make(map[uint64]time.Time, len(tickets))
 	var left time.Time
 	for _, t := range byNumber {
 		head[uint64(t.Number)] = latest(left, t.Enqueued)
@@ -111,8 +108,8 @@ func headOfLine(record, granted Record) []time.Time {
 }
 
 // headOfFlows does the same for several flows, where any ticket that left before may have been ahead.
-func headOfFlows(record, granted Record) []time.Time {
-	gaveUp := slices.DeleteFunc(slices.Clone(record), func(t Ticket) bool { return t.GivenUp.IsZero() })
+func headOfFlows(tickets, granted Tickets) []time.Time {
+	gaveUp := slices.DeleteFunc(slices.Clone(tickets), func(t Ticket) bool { return t.GivenUp.IsZero() })
 	slices.SortFunc(gaveUp, func(a, b Ticket) int { return a.GivenUp.Compare(b.GivenUp) })
 	at := make([]time.Time, len(granted))
 	var left time.Time
@@ -191,7 +188,7 @@ func amountIn(costs []ticket.Cost, unit scheduler.Unit) (sum int) {
 
 // check goes through the grants in order, with the charges that count. free has the instants at which each
 // grant could have been made. check moves them to where the rule had room.
-func (r rule) check(granted Record, free []time.Time) (broken []error) {
+func (r rule) check(granted Tickets, free []time.Time) (broken []error) {
 	var changes changes
 	sum := 0
 	for i, t := range granted {
@@ -249,7 +246,7 @@ func (r rule) changesOf(t Ticket, to *changes) {
 }
 
 // checkSpace compares a grant with the last one before it that counts.
-func (r rule) checkSpace(before Record, t Ticket, free *time.Time) (broken []error) {
+func (r rule) checkSpace(before Tickets, t Ticket, free *time.Time) (broken []error) {
 	for i := len(before) - 1; i >= 0; i-- {
 		last := before[i]
 		n, changed := r.amount(last), time.Time{}
@@ -288,7 +285,7 @@ type change struct {
 	less int
 }
 
-// before reports whether the change is made before a grant at t. The record does not say in which order things
+// before reports whether the change is made before a grant at t. The tickets do not say in which order things
 // happened at one instant. A change that makes room is taken to come before the grant, and one that takes room
 // after it.
 func (c change) before(t time.Time) bool { return c.at.Before(t) || c.at.Equal(t) && c.less > 0 }

@@ -21,78 +21,78 @@ func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		limits string
-		record schedulertest.Record
+		record schedulertest.Tickets
 		late   time.Duration
 		want   string // in the error; "" for none
 	}{
 		{"empty", "1/s", nil, 0, ""},
-		{"window kept", "2/s", schedulertest.Record{
+		{"window kept", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(0)},
 			{Number: 3, Weight: 2, Turn: 3, Enqueued: at(0), Granted: at(1)},
 		}, 0, ""},
-		{"window broken by a nanosecond", "2/s", schedulertest.Record{
+		{"window broken by a nanosecond", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 2, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(1).Add(-1)},
 		}, 0, "limit 2/s: with ticket 2"},
-		{"late by a nanosecond", "2/s", schedulertest.Record{
+		{"late by a nanosecond", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 2, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(1).Add(1)},
 		}, 0, "ticket 2 was granted at "},
-		{"late by what is borne", "2/s", schedulertest.Record{
+		{"late by what is borne", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 2, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(1).Add(1)},
 		}, 1, ""},
-		{"late though nothing binds", "2/s", schedulertest.Record{
+		{"late though nothing binds", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(0.5)},
 		}, 0, "500ms later"},
-		{"arrived late", "2/s", schedulertest.Record{
+		{"arrived late", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0.5), Granted: at(0.5)},
 		}, 0, ""},
-		{"behind one who left", "2/s", schedulertest.Record{
+		{"behind one who left", "2/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 2, Enqueued: at(0), GivenUp: at(0.5)},
 			{Number: 3, Weight: 1, Turn: 2, Enqueued: at(0.2), Granted: at(0.5)},
 		}, 0, ""},
-		{"jumped the line", "5/s", schedulertest.Record{
+		{"jumped the line", "5/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 		}, 0, "ticket 1 was granted after ticket 2"},
-		{"burst kept", "burst 1", schedulertest.Record{
+		{"burst kept", "burst 1", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(3)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(3)},
 		}, 0, ""},
-		{"burst broken", "burst 1", schedulertest.Record{
+		{"burst broken", "burst 1", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(3)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(2)},
 		}, 0, "limit burst 1: with ticket 2"},
-		{"burst broken by one never released", "burst 1", schedulertest.Record{
+		{"burst broken by one never released", "burst 1", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(20)},
-		}, schedulertest.Forever, "limit burst 1: with ticket 2"},
-		{"from release kept", "1/s from release", schedulertest.Record{
+		}, scheduler.Forever, "limit burst 1: with ticket 2"},
+		{"from release kept", "1/s from release", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(3)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(4)},
 		}, 0, ""},
-		{"from release broken", "1/s from release", schedulertest.Record{
+		{"from release broken", "1/s from release", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(3)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(3.5)},
 		}, 0, "limit 1/s from release: with ticket 2"},
-		{"undone", "1/h", schedulertest.Record{
+		{"undone", "1/h", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Undone: at(2)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(2)},
 		}, 0, ""},
-		{"undone after it expired", "1/s", schedulertest.Record{
+		{"undone after it expired", "1/s", schedulertest.Tickets{
 			{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Undone: at(9)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(1)},
 		}, 0, ""},
-		{"large windows may be a little late", "70000/day", schedulertest.Record{
+		{"large windows may be a little late", "70000/day", schedulertest.Tickets{
 			{Number: 1, Weight: 70000, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(86401)},
 		}, 0, ""},
-		{"two seconds in a day of 70,000 is more than a little", "70000/day", schedulertest.Record{
+		{"two seconds in a day of 70,000 is more than a little", "70000/day", schedulertest.Tickets{
 			{Number: 1, Weight: 70000, Turn: 1, Enqueued: at(0), Granted: at(0)},
 			{Number: 2, Weight: 1, Turn: 2, Enqueued: at(0), Granted: at(86402)},
 		}, 0, "2s later"},
@@ -115,7 +115,7 @@ func TestCheck(t *testing.T) {
 
 // A broken record of any length gives a message that can be read.
 func TestCheckIsBrief(t *testing.T) {
-	var record schedulertest.Record
+	var record schedulertest.Tickets
 	for i := range 1000 {
 		record = append(record, schedulertest.Ticket{Number: ticket.Number(i + 1), Weight: 1, Turn: i + 1, Enqueued: at(0), Granted: at(0)})
 	}
@@ -180,14 +180,14 @@ func TestCheckOnRandomRecords(t *testing.T) {
 		tighter := limits
 		tighter.MaxBurst = 1
 		tighter.Windows = []scheduler.Window{scheduler.Per(1, 24*time.Hour)}
-		if len(record.Granted()) > 1 && schedulertest.Check(tighter, record, schedulertest.Forever) == nil {
+		if len(record.Granted()) > 1 && schedulertest.Check(tighter, record, scheduler.Forever) == nil {
 			t.Fatalf("seed %d: no fault found with limits %v\n%v", seed, tighter, record)
 		}
 	}
 }
 
 func TestRecordReads(t *testing.T) {
-	record := schedulertest.Record{
+	record := schedulertest.Tickets{
 		{Number: 1, Weight: 1, Turn: 1, Enqueued: at(0), Granted: at(0), Released: at(0.25)},
 		{Number: 2, Weight: 3, Enqueued: at(0.1), GivenUp: at(2)},
 	}

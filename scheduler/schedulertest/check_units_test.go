@@ -25,7 +25,7 @@ var unitLimits = []string{
 }
 
 // recordOf runs a random program with costs and settlements on a mock clock and returns its record.
-func recordOf(t *testing.T, r *rand.Rand, limits scheduler.Limits) schedulertest.Record {
+func recordOf(t *testing.T, r *rand.Rand, limits scheduler.Limits) schedulertest.Tickets {
 	mock := clock.NewMock()
 	var rec schedulertest.Recorder
 	s, err := scheduler.New(limits, scheduler.WithClock(mock), &rec)
@@ -88,7 +88,7 @@ func TestCheckKnowsUnits(t *testing.T) {
 			for i := range tight.Windows {
 				tight.Windows[i].Permits = max(1, tight.Windows[i].Permits/2)
 			}
-			if schedulertest.Check(tight, record, schedulertest.Forever) != nil {
+			if schedulertest.Check(tight, record, scheduler.Forever) != nil {
 				tooTight++
 			}
 		}
@@ -118,24 +118,24 @@ func TestCheckOfCostsByHand(t *testing.T) {
 	unnamed.Costs = nil
 	for name, c := range map[string]struct {
 		limits string
-		record schedulertest.Record
+		record schedulertest.Tickets
 		broken bool
 	}{
-		"full":                    {"10 tokens/min", schedulertest.Record{granted(1, 0, 6), granted(2, 1, 4)}, false},
-		"too many":                {"10 tokens/min", schedulertest.Record{granted(1, 0, 6), granted(2, 1, 5)}, true},
-		"names no unit":           {"10 tokens/min", schedulertest.Record{granted(1, 0, 10), unnamed}, false},
-		"settled down":            {"10 tokens/min", schedulertest.Record{settled(granted(1, 0, 9), 1, 2), granted(2, 2, 8)}, false},
-		"settled down too late":   {"10 tokens/min", schedulertest.Record{settled(granted(1, 0, 9), 3, 2), granted(2, 2, 8)}, true},
-		"settled up":              {"10 tokens/min", schedulertest.Record{settled(granted(1, 0, 1), 1, 9), granted(2, 2, 2)}, true},
-		"waits for a settlement":  {"10 tokens/min", schedulertest.Record{settled(granted(1, 0, 9), 3, 2), waited(granted(2, 3, 8), 1)}, false},
-		"granted long after that": {"10 tokens/min", schedulertest.Record{settled(granted(1, 0, 9), 3, 2), waited(granted(2, 4, 8), 1)}, true},
-		"evenly":                  {"10 tokens/min evenly", schedulertest.Record{granted(1, 0, 2), granted(2, 12, 1), granted(3, 18, 1)}, false},
-		"not evenly":              {"10 tokens/min evenly", schedulertest.Record{granted(1, 0, 2), granted(2, 11, 1)}, true},
-		"evenly, settled down":    {"10 tokens/min evenly", schedulertest.Record{settled(granted(1, 0, 5), 2, 1), waited(granted(2, 6, 1), 1)}, false},
-		"evenly, late":            {"10 tokens/min evenly", schedulertest.Record{granted(1, 0, 2), waited(granted(2, 13, 1), 1)}, true},
-		"after a reset":           {"10 tokens/min from reset", schedulertest.Record{granted(1, 59, 10), granted(2, 60, 10)}, false},
-		"before a reset":          {"10 tokens/min from reset", schedulertest.Record{granted(1, 1, 10), granted(2, 59, 1)}, true},
-		"sliding, at the same":    {"10 tokens/min", schedulertest.Record{granted(1, 59, 10), granted(2, 60, 10)}, true},
+		"full":                    {"10 tokens/min", schedulertest.Tickets{granted(1, 0, 6), granted(2, 1, 4)}, false},
+		"too many":                {"10 tokens/min", schedulertest.Tickets{granted(1, 0, 6), granted(2, 1, 5)}, true},
+		"names no unit":           {"10 tokens/min", schedulertest.Tickets{granted(1, 0, 10), unnamed}, false},
+		"settled down":            {"10 tokens/min", schedulertest.Tickets{settled(granted(1, 0, 9), 1, 2), granted(2, 2, 8)}, false},
+		"settled down too late":   {"10 tokens/min", schedulertest.Tickets{settled(granted(1, 0, 9), 3, 2), granted(2, 2, 8)}, true},
+		"settled up":              {"10 tokens/min", schedulertest.Tickets{settled(granted(1, 0, 1), 1, 9), granted(2, 2, 2)}, true},
+		"waits for a settlement":  {"10 tokens/min", schedulertest.Tickets{settled(granted(1, 0, 9), 3, 2), waited(granted(2, 3, 8), 1)}, false},
+		"granted long after that": {"10 tokens/min", schedulertest.Tickets{settled(granted(1, 0, 9), 3, 2), waited(granted(2, 4, 8), 1)}, true},
+		"evenly":                  {"10 tokens/min evenly", schedulertest.Tickets{granted(1, 0, 2), granted(2, 12, 1), granted(3, 18, 1)}, false},
+		"not evenly":              {"10 tokens/min evenly", schedulertest.Tickets{granted(1, 0, 2), granted(2, 11, 1)}, true},
+		"evenly, settled down":    {"10 tokens/min evenly", schedulertest.Tickets{settled(granted(1, 0, 5), 2, 1), waited(granted(2, 6, 1), 1)}, false},
+		"evenly, late":            {"10 tokens/min evenly", schedulertest.Tickets{granted(1, 0, 2), waited(granted(2, 13, 1), 1)}, true},
+		"after a reset":           {"10 tokens/min from reset", schedulertest.Tickets{granted(1, 59, 10), granted(2, 60, 10)}, false},
+		"before a reset":          {"10 tokens/min from reset", schedulertest.Tickets{granted(1, 1, 10), granted(2, 59, 1)}, true},
+		"sliding, at the same":    {"10 tokens/min", schedulertest.Tickets{granted(1, 59, 10), granted(2, 60, 10)}, true},
 	} {
 		if err := schedulertest.Check(scheduler.MustParseLimits(c.limits), c.record, 0); (err != nil) != c.broken {
 			t.Errorf("%s: %v", name, err)

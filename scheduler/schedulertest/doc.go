@@ -2,9 +2,9 @@
 // with the same result every time.
 //
 // [Advance] moves a mock clock so that no grant is missed. [AwaitWaiting] waits until goroutines are in line. A
-// [Recorder] records every grant at its exact instant, and [Check] says whether a record broke any limit.
+// [Recorder] records every grant at its exact instant, and [Check] says whether the tickets broke any limit.
 //
-// There are three ways to test. All of them need the scheduler closed at the end of the test.
+// There are three ways to test. In all of them, close the scheduler at the end of the test.
 //
 // # A mock clock
 //
@@ -15,8 +15,8 @@
 // Pitfalls: mock.Add alone races with the owner, which may not have set its timer yet or not have seen the last
 // tick. Under load most due grants are then still missing when Add returns. Goroutines that the test started
 // may not have asked for their permit yet, so call AwaitWaiting before moving the clock. Deadlines of contexts
-// are in real time. For a mock that stands in 1970 they are all far away. Each firing of a mock timer sleeps
-// for a real millisecond.
+// are in real time. For a mock, whose time begins in 1970, all of them are decades away. Each firing of a mock
+// timer sleeps for a real millisecond.
 //
 // # A mock clock in a bubble
 //
@@ -29,7 +29,7 @@
 // test panics ("deadlock: main bubble goroutine has exited"). The same happens if a goroutine of yours is still
 // asleep, because time stands still once the function has returned. So wait for yours. Channels made in a
 // bubble, such as a ticket's Ready, must not be used outside it. A scheduler that was made outside, such as a
-// global one, must not be used inside. That may seem to work, and stop the program later.
+// global one, must not be used inside. It may seem to work, and block the program later.
 //
 // # The plain clock in a bubble
 //
@@ -38,7 +38,7 @@
 // new code. Nothing needs to be injected, and deadlines of contexts, time.After and the scheduler agree on the
 // time.
 //
-// Pitfalls: the same as above. Also, goroutines that arrive at one instant have no order unless synctest.Wait
-// stands between them. Neither have two timers of one instant. Let a test look a moment after the instant that
-// it is about, or call synctest.Wait.
+// Pitfalls: the same as above. Also, goroutines that arrive at one instant have no order, unless you call
+// synctest.Wait between them. Two timers of one instant have no order either. So let a test look a moment after
+// the instant in question, or call synctest.Wait.
 package schedulertest

@@ -15,7 +15,7 @@ import (
 func ExamplePicture() {
 	limits := scheduler.MustParseLimits("1/s")
 	began := time.Date(2026, time.January, 2, 15, 4, 5, 0, time.UTC)
-	record := schedulertest.Record{
+	record := schedulertest.Tickets{
 		{Number: 1, Weight: 1, Turn: 1, Enqueued: began, Granted: began},
 		{Number: 2, Weight: 1, Turn: 2, Enqueued: began, Granted: began.Add(900 * time.Millisecond)},
 	}

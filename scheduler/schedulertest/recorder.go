@@ -23,18 +23,18 @@ type Recorder struct {
 
 // Tickets returns what became of the accepted tickets, ordered by number. Refused tickets have no number and
 // are not in it.
-func (r *Recorder) Tickets() Record {
-	var record Record
+func (r *Recorder) Tickets() Tickets {
+	var tickets Tickets
 	turn := 0
 	for _, e := range r.Events() {
 		if e.Number == 0 {
 			continue
 		}
 		if e.Kind == scheduler.EventEnqueued {
-			record = append(record, Ticket{Number: e.Number, Weight: e.Weight, Costs: e.Costs, Flow: e.Flow, Enqueued: e.At})
+			tickets = append(tickets, Ticket{Number: e.Number, Weight: e.Weight, Costs: e.Costs, Flow: e.Flow, Enqueued: e.At})
 			continue
 		}
-		t := &record[e.Number-1] // tickets are numbered 1, 2, 3, … as they are accepted
+		t := &tickets[e.Number-1] // tickets are numbered 1, 2, 3, … as they are accepted
 		switch e.Kind {
 		case scheduler.EventGranted:
 			turn++
@@ -49,7 +49,7 @@ func (r *Recorder) Tickets() Record {
 			t.Settled = append(t.Settled, Settlement{At: e.At, Costs: e.Costs})
 		}
 	}
-	return record
+	return tickets
 }
 
 // Ticket says what became of one ticket. The instant of something that has not happened is zero.
@@ -74,12 +74,12 @@ type Settlement struct {
 	Costs []ticket.Cost
 }
 
-// Record is what became of the tickets of a scheduler, in the order of their numbers.
-type Record []Ticket
+// Tickets says what became of the tickets of a scheduler, in the order of their numbers.
+type Tickets []Ticket
 
 // Granted returns the tickets that were granted and not undone, in the order of the grants.
-func (r Record) Granted() Record {
-	granted := slices.DeleteFunc(slices.Clone(r), func(t Ticket) bool {
+func (tickets Tickets) Granted() Tickets {
+	granted := slices.DeleteFunc(slices.Clone(tickets), func(t Ticket) bool {
 		return t.Granted.IsZero() || !t.Undone.IsZero()
 	})
 	slices.SortStableFunc(granted, func(a, b Ticket) int { return a.Turn - b.Turn })
@@ -87,9 +87,9 @@ func (r Record) Granted() Record {
 }
 
 // String returns a line for each ticket, with times relative to the first arrival.
-func (r Record) String() string {
+func (tickets Tickets) String() string {
 	var b strings.Builder
-	for _, t := range r {
+	for _, t := range tickets {
 		fmt.Fprintf(&b, "ticket %d", t.Number)
 		if t.Weight != 1 {
 			fmt.Fprintf(&b, " of weight %d", t.Weight)
@@ -105,11 +105,11 @@ func (r Record) String() string {
 			at   time.Time
 		}{{"enqueued", t.Enqueued}, {"granted", t.Granted}, {"released", t.Released}, {"given up", t.GivenUp}, {"undone", t.Undone}} {
 			if !event.at.IsZero() {
-				fmt.Fprintf(&b, ", %s +%v", event.name, event.at.Sub(r[0].Enqueued))
+				fmt.Fprintf(&b, ", %s +%v", event.name, event.at.Sub(tickets[0].Enqueued))
 			}
 		}
 		for _, s := range t.Settled {
-			fmt.Fprintf(&b, ", settled at %v +%v", s.Costs, s.At.Sub(r[0].Enqueued))
+			fmt.Fprintf(&b, ", settled at %v +%v", s.Costs, s.At.Sub(tickets[0].Enqueued))
 		}
 		b.WriteString("\n")
 	}

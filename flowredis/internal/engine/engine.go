@@ -57,7 +57,7 @@ func Start(dir string, args ...string) (*Server, error) {
 	return s, s.Run()
 }
 
-// freePort returns a port that nobody listens on. A server of a cluster listens on port+10,000 too.
+// freePort returns a port on which no program listens. A server of a cluster also listens on port+10,000.
 func freePort() (int, error) {
 	for {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,8 +2,8 @@
 // instants one by one and remembers no more than a fixed number of them for each window, however many
 // there are.
 //
-// It never accuses wrongly. Where it cannot tell for certain, because a window has more instants than it
-// remembers one by one, or because the log writes whole seconds, it counts too few and says so.
+// It never reports a limit as broken that may have been kept. If a window has more instants than it remembers
+// one by one, or the log writes whole seconds, it may count too few, and says so.
 package audit
 
 import (
@@ -13,15 +13,15 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Call is one line of a log: an instant, and where it stands.
+// Call is one line of a log: an instant, the line's number, and the costs.
 type Call struct {
 	At    int64   // Unix time in nanoseconds
 	Line  int64   // in the log, from 1
 	Costs []int64 // in the auditor's units; nil: nothing
 }
 
-// Stretch is a run of calls each of which came while a window was used up already, or sooner after the one
-// before than the window allows.
+// Stretch is a series of calls that broke a window. Each came while the window was used up, or too soon after
+// the call before.
 type Stretch struct {
 	Window scheduler.Window
 	First  Call // the first call that was too many
@@ -36,8 +36,8 @@ type Count struct {
 	From int64 // the first instant in it
 	At   Call  // the last call in it
 
-	// Of a call that came too early in a window that is spaced evenly: how long after the one before it came, says
-	// the log, and how long that one keeps the next away.
+	// For a call that came too early in a window that is spaced evenly: the time since the call before, by the
+	// log, and the time that the window requires.
 	Gap, Space time.Duration
 }
 
@@ -49,7 +49,7 @@ func (a Count) worse(b Count) bool {
 	return a.N > b.N
 }
 
-// Finding is what was seen of one window.
+// Finding is the result for one window.
 type Finding struct {
 	Window    scheduler.Window
 	Most      Count // the fullest interval

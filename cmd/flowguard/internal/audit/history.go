@@ -9,9 +9,9 @@ type entry struct {
 	n     int64
 }
 
-// history remembers calls of the last while in a ring that grows to mostEntries. When they do not suffice,
-// it merges calls that are close together. An entry is forgotten when its first call is, so that
-// sum may be too small then, and never too large.
+// history remembers recent calls in a ring that grows to mostEntries. If that is not enough, it merges calls
+// that are close together. It forgets an entry as soon as the entry's first call is too old. So sum may then be
+// too small, and is never too large.
 type history struct {
 	ring    []entry // its length is a power of 2
 	head    int

@@ -7,9 +7,10 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// rule is what a window asks of calls. It is told them in their order.
+// rule checks calls against a window. It gets them in their order.
 type rule interface {
-	// measureIn says what instants are cut off to. It returns false if the rule cannot tell anything then.
+	// measureIn sets the resolution to which instants are cut off. It returns false if the rule cannot check
+	// anything with it.
 	measureIn(resolution int64) bool
 	// add takes a call of n and reports whether it breaks the rule.
 	add(c Call, n int64) (Count, bool)
@@ -41,8 +42,8 @@ func newSliding(w scheduler.Window, tolerance time.Duration) sliding {
 	return sliding{permits: int64(w.Permits), length: max(0, int64(w.Per-tolerance))}
 }
 
-// measureIn takes the window to be the largest multiple of the resolution that it holds: instants that
-// are cut off to a multiple of r are apart by at least that, if the calls were apart by the window's length.
+// measureIn rounds the window down to a multiple of the resolution r. If two calls were apart by the window's
+// length, their instants, cut off to multiples of r, are apart by at least that much.
 func (s *sliding) measureIn(r int64) bool {
 	s.per = s.length / r * r
 	return s.per > 0
@@ -57,10 +58,11 @@ func (s *sliding) add(c Call, n int64) (Count, bool) {
 
 func (s *sliding) coarse() bool { return s.history.quantum > 0 }
 
-// spaced is for a window that spaces calls evenly. Besides what it counts, each call keeps the next one away.
+// spaced is for a window that spaces calls evenly. It also counts calls as sliding does. And each call delays
+// the next one.
 //
-// It follows when each call can have been at the earliest. A call was too early if even that is later than what
-// the log says of it.
+// It computes the earliest instant at which each call can have been made. A call was too early if that instant
+// is later than the logged one.
 type spaced struct {
 	sliding
 	tolerance  int64
@@ -97,7 +99,7 @@ func (s *spaced) add(c Call, n int64) (Count, bool) {
 	return count, broken
 }
 
-// spaceOf returns for how long a call of n keeps the next one away, by the clock of the log.
+// spaceOf returns how long the next call must wait after a call of n, by the clock of the log.
 func (s *spaced) spaceOf(n int64) int64 {
 	per := time.Duration(s.length + s.tolerance)
 	return max(0, int64(spacing.Of(n, s.permits, per))-s.tolerance)

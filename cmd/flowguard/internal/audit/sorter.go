@@ -2,9 +2,9 @@ package audit
 
 import "sort"
 
-// Sorter puts calls in order that a log has a little out of order, as servers do that write a line when
-// an answer is sent but with the instant of the request. It holds calls back until a call has come that
-// is later by Slack, and no more than a fixed number of them.
+// Sorter sorts calls that are a little out of order in a log. Servers write a line when an answer is sent, but
+// with the instant of the request. Sorter holds a call back until another comes that is later by Slack. It
+// holds back no more than a fixed number of calls.
 type Sorter struct {
 	Slack int64 // in nanoseconds
 	Emit  func(Call)

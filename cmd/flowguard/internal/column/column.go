@@ -3,8 +3,8 @@ package column
 
 import "bytes"
 
-// From returns the line from column n on, counted from 1, or false if the line has fewer columns. The delimiter is
-// what stands between columns; "" means spaces and tabs, as many as there are.
+// From returns the line from column n on, counted from 1, or false if the line has fewer columns. The delimiter
+// separates columns; "" means any number of spaces and tabs.
 func From(line []byte, n int, delimiter string) ([]byte, bool) {
 	for range n - 1 {
 		if delimiter != "" {

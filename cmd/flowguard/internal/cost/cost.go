@@ -18,8 +18,8 @@ import (
 // Most is the largest cost of a line. Sums of some ten million of them still fit into 63 bits.
 const Most int64 = 100_000_000_000
 
-// Cost is where the amount of one unit stands, as a flag says it: tokens=900, tokens={2}, tokens={usage.total} or
-// bytes=length.
+// Cost says where the amount of one unit is found, as a flag gives it: tokens=900, tokens={2},
+// tokens={usage.total} or bytes=length.
 type Cost struct {
 	Unit   scheduler.Unit
 	text   string
@@ -32,7 +32,7 @@ type Cost struct {
 // String returns the cost as [Flag.Set] reads it.
 func (c Cost) String() string { return c.text }
 
-// Where says where the amount stands, such as "column 2" or "field usage.total".
+// Where says where the amount is found, such as "column 2" or "field usage.total".
 func (c Cost) Where() string {
 	switch {
 	case c.column > 0:
@@ -100,7 +100,7 @@ func (f *Flag) Set(s string) error {
 	}
 	for _, other := range *f {
 		if other.Unit == c.Unit {
-			return fmt.Errorf("what a line costs in %s was said before: %s", c.Unit, other)
+			return fmt.Errorf("the cost in %s is given twice; it was %s before", c.Unit, other)
 		}
 	}
 	inner, braces := strings.CutPrefix(what, "{")
@@ -111,11 +111,11 @@ func (f *Flag) Set(s string) error {
 	case braces && closed && err != nil && inner != "":
 		c.field = inner
 	case braces || closed || what == "":
-		return errors.New("in braces stands a column from 1, or the path of a field of JSON")
+		return errors.New("braces hold a column from 1, such as {2}, or the path of a field of JSON")
 	case what == "length":
 		c.length = true
 	case err != nil || n < 0 || n > Most:
-		return fmt.Errorf("%q is no amount; write a number up to %d, {2} for column 2, {usage.total} for a field of JSON, or length for the bytes of the line", what, Most)
+		return fmt.Errorf("%q is not an amount; write a number up to %d, {2} for column 2, {usage.total} for a field of JSON, or length for the bytes of the line", what, Most)
 	default:
 		c.fixed = n
 	}
@@ -135,7 +135,7 @@ func (f *Flag) String() string {
 // Type says what a flag of this kind takes.
 func (f *Flag) Type() string { return "UNIT=WHAT" }
 
-// MatchLimits returns an error unless each unit that the limits count has a cost, and each cost a limit.
+// MatchLimits returns an error unless each unit of the limits has a cost, and each cost has a limit.
 func (f Flag) MatchLimits(l scheduler.Limits) error {
 	counted := map[scheduler.Unit]bool{}
 	for _, w := range l.Windows {
@@ -168,7 +168,7 @@ func (f Flag) Tickets(line []byte, delimiter string) ([]ticket.Cost, error) {
 	for _, c := range f {
 		n, exact, ok := c.Of(line, delimiter)
 		if !ok {
-			return nil, fmt.Errorf("it does not say how many %s it costs; %s has no number from 0 to %d", c.Unit, c.Where(), Most)
+			return nil, fmt.Errorf("its cost in %s is missing; %s has no number from 0 to %d", c.Unit, c.Where(), Most)
 		}
 		if !exact {
 			n++

@@ -34,7 +34,7 @@ type Engine struct {
 	State       *state.File // nil: none
 	Total       int         // how many items there are, if the user knows; 0: not
 	Trace       bool        // show each command that begins
-	Shared      bool        // others write to the terminal at any time
+	Shared      bool        // other programs write to the terminal at any time
 	AtOnce      int         // how many jobs of this run may be at work, besides what Turns allows; 0: any number
 	Quota       *Quota      // what Turns shares; nil: nothing
 	Grace       time.Duration
@@ -48,7 +48,7 @@ type Engine struct {
 // stuck or an earlier item takes long. No further item is begun then.
 const mostUnpublished = 1000
 
-// run is a run under way. Its loop alone touches it; jobs run in goroutines of their own and report back.
+// run is the state of a run. Only its loop uses it. Jobs run in goroutines of their own and report back.
 type run struct {
 	*Engine
 	began time.Time
@@ -124,8 +124,8 @@ const mostCostless = 10
 // Run returns the exit status when all items are done, or the run was stopped and what was running has
 // ended.
 //
-// Only one job at a time has a ticket. Were tickets taken ahead, those granted while output is held up would
-// all be used at once when it moves on.
+// Only one job at a time has a ticket. If jobs took tickets ahead, then after a delay of the output all tickets
+// granted meanwhile would be used at once.
 func (e *Engine) Run(ctx context.Context) int {
 	r := &run{
 		Engine: e, began: time.Now(),
@@ -315,7 +315,7 @@ func (r *run) finish(j *job) {
 	isFatal := errors.As(j.exit.Err, &f)
 	switch {
 	case j.exit.Stopped:
-		// Even if it ended well: a command may do that when it is asked to end, and have left things undone.
+		// Even if it ended with status 0: a command that is asked to end may do that and leave its work undone.
 		r.tally.Cut++
 		j.unlogged = true
 		r.order.add(j)
@@ -433,7 +433,7 @@ func (r *run) interrupted() {
 	}
 }
 
-// waitsFor says for what a run that is stopped waits.
+// waitsFor says what a stopped run is waiting for.
 func (r *run) waitsFor() string {
 	n := len(r.running)
 	if n == 0 {

@@ -590,7 +590,7 @@ func TestResumeWithOtherInput(t *testing.T) {
 			r.Work = work(func(process.Stop, items.Item) process.Exit { return ok })
 			r.run(t)
 			if n > 0 {
-				r.check(t, 1, "job 2 in the job log had another command than now, which is cmd c")
+				r.check(t, 1, "job 2 had another command in the job log; now it is cmd c")
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func (h *Halt) Set(s string) error {
 	parsed.n, parsed.now = n, when == "now"
 	known := name == "fail" || name == "success" || name == "done"
 	if !ok || err != nil || n < 1 || parsed.percent && n > 100 || when != "now" && when != "soon" || !known {
-		return fmt.Errorf(`write "never", or such as "now,fail=1", "soon,fail=10%%" or "now,success=1"`)
+		return fmt.Errorf(`expected "never", or a rule such as "now,fail=1", "soon,fail=10%%" or "now,success=1"`)
 	}
 	*h = parsed
 	return nil

@@ -54,8 +54,8 @@ func (p *Printer) Publish(*process.Output) error { return nil }
 // Line returns the item.
 func (p *Printer) Line(i items.Item) string { return process.Quote(string(i.Text)) }
 
-// errBrokenPipe says that nothing reads the output any more. That is how many a pipeline ends, such as one into
-// head, so it is no error that a person should read about.
+// errBrokenPipe says that the output has no reader any more. Many pipelines end that way, such as one into
+// head, so flowguard does not report it as an error.
 var errBrokenPipe = errors.New("nothing reads the output any more")
 
 // OutputError returns the error that the output could not be written.

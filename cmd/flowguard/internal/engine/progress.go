@@ -23,7 +23,8 @@ func (r *run) draw() {
 	}
 }
 
-// progress is the line that is drawn. What matters most stands first, because a narrow terminal cuts it off.
+// progress is the line that is drawn. The most important part comes first, because a narrow terminal cuts the
+// line off.
 func (r *run) progress(now time.Time) string {
 	t := r.tally
 	var parts []string
@@ -99,7 +100,7 @@ func (r *run) total() (int, bool) {
 	return max(r.Total, read), r.Total > 0
 }
 
-// end returns when the run will end if jobs take as long as they have so far, as the limits will have it.
+// end returns when the limits let the run end, if jobs take as long as they have so far.
 func (r *run) end(now time.Time) (time.Time, bool) {
 	total, known := r.total()
 	if !known {
@@ -152,7 +153,7 @@ func (r *run) workNoun() string {
 	return "command"
 }
 
-// sumUp tells how it went and returns the exit status.
+// sumUp reports the result of the run and returns the exit status.
 func (r *run) sumUp() int {
 	r.Screen.Erase()
 	noun := r.Input.Noun()

@@ -63,8 +63,8 @@ func (p *publisher) abandonIfStuck() {
 	p.suspect = p.current
 }
 
-// log writes the job to the job log. What it wrote has been published by then, so that a run that resumes
-// has lost nothing of it.
+// log writes the job to the job log. The job's output has been published before that, so a run that resumes has
+// lost none of it.
 func (r *run) log(j *job) {
 	if r.Log == nil || j.unlogged {
 		return

@@ -26,10 +26,10 @@ type server struct {
 // lost. A single exchange may fail, and what is leased bridges that.
 const lookEvery = time.Second
 
-// patience is for how long a server may not answer that never has.
+// patience is how long a run waits for a server that has never answered.
 const patience = 5 * time.Second
 
-// looks returns a channel that says when to look at the server, which is never without one.
+// looks returns a channel that says when to look at the server. Without a server it never does.
 func (q *Quota) looks() (look <-chan time.Time, stop func()) {
 	if q == nil {
 		return nil, func() {}

@@ -46,18 +46,18 @@ func (l *lender) Exchange(_ context.Context, r scheduler.QuotaRequest) (schedule
 
 var errAway = errors.New("flowredis: quota x: connection refused")
 
-// share makes the run share limits through the lender.
-func (r *rig) share(l *lender) {
-	r.options = []scheduler.Option{scheduler.WithQuota(l)}
+// sharing is a run of so many lines that shares limits through the lender. Its jobs take no time.
+func (l *lender) sharing(limits string, lines int) *rig {
+	r := &rig{limits: limits, in: numbers(lines), options: []scheduler.Option{scheduler.WithQuota(l)}}
 	r.Quota = &Quota{Name: "quota x", Server: "localhost:6379"}
+	r.Work = takes(0)
+	return r
 }
 
 func TestServerIsAwayForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{left: 100}
-		r := rig{limits: "1/s", in: numbers(20)}
-		r.share(l)
-		r.Work = takes(0)
+		r := l.sharing("1/s", 20)
 		go func() {
 			time.Sleep(3500 * time.Millisecond)
 			l.say(errAway)
@@ -77,9 +77,7 @@ func TestServerIsAwayForAWhile(t *testing.T) {
 func TestServerFailsNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{left: 100}
-		r := rig{limits: "1/s", in: numbers(20)}
-		r.share(l)
-		r.Work = takes(0)
+		r := l.sharing("1/s", 20)
 		go func() {
 			for range 9 {
 				time.Sleep(1300 * time.Millisecond)
@@ -99,9 +97,7 @@ func TestServerFailsNowAndThen(t *testing.T) {
 func TestServerNeverAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{err: errAway}
-		r := rig{limits: "1/s", in: numbers(20)}
-		r.share(l)
-		r.Work = takes(0)
+		r := l.sharing("1/s", 20)
 		r.run(t)
 		r.check(t, StatusError, "flowguard: quota x: connection refused; localhost:6379 leases nothing\nflowguard: stopped: 20 lines not run\n"+
 			"flowguard: 0 lines in 6s, 0 failed\n")
@@ -111,11 +107,9 @@ func TestServerNeverAnswers(t *testing.T) {
 func TestServerRefusesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{err: &flowredis.LimitsError{Quota: "x", Here: "1/s with a lease of 1s, Recollect", There: "2/s with a lease of 1s, Recollect"}}
-		r := rig{limits: "1/s", in: numbers(20)}
-		r.share(l)
-		r.Work = takes(0)
+		r := l.sharing("1/s", 20)
 		r.run(t)
-		r.check(t, StatusError, "flowguard: quota x: this run has 1/s with a lease of 1s, Recollect; those under way have 2/s with a lease of 1s, Recollect; "+
+		r.check(t, StatusError, "flowguard: quota x: this run has 1/s with a lease of 1s, Recollect; the others have 2/s with a lease of 1s, Recollect; "+
 			"give all the same -limits, lease and on_loss, or name another quota behind #\nflowguard: stopped: ")
 	})
 }
@@ -124,8 +118,7 @@ func TestServerRefusesTheRun(t *testing.T) {
 func TestServerRefusesARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{left: 1}
-		r := rig{limits: "1/s", in: numbers(1)}
-		r.share(l)
+		r := l.sharing("1/s", 1)
 		r.Retry = Retry{Times: 1, Delay: time.Second}
 		r.Work = work(func(process.Stop, items.Item) process.Exit {
 			l.say(&flowredis.LimitsError{Quota: "x"})
@@ -139,9 +132,8 @@ func TestServerRefusesARetry(t *testing.T) {
 func TestCtrlCWhileTheServerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{left: 100}
-		r := rig{limits: "1/s", in: numbers(20), interrupts: make(chan struct{})}
-		r.share(l)
-		r.Work = takes(0)
+		r := l.sharing("1/s", 20)
+		r.interrupts = make(chan struct{})
 		go func() {
 			time.Sleep(3500 * time.Millisecond)
 			l.say(errAway)
@@ -157,8 +149,7 @@ func TestCtrlCWhileTheServerIsAway(t *testing.T) {
 func TestServerIsAwayWhileNothingWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lender{left: 1}
-		r := rig{limits: "1/min", in: numbers(1)} // the window remembers, so it goes on exchanging
-		r.share(l)
+		r := l.sharing("1/min", 1) // the window remembers, so it goes on exchanging
 		r.Work = takes(time.Minute)
 		go func() {
 			time.Sleep(3 * time.Second)

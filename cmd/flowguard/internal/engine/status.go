@@ -1,5 +1,5 @@
-// Package engine gives each item its turn within the limits, and sees it through: retries, order of
-// output, the job log, and stopping.
+// Package engine runs all items within the limits. It also does retries, the order of output, the job log, and
+// stopping.
 package engine
 
 // The exit statuses of a run. They are those of xargs, and those a shell gives for a signal.

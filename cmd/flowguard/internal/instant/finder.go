@@ -9,22 +9,22 @@ import (
 	"github.com/flowguard-go/flowguard/cmd/flowguard/internal/column"
 )
 
-// Finder finds the instant of a line. The zero Finder looks for it by itself: in a line of JSON in the
-// fields that usually have it, otherwise for the first date in the line, otherwise for a number at its
-// beginning. What it finds in the first line that has any, it looks for in those that follow.
+// Finder finds the instant of a line. The zero Finder looks for it by itself: in a line of JSON in the fields
+// that usually have it, otherwise for the first date in the line, otherwise for a number at its beginning. In
+// later lines it looks in the same place as in the first line that had an instant.
 type Finder struct {
 	Column    int    // from 1; the instant begins there, and may go on into the next ones; 0: anywhere
-	Delimiter string // between columns; "": spaces and tabs, as many as there are
+	Delimiter string // between columns; "": any number of spaces and tabs
 	JSON      string // the path of the field, such as "request.time"; "": not only JSON
 	Unit      Unit   // of bare numbers
 
 	field string // of JSON, that had the instant before
-	at    int    // where in the line the date before stood
+	at    int    // where the date was in the line before
 	form  form   // of the instants of this log, as far as it is known
 }
 
-// form is what the instants of a log are. A log has one of them: where it has dates, a line that begins with a
-// number is a line without an instant.
+// form is the kind of instants in a log. A log has only one form. If it has dates, a line that begins with a
+// number has no instant.
 type form int
 
 const (
@@ -122,7 +122,7 @@ func (f *Finder) json(line []byte, path string) (Instant, bool) {
 func (u *Unit) Set(s string) error {
 	i := slices.Index(units[:], s)
 	if i < 0 {
-		return fmt.Errorf("a unit is one of auto, s, ms, us and ns")
+		return fmt.Errorf("expected auto, s, ms, us or ns")
 	}
 	*u = Unit(i)
 	return nil

@@ -19,7 +19,7 @@ type Item struct {
 	room   ticket.Ticket // for its bytes in memory
 }
 
-// String says where the item stands, such as "urls.txt, line 3".
+// String says where the item comes from, such as "urls.txt, line 3".
 func (i Item) String() string {
 	if i.file == "" {
 		return fmt.Sprintf("%s %d", i.noun, i.number)

@@ -14,7 +14,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// The reader may be ahead by so many items, which together have so many bytes.
+// The reader may be ahead by at most this many items and bytes.
 const (
 	aheadItems = 1000
 	aheadBytes = 1 << 20
@@ -106,15 +106,14 @@ func Check(files []string) error {
 			return err
 		}
 		if info.IsDir() {
-			return fmt.Errorf("%s is a directory", name)
+			return fmt.Errorf("%s is a directory; name its files", name)
 		}
 	}
 	return nil
 }
 
-// Run reads all files and then closes the channel of items. The end of ctx ends it too, though not
-// within a Read that is under way; the channel then stays open, because that was not the end of the
-// input.
+// Run reads all files and then closes the channel of items. The end of ctx also ends it, but does not interrupt
+// a Read. The channel then stays open, because that was not the end of the input.
 func (r *Reader) Run(ctx context.Context) {
 	for _, name := range r.opts.Files {
 		if err := r.open(ctx, name); err != nil {

@@ -80,7 +80,7 @@ func (l *Log) load(resume bool) error {
 		end += int64(len(line))
 		if number == 1 {
 			if string(line) != header {
-				return errors.New("this is no job log: its first line is not the header of one")
+				return errors.New("its first line is not the header of a job log; name another file")
 			}
 			continue
 		}
@@ -137,7 +137,7 @@ func (l *Log) Done(seq int, command string) (done, failed bool, err error) {
 		return false, false, nil
 	}
 	if e.command != l.hash(command) {
-		return false, false, fmt.Errorf("job %d in the job log had another command than now, which is %s; "+
+		return false, false, fmt.Errorf("job %d had another command in the job log; now it is %s; "+
 			"resume with the same input and command, or remove the log", seq, command)
 	}
 	return true, e.failed, nil

@@ -107,7 +107,7 @@ func TestLogCutOffAnywhere(t *testing.T) {
 func TestRefused(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
-		"a letter to mum\n":                    "no job log",
+		"a letter to mum\n":                    "not the header of a job log",
 		header + "1\t:\n":                      "columns",
 		header + "x\t2\t3\t4\t5\t6\t7\t8\t9\n": "Seq",
 	} {

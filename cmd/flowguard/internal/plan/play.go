@@ -35,9 +35,10 @@ type Binding struct {
 	Jobs  int           // how many jobs it held up
 }
 
-// Play does the work with a real scheduler, on a clock that stands still while the scheduler decides and
-// then jumps to the next instant at which something can happen. It calls began, in order, with when each job begins. It
-// costs less than a microsecond a job, and some more for each job that waits; its memory does not grow with the jobs.
+// Play does the work with a real scheduler. Its clock does not move while the scheduler decides, and then jumps
+// to the next instant at which something can happen. It calls began, in order, with when each job begins. It
+// costs less than a microsecond a job, and some more for each job that waits; its memory does not grow with the
+// jobs.
 func Play(limits scheduler.Limits, work Work, began func(at time.Duration)) (Outcome, error) {
 	c := &jumpingClock{Clock: clock.New(), begin: time.Now().Round(0)}
 	s, err := scheduler.New(limits, scheduler.WithClock(c), scheduler.NonBlocking())
@@ -51,8 +52,8 @@ func Play(limits scheduler.Limits, work Work, began func(at time.Duration)) (Out
 	return p.outcome, err
 }
 
-// jumpingClock is a clock that is moved by hand. The scheduler's timer is that of a real clock: no ticket
-// ever waits here, so the scheduler does not set it, and if it did, a timer would be but a hint.
+// jumpingClock is a clock that the plan moves. The scheduler's timer is that of a real clock. No ticket ever
+// waits here, so the scheduler does not set it. Even if it did, a timer is only a hint.
 type jumpingClock struct {
 	clock.Clock
 	begin  time.Time
@@ -92,8 +93,8 @@ func (p *player) play() error {
 	return nil
 }
 
-// begin lets time pass until the next job can begin, and begins it. All its wait is put down to the limit that
-// had room last: without any other it would have waited as long.
+// begin lets time pass until the next job can begin, and begins it. The whole wait counts for the limit that
+// had room last, because that limit alone would have made the job wait as long.
 func (p *player) begin() error {
 	from, last := p.now, ""
 	for {

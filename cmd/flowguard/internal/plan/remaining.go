@@ -9,7 +9,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Rest is what is left of a run: jobs that have not begun, and how the limits stand.
+// Rest is the rest of a run: the jobs that have not ended, and the state of the limits.
 type Rest struct {
 	Snapshot scheduler.Snapshot // of the scheduler, now
 	Now      time.Time
@@ -175,7 +175,7 @@ func (r Rest) burstCycle(n int) *cycle {
 	return c
 }
 
-// apart is what keeps jobs apart in a window that is spaced evenly.
+// apart spaces jobs in a window that is spaced evenly.
 type apart struct {
 	first time.Duration // the first job may begin
 	space time.Duration // after each job

@@ -104,8 +104,8 @@ func (c *Command) Run(stop Stop, i items.Item) Exit {
 	return e
 }
 
-// A command that was asked to end is looked at so often until all of its group has ended. What the system
-// has not ended so long after it was killed is left behind.
+// The first is how often a command that was asked to end is checked, until its whole group has ended. The
+// second is how long after a kill Run still waits. Processes that are left after that are left behind.
 const (
 	lookEvery = 10 * time.Millisecond
 	afterKill = time.Second
@@ -190,7 +190,7 @@ func (c *Command) remove(g group) {
 	g.close()
 }
 
-// Hold makes all commands that run stand still until Continue, where the system can do that.
+// Hold stops all running commands until Continue, if the system can do that.
 func (c *Command) Hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,7 +208,7 @@ func (c *Command) Continue() {
 	}
 }
 
-// notStarted tells what is the item's fault from what would befall every item.
+// notStarted tells errors of one item from errors that every item would have.
 func notStarted(i items.Item, err error) error {
 	switch {
 	case tooLong(err):

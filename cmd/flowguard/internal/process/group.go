@@ -20,7 +20,7 @@ type group interface {
 	empty() bool
 	// close frees what the system keeps for the group.
 	close()
-	// stop and resume hold all up and let them go on, where the system can.
+	// stop and resume stop all processes and let them go on, if the system can.
 	stop()
 	resume()
 }

@@ -12,7 +12,7 @@ import (
 // Template makes the arguments of a command from an item.
 type Template struct {
 	Words   []string // the command and its arguments
-	Replace string   // what stands for the item; "{}" also gives {#}, {/}, {//}, {.} and {/.} a meaning; "": nothing
+	Replace string   // the placeholder of the item; "{}" also gives {#}, {/}, {//}, {.} and {/.} a meaning; "": none
 	Stdin   bool     // the item goes to standard input, and into no argument
 }
 
@@ -53,7 +53,7 @@ func (t Template) Line(i items.Item) string {
 	return line.String()
 }
 
-// fill returns the word with its placeholders replaced, and whether one of them stood for the item.
+// fill returns the word with its placeholders replaced, and whether one of them was the item's.
 func (t Template) fill(word, text string, seq int) (filled string, placed bool) {
 	switch {
 	case t.Replace == "":

@@ -17,10 +17,10 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// What connects says by itself would stand in the middle of the progress.
+// The client's own log would appear in the middle of the progress line.
 func init() { logging.Disable() }
 
-// Quota is limits that all share who name it.
+// Quota is a set of limits that all programs share that name it.
 type Quota struct {
 	name   string
 	server string // its address
@@ -34,13 +34,13 @@ const Example = "redis://localhost:6379#github-api"
 // passwordInEnv is where redis-cli looks for a password. In a command line everybody on the machine can read it.
 const passwordInEnv = "REDISCLI_AUTH"
 
-// Parse reads where a quota is: the URL of a server as package redis reads it, with redis, rediss or unix as its scheme,
-// and the name of the quota behind #. In the query, lease and on_loss are those of package flowredis. Errors do not
-// tell the password. It connects to nothing. Call Close in the end.
+// Parse reads where a quota is: the URL of a server as package redis reads it, with redis, rediss or unix as
+// its scheme, and the name of the quota behind #. In the query, lease and on_loss are those of package
+// flowredis. Errors do not contain the password. It connects to nothing. Call Close in the end.
 func Parse(text string) (*Quota, error) {
 	u, err := url.Parse(text)
 	if err != nil { // the error may have a part of the password
-		return nil, fmt.Errorf("it is no URL; write it like %s, and in a password %%40 for @, %%2F for / and %%25 for %%", Example)
+		return nil, fmt.Errorf("it is not a URL; write it like %s, and in a password %%40 for @, %%2F for / and %%25 for %%", Example)
 	}
 	q := &Quota{name: u.Fragment}
 	if q.name == "" {
@@ -59,7 +59,7 @@ func Parse(text string) (*Quota, error) {
 	if opts.Password == "" {
 		opts.Password = os.Getenv(passwordInEnv)
 	}
-	// As flowredis needs it: it asks again by itself, and a server that stands still must not hold it up.
+	// As flowredis needs it: flowredis asks again by itself, and a stopped server must not block it.
 	opts.ContextTimeoutEnabled, opts.MaxRetries, opts.DialerRetries = true, -1, 1
 	q.server, q.client = opts.Addr, redis.NewClient(opts)
 	return q, nil
@@ -70,7 +70,7 @@ func (q *Quota) ownOptions(query url.Values) error {
 	if text := query.Get("lease"); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("lease=%s is no duration; write it like lease=5s", text)
+			return fmt.Errorf("lease=%s is not a duration; write it like lease=5s", text)
 		}
 		q.opts = append(q.opts, flowredis.Lease(d))
 	}
@@ -94,7 +94,7 @@ var recoveries = map[string]flowredis.Recovery{
 func Check(l scheduler.Limits) error {
 	for _, w := range l.Windows {
 		if w.Unit != "" || w.Evenly || w.From != scheduler.FromGrant {
-			return fmt.Errorf("%v cannot be shared; what can is windows such as 5/s or 100/min, which slide and count calls, and a burst", w)
+			return fmt.Errorf("%v cannot be shared; runs can share windows such as 5/s or 100/min, which slide and count calls, and a burst", w)
 		}
 	}
 	return nil
@@ -116,7 +116,7 @@ const patience = 5 * time.Second
 func Explain(err error) error {
 	var l *flowredis.LimitsError
 	if errors.As(err, &l) {
-		return fmt.Errorf("quota %s: this run has %s; those under way have %s; give all the same -limits, lease and on_loss, or name another quota behind #",
+		return fmt.Errorf("quota %s: this run has %s; the others have %s; give all the same -limits, lease and on_loss, or name another quota behind #",
 			l.Quota, l.Here, l.There)
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), "flowredis: "))

@@ -11,10 +11,9 @@ import (
 	"golang.org/x/term"
 )
 
-// Screen shows messages and the progress. The progress stands in the line below the one the cursor is in,
-// so it erases nothing that commands write to the terminal, not even a line they have not finished. If a
-// command writes several lines at a time itself, the end of the progress may stay behind the second. One
-// goroutine uses a screen.
+// Screen shows messages and the progress. The progress is in the line below the cursor's. So it erases nothing
+// that commands write to the terminal, not even an unfinished line. If a command itself writes several lines at
+// a time, the end of the progress may remain after the second. One goroutine uses a screen.
 type Screen struct {
 	w     io.Writer
 	name  string // that messages begin with
@@ -56,7 +55,7 @@ func Width(w any) int {
 // Width returns how many columns the screen has.
 func (s *Screen) Width() int { return Width(s.w) }
 
-// Ticks returns a channel that says when to draw, which is never where there is no progress.
+// Ticks returns a channel that says when to draw. Without progress it never does.
 func (s *Screen) Ticks() (tick <-chan time.Time, stop func()) {
 	if !s.live {
 		return nil, func() {}
@@ -85,7 +84,7 @@ func (s *Screen) Say(format string, args ...any) {
 	fmt.Fprintf(s.w, s.name+": "+format+"\n", args...)
 }
 
-// Note shows a message that is no error: not where it is to be quiet.
+// Note shows a message that is not an error, unless the screen is quiet.
 func (s *Screen) Note(format string, args ...any) {
 	if !s.quiet {
 		s.Say(format, args...)

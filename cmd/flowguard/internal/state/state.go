@@ -54,7 +54,7 @@ func (f *File) Restore(s *scheduler.Scheduler) error {
 }
 
 func (f *File) useless(err error) error {
-	return fmt.Errorf("%s: %w; if it is no state file give another name, and if it is damaged remove it", f.name, err)
+	return fmt.Errorf("%s: %w; if it is not a state file, name another, and if it is damaged remove it", f.name, err)
 }
 
 // Save replaces the file as a whole, so that it is never half written, even if the program is killed.

@@ -1,4 +1,4 @@
-// Package processtest tells tests how processes are.
+// Package processtest tells tests in which state processes are.
 package processtest
 
 import (
