@@ -88,7 +88,7 @@ func quotaRandom(t *testing.T, seed uint64) {
 	p := newQuotaPool(seed)
 	each := []scheduler.Limits{scheduler.MustParseLimits("20/s"), scheduler.MustParseLimits("5/500ms 12/2s"), scheduler.MustParseLimits("3/300ms"), scheduler.MustParseLimits("40/3s")}
 	if seed%3 > 0 {
-		p.trouble = trouble{delay: 20 * time.Millisecond, lose: 60, loseReply: 60, late: 60}
+		p.trouble = trouble{delay: 20 * time.Millisecond, lose: 60, loseReply: 60, late: 60, slow: 40}
 	} else { // a set that is cut off keeps what is in use, so a burst is exact only without trouble
 		p.trouble = trouble{delay: 10 * time.Millisecond}
 		each = append(each, scheduler.MustParseLimits("20/s burst 4"), scheduler.MustParseLimits("burst 2"))
@@ -113,8 +113,15 @@ func quotaRandom(t *testing.T, seed uint64) {
 				if r.IntN(3) == 0 {
 					opts = append(opts, keyed.KeepState())
 				}
-				set := mustShare(t, limits, p, opts...)
+				w := &wire{quotaPool: p}
+				set := mustShare(t, limits, w, opts...)
+				var cutting sync.WaitGroup
+				if p.trouble.lose > 0 {
+					cuts := rand.New(rand.NewPCG(r.Uint64(), 0))
+					cutting.Go(func() { cutAtTimes(ctx, w, cuts) })
+				}
 				quotaWork(ctx, set, len(each), &record, r)
+				cutting.Wait()
 				set.Close()
 				stop()
 			}
@@ -128,6 +135,19 @@ func quotaRandom(t *testing.T, seed uint64) {
 	}
 	if total < 100 {
 		t.Errorf("only %d granted", total)
+	}
+}
+
+// cutAtTimes cuts the wire now and then, for up to four leases, until ctx ends.
+func cutAtTimes(ctx context.Context, w *wire, r *rand.Rand) {
+	for ctx.Err() == nil {
+		for _, cut := range []bool{false, true} {
+			w.cut.Store(cut)
+			select {
+			case <-time.After(time.Duration(r.Int64N(int64(4 * w.lease)))):
+			case <-ctx.Done():
+			}
+		}
 	}
 }
 
@@ -239,6 +259,7 @@ func TestQuotaUse(t *testing.T) {
 func TestQuotaForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newQuotaPool(1)
+		p.trouble.delay = 20 * time.Millisecond
 		set := mustShare(t, allKeys("10/2s burst 5"), p)
 		defer set.Close()
 		const keys = 300
@@ -285,6 +306,43 @@ func TestQuotaForgotten(t *testing.T) {
 		}
 		if n := keyed.Exchanging(set); n != 0 {
 			t.Errorf("%d goroutines at rest", n)
+		}
+	})
+}
+
+// A key that remembers grants is kept, and tells them to a source that has lost its memory.
+func TestQuotaResend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lost atomic.Bool
+		var told []scheduler.QuotaUse
+		set := mustShare(t, allKeys("10/h"), source{exchange: func(_ context.Context, _ string, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+			if lost.Load() && r.Past == nil {
+				return scheduler.QuotaReply{Resend: true}, nil
+			}
+			if lost.Swap(false) {
+				for _, past := range r.Past {
+					told = append(told, past...)
+				}
+			}
+			return scheduler.QuotaReply{Leased: r.Waiting, For: time.Second, Beat: time.Second / 3}, nil
+		}})
+		defer set.Close()
+		if err := set.WaitN(t.Context(), 1, 3); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30*time.Minute - time.Millisecond)
+		lost.Store(true)
+		time.Sleep(time.Second)
+		if len(told) != 1 || told[0].Permits != 3 || told[0].Age < 30*time.Minute || told[0].Age > 30*time.Minute+time.Second {
+			t.Errorf("after half an hour it tells %v", told)
+		}
+		time.Sleep(30*time.Minute - time.Second - time.Millisecond)
+		if !keyed.Knows(set, 1) {
+			t.Error("the key was forgotten too early")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if n := set.Len(); n != 0 {
+			t.Errorf("%d keys", n)
 		}
 	})
 }

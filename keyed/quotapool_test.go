@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -29,6 +30,19 @@ type quotaPool struct {
 type trouble struct {
 	delay                 time.Duration // up to so much, each way
 	lose, loseReply, late int           // late: the request comes some leases later, or comes again
+	slow                  int           // it takes as long as it takes, up to two leases
+}
+
+// wire is the way of one process to the pool, which can be cut.
+type wire struct {
+	*quotaPool
+	cut atomic.Bool
+}
+
+func (w *wire) Open(m scheduler.QuotaMember) (scheduler.QuotaSource, error) {
+	one, err := w.quotaPool.Open(m)
+	one.(*pooledMember).wire = w
+	return one, err
 }
 
 // pooledQuota is what is known of the quota of a key: a log of what was used, and what each member holds.
@@ -47,6 +61,7 @@ type pooledMember struct {
 	pool             *quotaPool
 	of               *pooledQuota
 	key              string
+	wire             *wire // nil: it is never cut
 	held, inUse      int
 	used, serial     uint64
 	owes             int // of used, what was charged when its lease ended
@@ -102,6 +117,8 @@ func (p *quotaPool) held(key string) (leased, inUse int) {
 	return leased, inUse
 }
 
+var errCut = errors.New("cut off")
+
 var errLate = errors.New("a later request has overtaken this one, or its lease has ended")
 
 func (m *pooledMember) Exchange(ctx context.Context, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
@@ -121,12 +138,19 @@ func (m *pooledMember) Exchange(ctx context.Context, r scheduler.QuotaRequest) (
 	there, back := delay(p.trouble.delay), delay(p.trouble.delay)
 	lost, lostReply, late := dice(p.trouble.lose), dice(p.trouble.loseReply), dice(p.trouble.late)
 	again := delay(3 * p.lease)
+	patience := p.lease / 4
+	if dice(p.trouble.slow) {
+		there, back, patience = delay(p.lease), delay(p.lease), 2*p.lease
+	}
 	down := p.down
+	if m.wire != nil && m.wire.cut.Load() {
+		down = errCut
+	}
 	p.mu.Unlock()
 	if down != nil {
 		return scheduler.QuotaReply{}, down
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.lease/4)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type outcome struct {
 		scheduler.QuotaReply
