@@ -41,6 +41,9 @@ func (s *share) Exchange(context.Context, scheduler.QuotaRequest) (scheduler.Quo
 	return scheduler.QuotaReply{}, fmt.Errorf("flowredis: not opened: %w", scheduler.ErrQuotaRefused)
 }
 
+// Validate returns what is wrong with what Share was told, or nil. A set asks before it opens anything.
+func (s *share) Validate() error { return s.invalid }
+
 // Open implements [scheduler.QuotaOpener].
 func (s *share) Open(m scheduler.QuotaMember) (scheduler.QuotaSource, error) {
 	if s.invalid != nil {
@@ -73,6 +76,10 @@ type source struct {
 	ackedAt time.Time // when that was made
 }
 
+// longestExchange is for how long the engine is waited for at most. The client does not notice the end of a context
+// while it waits for an answer, so Close would wait for as long.
+const longestExchange = time.Second
+
 // String names the quota in errors.
 func (s *source) String() string {
 	if s.key == "" {
@@ -83,7 +90,7 @@ func (s *source) String() string {
 
 // Exchange implements [scheduler.QuotaSource].
 func (s *source) Exchange(ctx context.Context, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.lease/4)
+	ctx, cancel := context.WithTimeout(ctx, min(s.lease/4, longestExchange))
 	defer cancel()
 	made := time.Now()
 	c := call{
