@@ -62,17 +62,17 @@ func (a *audience) leave(l *looker) {
 	}
 }
 
-// Frame is one event of the stream: the state of all schedulers and what was counted.
-type Frame struct {
+// frameData is one event of the stream: the state of all schedulers and what was counted.
+type frameData struct {
 	At         time.Time    `json:"at"` // by the computer's clock
-	Schedulers []FrameState `json:"schedulers"`
+	Schedulers []frameState `json:"schedulers"`
 }
 
-// FrameState is a [State] with what was counted since the first page was opened.
-type FrameState struct {
+// frameState is a [State] with what was counted since the first page was opened.
+type frameState struct {
 	State
-	Closed bool `json:"closed,omitempty"` // it will not open again
-	Seen   Seen `json:"seen"`
+	Closed bool    `json:"closed,omitempty"` // it will not open again
+	Seen   counted `json:"seen"`
 }
 
 // interval is the time between two frames.
@@ -189,10 +189,10 @@ func (s *show) remove(l *looker) (last bool) {
 
 // frame returns the present state as JSON, and whether all schedulers are closed.
 func (s *show) frame() (frame []byte, closed bool) {
-	f := Frame{At: time.Now(), Schedulers: []FrameState{}}
+	f := frameData{At: time.Now(), Schedulers: []frameState{}}
 	closed = true
 	for i, n := range s.schedulers {
-		state := FrameState{State: stateOf(n)}
+		state := frameState{State: stateOf(n)}
 		state.Seen, state.Closed = s.tallies[i].report(state.At, state.Stats.Waiting)
 		closed = closed && state.Closed
 		f.Schedulers = append(f.Schedulers, state)

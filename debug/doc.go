@@ -16,7 +16,7 @@
 //
 //	state.json                              the present state of all schedulers: a [Report]
 //	state.json?scheduler=github             that of one
-//	events                                  the same four times a second, as server-sent events
+//	events                                  what the page reads: server-sent events, whose form may change
 //	timeline.svg?scheduler=github&seconds=10   a picture of the next 10 seconds, by package timeline
 //
 // # What it costs

@@ -282,7 +282,7 @@ func (p *page) next() (event, data string, err error) {
 }
 
 // until reads frames until one is as wanted.
-func (p *page) until(t *testing.T, wanted func(FrameState) bool) FrameState {
+func (p *page) until(t *testing.T, wanted func(frameState) bool) frameState {
 	t.Helper()
 	for {
 		event, data, err := p.next()
@@ -292,7 +292,7 @@ func (p *page) until(t *testing.T, wanted func(FrameState) bool) FrameState {
 		if event != "state" {
 			continue
 		}
-		var f Frame
+		var f frameData
 		if err := json.Unmarshal([]byte(data), &f); err != nil {
 			t.Fatal(err)
 		}
@@ -311,16 +311,16 @@ func TestStream(t *testing.T) {
 	if event, data, err := p.next(); event != "hello" || !strings.Contains(data, `"controls":false`) {
 		t.Fatal(event, data, err)
 	}
-	p.until(t, func(f FrameState) bool { return f.Open && f.Stats.Granted == 0 })
+	p.until(t, func(f frameState) bool { return f.Open && f.Stats.Granted == 0 })
 	if _, err := s.Flow("web", 3).Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f := p.until(t, func(f FrameState) bool { return f.Seen.Granted == 1 })
+	f := p.until(t, func(f frameState) bool { return f.Seen.Granted == 1 })
 	if len(f.Seen.Flows) != 1 || f.Seen.Flows[0].Key != "web" || f.Seen.Flows[0].Share != 1 || f.Seen.Flows[0].Configured != 3 {
 		t.Errorf("%+v", f.Seen)
 	}
 	s.Close()
-	p.until(t, func(f FrameState) bool { return f.Closed })
+	p.until(t, func(f frameState) bool { return f.Closed })
 	for {
 		event, _, err := p.next()
 		if event == "end" {
@@ -350,7 +350,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 	defer server.Close()
 	pages := []*page{connect(t, server.URL), connect(t, server.URL)}
 	for _, p := range pages {
-		p.until(t, func(FrameState) bool { return true })
+		p.until(t, func(frameState) bool { return true })
 	}
 	if err := server.Config.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
@@ -407,7 +407,7 @@ func TestStuckBrowser(t *testing.T) {
 		<-other.frames // the first
 		time.Sleep(interval)
 		synctest.Wait()
-		var f Frame
+		var f frameData
 		if err := json.Unmarshal(<-other.frames, &f); err != nil {
 			t.Fatal(err)
 		}
@@ -485,7 +485,7 @@ func TestAudience(t *testing.T) {
 			time.Sleep(interval)
 		}
 		synctest.Wait()
-		var f Frame
+		var f frameData
 		if err := json.Unmarshal(<-l.frames, &f); err != nil || f.Schedulers[0].Stats.Granted != 5 {
 			t.Errorf("%+v, %v", f, err)
 		}

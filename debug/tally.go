@@ -18,23 +18,23 @@ const (
 	minute     = 60      // seconds of grants that are remembered for each flow
 )
 
-// Seen is what was counted since the first page was opened.
-type Seen struct {
-	Seconds   float64    `json:"seconds"`          // since when
-	Missed    uint64     `json:"missed,omitempty"` // events that were not counted
-	Granted   uint64     `json:"granted"`
-	Refused   uint64     `json:"refused"`
-	GaveUp    uint64     `json:"gave_up"`
-	LastError string     `json:"last_refusal,omitempty"` // why the last ticket was refused
-	Oldest    float64    `json:"oldest_seconds"`         // how long the longest-waiting ticket has waited
-	AtLeast   bool       `json:"oldest_is_at_least,omitempty"`
-	Longest   float64    `json:"longest_wait_seconds"` // of those granted in the last minute
-	Flows     []SeenFlow `json:"flows"`                // those with most tickets; at most 12
-	MoreFlows int        `json:"more_flows,omitempty"`
+// counted is what was counted since the first page was opened.
+type counted struct {
+	Seconds   float64       `json:"seconds"`          // since when
+	Missed    uint64        `json:"missed,omitempty"` // events that were not counted
+	Granted   uint64        `json:"granted"`
+	Refused   uint64        `json:"refused"`
+	GaveUp    uint64        `json:"gave_up"`
+	LastError string        `json:"last_refusal,omitempty"` // why the last ticket was refused
+	Oldest    float64       `json:"oldest_seconds"`         // how long the longest-waiting ticket has waited
+	AtLeast   bool          `json:"oldest_is_at_least,omitempty"`
+	Longest   float64       `json:"longest_wait_seconds"` // of those granted in the last minute
+	Flows     []countedFlow `json:"flows"`                // those with most tickets; at most 12
+	MoreFlows int           `json:"more_flows,omitempty"`
 }
 
-// SeenFlow is what was counted of one flow.
-type SeenFlow struct {
+// countedFlow is what was counted of one flow.
+type countedFlow struct {
 	Key     string  `json:"key"`
 	Waiting int     `json:"waiting"`
 	Oldest  float64 `json:"oldest_seconds"`
@@ -50,7 +50,7 @@ type SeenFlow struct {
 type tally struct {
 	mu      sync.Mutex
 	began   time.Time // by the scheduler's clock
-	seen    Seen
+	seen    counted
 	flows   map[string]*flow
 	waiting map[ticket.Number]waiter
 	// Waiting tickets whose start is not known have waited at least since then: they were there before, or events
@@ -188,17 +188,17 @@ func (t *tally) tick() {
 }
 
 // report returns what was counted. waiting is the true number of waiting tickets.
-func (t *tally) report(now time.Time, waiting int) (seen Seen, ended bool) {
+func (t *tally) report(now time.Time, waiting int) (seen counted, ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	seen = t.seen
 	seen.Seconds = now.Sub(t.began).Seconds()
 	seen.Longest = slices.Max(t.waits[:]).Seconds()
-	seen.Flows = []SeenFlow{}
+	seen.Flows = []countedFlow{}
 	recent := 0
 	for _, f := range t.flows {
 		recent += f.recent
-		shown := SeenFlow{Key: f.key, Waiting: f.waiting, Granted: f.granted, Share: float64(f.recent), Configured: f.share}
+		shown := countedFlow{Key: f.key, Waiting: f.waiting, Granted: f.granted, Share: float64(f.recent), Configured: f.share}
 		if len(f.line) > 0 {
 			shown.Oldest = max(now.Sub(t.waiting[f.line[0]].at), 0).Seconds()
 			seen.Oldest = max(seen.Oldest, shown.Oldest)
@@ -209,7 +209,7 @@ func (t *tally) report(now time.Time, waiting int) (seen Seen, ended bool) {
 		seen.Oldest = max(seen.Oldest, now.Sub(t.unsure).Seconds())
 		seen.AtLeast = true
 	}
-	slices.SortFunc(seen.Flows, func(a, b SeenFlow) int {
+	slices.SortFunc(seen.Flows, func(a, b countedFlow) int {
 		return cmp.Or(cmp.Compare(b.Waiting, a.Waiting), cmp.Compare(b.Share, a.Share), cmp.Compare(a.Key, b.Key))
 	})
 	if extra := len(seen.Flows) - mostShown; extra > 0 {

@@ -18,22 +18,24 @@ import (
 
 // Calls says how a client limits the calls that it makes. Only Scheduler must be set.
 type Calls struct {
-	// Scheduler returns what a call takes its permit from; [Always] makes it for one scheduler. The
-	// server's advice is followed for a [*scheduler.Scheduler] and its flows. A [*scheduler.Handle] cannot
-	// pause anything.
-	Scheduler Chooser
+	// Scheduler returns what a call takes its permit from: a scheduler, one of its flows, or a handle. [Always]
+	// makes it for one scheduler. The method is the full name, such as "/helloworld.Greeter/SayHello". If it
+	// returns nil, the call needs no permit. The server's advice is followed for a [*scheduler.Scheduler] and its
+	// flows. A [*scheduler.Handle] cannot pause anything.
+	Scheduler func(ctx context.Context, method string) scheduler.Source
 
-	// Weight returns how many permits a call takes. If it is nil, each takes 1.
-	Weight Weigher
+	// Weight returns how many permits a call takes. The request is nil for a stream. If Weight is nil, each takes 1.
+	Weight func(ctx context.Context, method string, request any) int
 
-	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else.
-	Cost Coster
+	// Cost returns what a call costs in the units of the scheduler's windows, such as an estimate of its tokens.
+	// The request is nil for a stream. If Cost is nil, calls cost only permits.
+	Cost func(ctx context.Context, method string, request any) []ticket.Cost
 
 	// Usage reads from an answer what a call really cost, in units that Cost named for it. If it returns nothing,
 	// the cost does not change. It is called with the answer of a unary call, and with each message that a stream
 	// receives. Each result replaces the one before, as [ticket.Ticket.Settle] does. An error of that is ignored,
 	// so that the caller still gets the answer. If Usage is nil, calls cost what Cost said.
-	Usage Settler
+	Usage func(ctx context.Context, method string, answer any) []ticket.Cost
 
 	// MaxPause is the longest pause that a server's advice can cause. 0 means an hour. If it is negative,
 	// advice is ignored.
@@ -134,8 +136,8 @@ func (c *Calls) take(ctx context.Context, method string, message any) (l leave, 
 	}
 	h := l.source.Handle()
 	if err = admit.Missing(h); err == nil {
-		l.costs = c.Cost.costs(ctx, method, message)
-		l.ticket, err = h.AcquireN(ctx, c.Weight.weigh(ctx, method, message), l.costs...)
+		l.costs = ask(ctx, c.Cost, method, message, nil)
+		l.ticket, err = h.AcquireN(ctx, ask(ctx, c.Weight, method, message, 1), l.costs...)
 	}
 	if err != nil {
 		return l, &statusError{status.New(code(err), err.Error()), err}

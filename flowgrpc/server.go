@@ -14,20 +14,25 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/flowguard-go/flowguard/internal/admit"
+	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // Limit says how a server limits the calls that it serves. Only Scheduler must be set.
 type Limit struct {
-	// Scheduler returns what a call takes its permit from; [Always] makes it for one scheduler.
-	Scheduler Chooser
+	// Scheduler returns what a call takes its permit from: a scheduler, one of its flows, or a handle. [Always]
+	// makes it for one scheduler. The method is the full name, such as "/helloworld.Greeter/SayHello". If it
+	// returns nil, the call needs no permit. It may choose by method, by peer or by metadata, and give each client
+	// a line of its own with [scheduler.Scheduler.Flow].
+	Scheduler func(ctx context.Context, method string) scheduler.Source
 
-	// Weight returns how many permits a call takes. If it is nil, each takes 1.
-	Weight Weigher
+	// Weight returns how many permits a call takes. The request is nil for a stream. If Weight is nil, each takes 1.
+	Weight func(ctx context.Context, method string, request any) int
 
-	// Cost returns what a call costs beside its permits. If it is nil, calls cost nothing else. If it is set,
-	// the handler finds the ticket with [ticket.FromContext], and can settle what the call really cost.
-	Cost Coster
+	// Cost returns what a call costs in the units of the scheduler's windows, such as an estimate of its tokens.
+	// The request is nil for a stream. If Cost is nil, calls cost only permits. If it is set, the handler finds the
+	// ticket with [ticket.FromContext], and can settle what the call really cost.
+	Cost func(ctx context.Context, method string, request any) []ticket.Cost
 
 	// MaxWait is how long a call may wait for its permit. With 0 none waits. With [scheduler.Forever] a
 	// call waits for as long as its client does.
@@ -102,7 +107,7 @@ func (l *Limit) take(ctx context.Context, method string, message any) (t ticket.
 	if source == nil {
 		return t, nil
 	}
-	return admit.Take(ctx, source.Handle(), l.Weight.weigh(ctx, method, message), l.MaxWait, l.Cost.costs(ctx, method, message)...)
+	return admit.Take(ctx, source.Handle(), ask(ctx, l.Weight, method, message, 1), l.MaxWait, ask(ctx, l.Cost, method, message, nil)...)
 }
 
 // pushback is the trailer that tells a client's retry policy when to try again, in milliseconds, or by a

@@ -4,15 +4,17 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // settle says what a call really cost, as its answer says.
-func (l *leave) settle(ctx context.Context, of Settler, method string, answer any) {
-	if of == nil || l.source == nil {
+func (l *leave) settle(ctx context.Context, of func(context.Context, string, any) []ticket.Cost, method string, answer any) {
+	if l.source == nil {
 		return
 	}
-	if costs := of(ctx, method, answer); len(costs) > 0 {
-		_ = l.ticket.Settle(costs...) // see Calls.Settle
+	if costs := ask(ctx, of, method, answer, nil); len(costs) > 0 {
+		_ = l.ticket.Settle(costs...) // see Calls.Usage
 	}
 }
 

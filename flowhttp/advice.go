@@ -18,13 +18,13 @@ type Dialect func(resp *http.Response, now time.Time) Advice
 
 // Advice is what a response says about limits.
 type Advice struct {
-	Refused bool          // the server refused the request because of a limit or because it is overloaded
-	Pause   time.Duration // no call should be made for this long; 0: no time is given
-	Quotas  []Quota       // what is left of the server's limits
+	Refused   bool          // the server refused the request because of a limit or because it is overloaded
+	Pause     time.Duration // no call should be made for this long; 0: no time is given
+	Remaining []Remaining   // what is left of the server's limits
 }
 
-// Quota is what a response says of one of the server's limits: at most Left more in the next Reset.
-type Quota struct {
+// Remaining is what a response says of one of the server's limits: at most Left more in the next Reset.
+type Remaining struct {
 	Name      string        // the server's name of the limit; "": it has none
 	Partition string        // which part of the limit is meant, such as that of a user; "": unknown
 	Unit      string        // what is counted: "" for requests, or the scheduler.Unit of windows, such as "tokens"
@@ -57,8 +57,8 @@ type advised interface {
 func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time.Duration {
 	pause := a.Pause
 	var windows []scheduler.Window
-	for i := range a.Quotas {
-		q := &a.Quotas[i]
+	for i := range a.Remaining {
+		q := &a.Remaining[i]
 		if q.Left < 0 || q.Reset <= 0 {
 			continue
 		}
@@ -81,7 +81,7 @@ func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time
 }
 
 // counted returns the ticket of the call if what it cost is off what is left.
-func (q *Quota) counted(t ticket.Ticket) []ticket.Ticket {
+func (q *Remaining) counted(t ticket.Ticket) []ticket.Ticket {
 	if q.Later {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (q *Quota) counted(t ticket.Ticket) []ticket.Ticket {
 // stale reports whether the quota must not be observed. If a call took longer than the time until the reset,
 // the response may be from a period that is over. Earlier responses may have said that less is left of the
 // present period. So the quota counts only if it says that still less is left.
-func (q *Quota) stale(s advised, of scheduler.Window, took time.Duration) bool {
+func (q *Remaining) stale(s advised, of scheduler.Window, took time.Duration) bool {
 	if took < q.Reset {
 		return false
 	}
@@ -106,7 +106,7 @@ func (q *Quota) stale(s advised, of scheduler.Window, took time.Duration) bool {
 // windowOf returns the window that is told of the quota. An observation says "at most Left more", which is true
 // whatever the window's own limit is, so a window that differs will do. But a window remembers only one quota.
 // So a window that differs is told only if the response has no other quota of that unit.
-func (a *Advice) windowOf(q *Quota, windows []scheduler.Window) (best scheduler.Window, ok bool) {
+func (a *Advice) windowOf(q *Remaining, windows []scheduler.Window) (best scheduler.Window, ok bool) {
 	rank := 0
 	for _, w := range windows {
 		if r := a.rank(q, w); r > rank || r > 0 && r == rank && w.Per > best.Per {
@@ -117,7 +117,7 @@ func (a *Advice) windowOf(q *Quota, windows []scheduler.Window) (best scheduler.
 }
 
 // rank says how well the window matches the quota; 0: not at all.
-func (a *Advice) rank(q *Quota, w scheduler.Window) int {
+func (a *Advice) rank(q *Remaining, w scheduler.Window) int {
 	switch {
 	case q.Unit != string(w.Unit):
 		return 0
@@ -134,10 +134,10 @@ func (a *Advice) rank(q *Quota, w scheduler.Window) int {
 }
 
 // only reports whether the answer has no other quota of the unit.
-func (a *Advice) only(q *Quota) bool {
+func (a *Advice) only(q *Remaining) bool {
 	n := 0
-	for i := range a.Quotas {
-		if a.Quotas[i].Unit == q.Unit {
+	for i := range a.Remaining {
+		if a.Remaining[i].Unit == q.Unit {
 			n++
 		}
 	}

@@ -76,7 +76,7 @@ func TestAdviceTooLate(t *testing.T) {
 	})
 	client.Read = func(resp *http.Response, now time.Time) flowhttp.Advice {
 		s.Close()
-		return flowhttp.Advice{Pause: time.Second, Quotas: []flowhttp.Quota{{Left: -1, Reset: 1}, {Left: 1, Reset: -1}, {Left: 1, Reset: time.Second}}}
+		return flowhttp.Advice{Pause: time.Second, Remaining: []flowhttp.Remaining{{Left: -1, Reset: 1}, {Left: 1, Reset: -1}, {Left: 1, Reset: time.Second}}}
 	}
 	if got := get(t, client); got != 429 {
 		t.Errorf("status %d", got)

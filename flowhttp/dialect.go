@@ -20,14 +20,14 @@ import (
 //     Without t, what is left holds for the policy's w.
 //   - RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset of earlier drafts, if there is no RateLimit.
 //
-// If there is a Retry-After, the quotas of the same response are ignored. A malformed field is ignored. So are
-// the quotas of a response from a cache, which has an Age.
+// If there is a Retry-After, what the same response says is left is ignored. So is what a response from a cache
+// says, which has an Age. A malformed field is ignored.
 func Standard(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), standardQuotas)
 }
 
 // advise reads what all dialects share. It calls quotas unless the response has a better Retry-After.
-func advise(resp *http.Response, now time.Time, refused bool, quotas func(http.Header, time.Time) []Quota) Advice {
+func advise(resp *http.Response, now time.Time, refused bool, quotas func(http.Header, time.Time) []Remaining) Advice {
 	a := Advice{Refused: refused}
 	if refused {
 		if d, ok := retryAfter(resp.Header, now); ok {
@@ -35,11 +35,11 @@ func advise(resp *http.Response, now time.Time, refused bool, quotas func(http.H
 			return a
 		}
 	}
-	if a.Quotas = quotas(resp.Header, now); a.Quotas == nil {
+	if a.Remaining = quotas(resp.Header, now); a.Remaining == nil {
 		return a
 	}
 	if age, ok := count(resp.Header.Get("Age")); ok && age > 0 {
-		a.Quotas = nil
+		a.Remaining = nil
 	}
 	return a
 }
@@ -50,27 +50,27 @@ func refusesByStatus(resp *http.Response) bool {
 
 // exhausted returns the longest reset of the quotas that have nothing left, 0 if there is none.
 func (a *Advice) exhausted() (longest time.Duration) {
-	for i := range a.Quotas {
-		if a.Quotas[i].Left == 0 {
-			longest = max(longest, a.Quotas[i].Reset)
+	for i := range a.Remaining {
+		if a.Remaining[i].Left == 0 {
+			longest = max(longest, a.Remaining[i].Reset)
 		}
 	}
 	return longest
 }
 
 // standardQuotas reads the fields of the draft. A header without any of them costs two lookups.
-func standardQuotas(h http.Header, _ time.Time) []Quota {
+func standardQuotas(h http.Header, _ time.Time) []Remaining {
 	lines := h["Ratelimit"]
 	if len(lines) == 0 {
 		if q, ok := threeFields(h, "Ratelimit-Limit", "Ratelimit-Remaining"); ok {
 			q.Reset, _ = parseDecimal(h.Get("Ratelimit-Reset"), time.Second)
-			return []Quota{q}
+			return []Remaining{q}
 		}
 		return nil
 	}
 	limits, _ := structured.ParseList(lines)
 	policies, _ := structured.ParseList(h["Ratelimit-Policy"])
-	var quotas []Quota
+	var quotas []Remaining
 	for i := range limits {
 		if q, ok := quotaOf(&limits[i], policies); ok {
 			quotas = append(quotas, q)
@@ -80,7 +80,7 @@ func standardQuotas(h http.Header, _ time.Time) []Quota {
 }
 
 // quotaOf reads a member of RateLimit, and the policy that it names.
-func quotaOf(limit *structured.Item, policies []structured.Item) (q Quota, ok bool) {
+func quotaOf(limit *structured.Item, policies []structured.Item) (q Remaining, ok bool) {
 	left, ok := limit.Count("r")
 	if !ok {
 		return q, false
@@ -128,7 +128,7 @@ func nameOf(i *structured.Item) (string, bool) {
 
 // threeFields reads a quota from two fields of whole numbers. The caller reads the third field, the reset. The
 // names must be in canonical form.
-func threeFields(h http.Header, limit, remaining string) (q Quota, ok bool) {
+func threeFields(h http.Header, limit, remaining string) (q Remaining, ok bool) {
 	if len(h[remaining]) == 0 {
 		return q, false
 	}
@@ -137,7 +137,7 @@ func threeFields(h http.Header, limit, remaining string) (q Quota, ok bool) {
 		return q, false
 	}
 	most, _ := count(h.Get(limit))
-	return Quota{Left: left, Limit: most}, true
+	return Remaining{Left: left, Limit: most}, true
 }
 
 // count parses a whole number of 0 or more.
@@ -176,7 +176,7 @@ func GitHub(resp *http.Response, now time.Time) Advice {
 	return a
 }
 
-func githubQuotas(h http.Header, now time.Time) []Quota {
+func githubQuotas(h http.Header, now time.Time) []Remaining {
 	q, ok := threeFields(h, "X-Ratelimit-Limit", "X-Ratelimit-Remaining")
 	if !ok {
 		return nil
@@ -188,7 +188,7 @@ func githubQuotas(h http.Header, now time.Time) []Quota {
 	if q.Name == "search" || q.Name == "code_search" {
 		q.Per = time.Minute
 	}
-	return []Quota{q}
+	return []Remaining{q}
 }
 
 // bodySays reports whether the start of a JSON body contains one of the texts. It puts back what it read.
@@ -228,7 +228,7 @@ func (b *putBack) Read(p []byte) (int, error) {
 
 // OpenAI reads responses of OpenAI's API, and of APIs that imitate it. It reads Retry-After and Retry-After-Ms
 // on 429 and 503. On every response it reads x-ratelimit-limit-, -remaining- and -reset- of requests and of
-// tokens, with resets such as 6m0s. The quota of tokens has the unit "tokens".
+// tokens, with resets such as 6m0s. What is left of them has the unit "tokens".
 //
 // A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
 // until then may be a little more than need be.
@@ -236,7 +236,7 @@ func OpenAI(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), openAIQuotas)
 }
 
-func openAIQuotas(h http.Header, _ time.Time) (quotas []Quota) {
+func openAIQuotas(h http.Header, _ time.Time) (quotas []Remaining) {
 	for _, kind := range [...]struct{ unit, limit, remaining, reset string }{
 		{"", "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
 		{"tokens", "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
@@ -251,9 +251,9 @@ func openAIQuotas(h http.Header, _ time.Time) (quotas []Quota) {
 }
 
 // Anthropic reads responses of Anthropic's API. It reads Retry-After on 429, 503 and 529 (overloaded). On every
-// response it reads anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339). Quotas of tokens have the
-// units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while it writes them, so
-// quotas of "tokens" and "output-tokens" are marked as Later.
+// response it reads anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339). What is
+// left of tokens has the units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while
+// it writes them, so what is left of "tokens" and "output-tokens" is marked as Later.
 //
 // A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
 // until then may be a little more than need be.
@@ -262,7 +262,7 @@ func Anthropic(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp) || resp.StatusCode == overloaded, anthropicQuotas)
 }
 
-func anthropicQuotas(h http.Header, now time.Time) (quotas []Quota) {
+func anthropicQuotas(h http.Header, now time.Time) (quotas []Remaining) {
 	for _, kind := range [...]struct{ unit, limit, remaining, reset string }{
 		{"", "Anthropic-Ratelimit-Requests-Limit", "Anthropic-Ratelimit-Requests-Remaining", "Anthropic-Ratelimit-Requests-Reset"},
 		{"tokens", "Anthropic-Ratelimit-Tokens-Limit", "Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset"},
@@ -282,7 +282,7 @@ func anthropicQuotas(h http.Header, now time.Time) (quotas []Quota) {
 
 // AWS reads responses by which AWS, and services like it, throttle: 503 (SlowDown of S3), 429, and 400 whose
 // X-Amzn-Errortype names throttling. They seldom say for how long. All callers pause for a second, unless
-// Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. There are no quotas.
+// Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. They do not say what is left.
 func AWS(resp *http.Response, now time.Time) Advice {
 	throttled := refusesByStatus(resp)
 	if resp.StatusCode == http.StatusBadRequest {

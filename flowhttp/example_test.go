@@ -209,7 +209,7 @@ func ExampleDialect() {
 func exampleAdvice(d flowhttp.Dialect, status int, lines ...string) {
 	a := d(answer(status, "", lines...), time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC))
 	fmt.Println("refused:", a.Refused, "pause:", a.Pause)
-	for _, q := range a.Quotas {
+	for _, q := range a.Remaining {
 		unit := q.Unit
 		if unit == "" {
 			unit = "requests"

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -67,7 +68,7 @@ func (t *teller) tell(h http.Header, source scheduler.Source, name string) {
 	from := source.Handle()
 	now := from.Clock().Now() // before Windows, so that t is not too short
 	windows := from.Windows()
-	p := t.policies(name, windows, from.MaxBurst())
+	p := t.policies(name, windows, inside.MaxBurst(from))
 	h[policyField] = append(h[policyField], p.field)
 	if len(windows) == 0 {
 		return

@@ -144,8 +144,8 @@ func observeTokens(t *testing.T, seed uint64) (checked int) {
 	}
 	client.Read = func(resp *http.Response, now time.Time) flowhttp.Advice {
 		a := flowhttp.Standard(resp, now)
-		for i := range a.Quotas {
-			a.Quotas[i].Later = side.later
+		for i := range a.Remaining {
+			a.Remaining[i].Later = side.later
 		}
 		return a
 	}

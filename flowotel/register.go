@@ -158,7 +158,7 @@ func (o *observer) observe(_ context.Context, to metric.Observer) error {
 		to.ObserveInt64(o.leased, int64(stats.Quota.Leased), all())
 		to.ObserveInt64(o.away, oneIf(stats.Quota.Err != nil), all())
 	}
-	if burst := o.s.Handle().MaxBurst(); burst > 0 {
+	if burst := o.s.Limits().MaxBurst; burst > 0 {
 		to.ObserveInt64(o.burst, int64(burst), all())
 	}
 	seen := map[scheduler.Window]bool{}

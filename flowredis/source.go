@@ -76,8 +76,8 @@ type source struct {
 	ackedAt time.Time // when that was made
 }
 
-// longestExchange is for how long the engine is waited for at most. The client does not notice the end of a context
-// while it waits for an answer, so Close would wait for as long.
+// longestExchange is the longest time to wait for an answer. While the client waits, it notices the deadline of a context
+// but not its end, so Close would wait as long.
 const longestExchange = time.Second
 
 // String names the quota in errors.

@@ -36,7 +36,7 @@ import (
 // Close ends exchanges that are under way, and tells the source what was used. It waits for that for up to two
 // seconds. What could not be told by then counts as used at the end of its lease.
 //
-// A key takes about 1.9 kB while it is remembered.
+// A key takes about 2.5 kB while it is remembered.
 func WithQuota(src scheduler.QuotaSource) Option {
 	return optionFunc(func(cfg *config) error {
 		switch {

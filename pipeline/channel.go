@@ -8,12 +8,13 @@ import (
 // receive takes the next item. It returns false when the input is closed and empty, and when ctx has ended.
 // [cause] then tells which, because a channel is closed for an abort only after the end of the context.
 func receive[T any](ctx context.Context, in <-chan T) (item T, ok bool) {
-	if ctx.Err() != nil { // select would choose at random
-		return item, false
-	}
-	if ctx.Done() == nil {
+	done := ctx.Done()
+	if done == nil { // it never ends
 		item, ok = <-in
 		return item, ok
+	}
+	if ctx.Err() != nil { // select would choose at random
+		return item, false
 	}
 	select { // a look at one channel takes a third of the time of a select of two
 	case item, ok = <-in:
@@ -22,19 +23,20 @@ func receive[T any](ctx context.Context, in <-chan T) (item T, ok bool) {
 	}
 	select {
 	case item, ok = <-in:
-	case <-ctx.Done():
+	case <-done:
 	}
 	return item, ok
 }
 
 // send hands an item on. It returns false, and the item is dropped, if ctx ends before.
 func send[T any](ctx context.Context, out chan<- T, item T) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	if ctx.Done() == nil {
+	done := ctx.Done()
+	if done == nil {
 		out <- item
 		return true
+	}
+	if ctx.Err() != nil {
+		return false
 	}
 	select {
 	case out <- item:
@@ -44,7 +46,7 @@ func send[T any](ctx context.Context, out chan<- T, item T) bool {
 	select {
 	case out <- item:
 		return true
-	case <-ctx.Done():
+	case <-done:
 		return false
 	}
 }

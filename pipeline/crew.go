@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -29,7 +30,7 @@ type crew[A, B any] struct {
 func newCrew[A, B any](ctx context.Context, stage string, h *scheduler.Handle, weight func(A) int,
 	work func(context.Context, A) (B, error), b bounds, ordered bool) *crew[A, B] {
 	return &crew[A, B]{stage: stage, ctx: ctx, h: h, weight: weight, work: work,
-		costs: pricer[A]{of: costsOf[A](stage, b)}, room: newRoom(b, ordered, h.MaxBurst)}
+		costs: pricer[A]{of: costsOf[A](stage, b)}, room: newRoom(b, ordered, func() int { return inside.MaxBurst(h) })}
 }
 
 // run works on the items of in until there are no more, and returns the fault that made it stop. When

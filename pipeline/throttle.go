@@ -61,11 +61,10 @@ func pass[T any](ctx context.Context, stage string, h *scheduler.Handle, in <-ch
 		if !ok {
 			return nil
 		}
-		err := h.WaitN(waiting, weight(item), costs.price(item)...)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err := h.WaitN(waiting, weight(item), costs.price(item)...); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
 			return refused(stage, err)
 		}
 		if !send(ctx, out, item) {

@@ -168,6 +168,23 @@ func TestThrottleAborts(t *testing.T) {
 	}
 }
 
+// The end of a stage's own context while an item waits for its permit is no fault of the pipeline.
+func TestThrottleThatIsEndedHasNoFault(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, "1/h")
+		ctx, abort := pipeline.WithAbort(t.Context())
+		defer abort(nil)
+		own, cancel := context.WithCancel(ctx)
+		out := pipeline.Throttle(own, s, filled(1, 2))
+		<-out
+		synctest.Wait()
+		equal(t, "tickets in line", s.Stats().Waiting, 1)
+		cancel()
+		closed(t, out)
+		equal(t, "the pipeline ended because of", context.Cause(ctx), nil)
+	})
+}
+
 // values fails the test at the first error.
 func values[T any](t testing.TB, in <-chan pipeline.Result[T]) <-chan T {
 	out := make(chan T)

@@ -471,6 +471,21 @@ func (c *core) release(p *line.Place) {
 	c.finish(p)
 }
 
+// pass does what grantAtOnce and then release do with a ticket of n permits, without a place for it. It returns
+// false, and has done nothing, where more is to be noted than permits in windows.
+func (c *core) pass(n int) bool {
+	if !c.plain || c.quota != nil {
+		return false
+	}
+	c.line.Skip(1)
+	c.granted++
+	c.totals.released++
+	for i := range c.windows {
+		c.windows[i].past.add(c.now, n)
+	}
+	return true
+}
+
 // undo makes the grant to p as if it had never been.
 func (c *core) undo(p *line.Place) {
 	c.burst.undo(c.now, moment(p.At), p.Weight)

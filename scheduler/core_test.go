@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -439,6 +442,65 @@ func TestChargeAndObserveStory(t *testing.T) {
 	c.init(Limits{MaxBurst: 1}, unlimited, false)
 	if err := c.spend(PerSecond(1), 1); refused(err) != "the window of Charge must be one of the scheduler's (burst 1), got 1/s" {
 		t.Error(err)
+	}
+}
+
+// Two cores that are told the same are the same after each step, although one grants and takes back in two steps
+// what the other passes. Where pass returns false, it has changed nothing.
+func TestPassIsGrantAndRelease(t *testing.T) {
+	seed, passed := seed(t), 0
+	for run := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, run))
+		l := tinyLimits[r.IntN(len(tinyLimits))]
+		var cores [2]core
+		for i := range cores {
+			c := &cores[i]
+			c.init(l, unlimited, false)
+			c.totals.holds = run%2 == 0
+			if run%8 == 0 {
+				c.quota = newQuota(c, "", AwayWait())
+				c.quota.stock, c.quota.until = 40, 300
+				c.enforce()
+			}
+		}
+		var held [2][]*line.Place
+		for step := range 60 {
+			op, n, kept := r.IntN(10), 1+r.IntN(3), r.IntN(4)
+			for i := range cores {
+				c, req := &cores[i], &request{weight: n, deadline: never}
+				switch {
+				case op < 3:
+					c.advance(c.now.after(time.Duration(n * n * n)))
+				case op == 3 && c.takes(req):
+					p := line.NewPlace()
+					c.grantAtOnce(p, req)
+					held[i] = append(held[i], p)
+				case op == 4 && kept < len(held[i]):
+					c.release(held[i][kept])
+					held[i] = slices.Delete(held[i], kept, kept+1)
+				case op == 5 && len(l.Windows) > 0:
+					c.spend(l.Windows[0], 1)
+				case op == 6:
+					c.setPause(c.now.after(time.Duration(n)))
+				case op == 7 && run%8 == 1 && len(l.Windows) > 0:
+					c.observe(l.Windows[0], n, c.now.after(20), nil)
+				case op > 7 && c.takes(req):
+					if i == 0 && c.pass(n) {
+						passed++
+						continue
+					}
+					p := line.NewPlace()
+					c.grantAtOnce(p, req)
+					c.release(p)
+				}
+			}
+			if !reflect.DeepEqual(&cores[0], &cores[1]) {
+				t.Fatalf("run %d, %v, step %d:\n%+v\ninstead of\n%+v", run, l, step, &cores[0], &cores[1])
+			}
+		}
+	}
+	if passed < 50 { // of about 200
+		t.Errorf("only %d tickets were passed", passed)
 	}
 }
 

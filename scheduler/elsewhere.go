@@ -22,6 +22,7 @@ type elsewhere interface {
 
 func init() {
 	inside.NewHandle = func(key any) any { return &Handle{other: key.(elsewhere)} }
+	inside.MaxBurst = func(h any) int { return h.(*Handle).maxBurst() }
 }
 
 // errNoGroup refuses a job that is to take its permit elsewhere: who waits there is in no line that a group could

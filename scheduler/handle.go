@@ -284,9 +284,8 @@ func (h *Handle) Windows() []WindowStats {
 	return a.windows
 }
 
-// MaxBurst returns the present MaxBurst of the limits, or 0 if there is none. Unlike Limits, it does not
-// allocate.
-func (h *Handle) MaxBurst() int {
+// maxBurst returns the MaxBurst of Limits, and does not allocate.
+func (h *Handle) maxBurst() int {
 	if h.other != nil {
 		return h.other.Limits().MaxBurst
 	}

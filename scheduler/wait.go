@@ -51,7 +51,9 @@ func (h *Handle) passNow(ctx context.Context, weight int) bool {
 	if !st.core.takes(&r) {
 		return false
 	}
-	p := st.grantNow(&r)
-	st.release(p, p.Number, h.flow)
+	if st.watched || !st.core.pass(weight) {
+		p := st.grantNow(&r)
+		st.release(p, p.Number, h.flow)
+	}
 	return true
 }

@@ -109,6 +109,29 @@ func TestScripts(t *testing.T) {
 	report(t, problems, blocks, err)
 }
 
+// A reader who runs the first command of the README can build its first program. "go get" adds only what the package
+// it names imports, so it has to name one that the program imports.
+func TestFirstProgramBuilds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds a program")
+	}
+	needShell(t)
+	text, err := os.ReadFile(root + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command, program := scriptsOf("README.md", string(text))[0], blocksOf("README.md", string(text))[0]
+	page := "```sh\n" + command.code + "\ncat >main.go <<'END'\n" + program.code + "END\ngo build -o program .\n```\n"
+	file := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	problems, blocks, err := ScriptProblems(root, "testdata/shell", file)
+	if err != nil || len(problems) > 0 || blocks != 1 {
+		t.Errorf("%d blocks, %v; problems:\n%s", blocks, err, strings.Join(problems, "\n"))
+	}
+}
+
 func TestScriptsSayWhatIsWrong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs commands")

@@ -1,5 +1,6 @@
-// Package inside gives package keyed access to an unexported part of package scheduler: the decisions about one
-// key, without a goroutine. Package scheduler sets these variables when it is initialized.
+// Package inside gives other packages of this module access to unexported parts of package scheduler. Most of it
+// is for package keyed: the decisions about one key, without a goroutine. Package scheduler sets these variables
+// when it is initialized.
 package inside
 
 import "github.com/flowguard-go/flowguard/internal/line"
@@ -13,6 +14,10 @@ var NewHandle func(key any) any
 
 // CheckAway returns what is wrong with a scheduler.Away, or nil.
 var CheckAway func(away any) error
+
+// MaxBurst returns the present MaxBurst of the limits of a *scheduler.Handle, or 0 if there is none. Unlike the
+// handle's Limits, it does not allocate.
+var MaxBurst func(handle any) int
 
 // Cell is the stored state of one key. It is opaque, and belongs to the seat that made it.
 type Cell any
