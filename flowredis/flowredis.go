@@ -29,7 +29,7 @@ func Share(rdb redis.Scripter, name string, opts ...Option) scheduler.Option {
 }
 
 // ShareKeys makes a [keyed.Set] share the limits of each key with the same key of all sets, in any process, that
-// share the quotas of that name on the same server. It is an option of [keyed.New]:
+// share the quotas of that name on the same engine. It is an option of [keyed.New]:
 //
 //	set, err := keyed.New(limitsOf, flowredis.ShareKeys(rdb, "tenants"))
 //

@@ -60,8 +60,8 @@ const (
 	firstWait = 10 * time.Millisecond // after a failure
 )
 
-func newQuota(c *core, name string, away Away) quota {
-	return quota{core: c, name: name, away: away, beat: firstBeat, resend: true, armed: never, kept: -horizon}
+func newQuota(c *core, name string, away Away) *quota {
+	return &quota{core: c, name: name, away: away, beat: firstBeat, resend: true, armed: never, kept: -horizon}
 }
 
 // usable returns what is leased now.

@@ -38,8 +38,7 @@ const closingExchange = 2 * time.Second
 
 // shareQuota makes the core share a quota, and returns what exchanges with its source.
 func (st *state) shareQuota(source QuotaSource, away Away, box *mailbox) *exchanger {
-	q := newQuota(st.core, quotaName(source), away)
-	st.core.quota = &q
+	st.core.quota = newQuota(st.core, quotaName(source), away)
 	st.core.enforce()
 	st.quotaBell = make(chan struct{}, 1)
 	x := &exchanger{

@@ -30,10 +30,10 @@ func (s *seat) ShareQuotas(src QuotaSource, a Away) { s.quota = &seatQuota{quota
 func (sq *seatQuota) begin(c *core) {
 	fresh := newQuota(c, sq.name, sq.away)
 	if c.quota != nil { // the core served another key
-		*c.quota = fresh
+		*c.quota = *fresh
 		return
 	}
-	c.quota = &fresh
+	c.quota = fresh
 	c.enforce()
 }
 
