@@ -672,6 +672,35 @@ func TestQuotaAway(t *testing.T) {
 	})
 }
 
+// A key whose turn for an exchange has not come is not forgotten, or the line would hold entries of keys that are gone, as many
+// as clients can invent.
+func TestQuotaQueuedIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const keys = keyed.MostExchanges + 30
+		var asked atomic.Int64
+		stuck := make(chan struct{})
+		set := mustShare(t, allKeys("10/s"), source{exchange: func(context.Context, string, scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+			if asked.Add(1) > keys {
+				<-stuck
+			}
+			return scheduler.QuotaReply{}, errors.New("unplugged")
+		}})
+		defer set.Close()
+		for k := range keys {
+			set.TryAcquire(k)
+		}
+		time.Sleep(time.Minute)
+		if n := set.Len(); n != keys {
+			t.Errorf("%d keys while each waits for an exchange or its end, want %d", n, keys)
+		}
+		close(stuck)
+		time.Sleep(time.Second)
+		if n := set.Len(); n != 0 {
+			t.Errorf("%d keys", n)
+		}
+	})
+}
+
 // Close tells what was used, and gives back what was not.
 func TestQuotaFarewell(t *testing.T) {
 	for _, drain := range []bool{false, true} {
@@ -690,15 +719,28 @@ func TestQuotaFarewell(t *testing.T) {
 				}
 				w.Release()
 			}
-			if drain {
+			if drain { // which serves the line first
+				last, err := set.Enqueue(0, 6)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					if err := <-last.Ready(); err != nil {
+						t.Error(err)
+					}
+					last.Release()
+				}()
 				if err := set.Drain(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
 			set.Close()
 			for k := range keys {
-				m := p.quotas[fmt.Sprint(k)].members[0]
-				if m.held != 0 || m.used != 2 {
+				m, used := p.quotas[fmt.Sprint(k)].members[0], uint64(2)
+				if drain && k == 0 {
+					used = 8
+				}
+				if m.held != 0 || m.used != used {
 					t.Fatalf("drain %v, key %d: %d leased, %d used", drain, k, m.held, m.used)
 				}
 			}
