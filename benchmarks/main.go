@@ -30,8 +30,8 @@ type section struct {
 	procs string // for -test.cpu; "" means as many as there are
 }
 
-// Where callers meet, all contenders do the same number of calls: the testing package would try smaller
-// numbers first, in which most goroutines are done before they meet another.
+// If callers meet, all contenders do the same number of calls: the testing package would try smaller numbers
+// first, in which most goroutines are done before they meet another.
 var sections = []section{
 	{"1. One caller, permits free", "Free", "100ms", 99, ""},
 	{"2. Many callers, permits free", "Callers", "500000x", 99, "1,2"},

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// ours is the name of the contender that others are compared with. Where it does not take part, the
-// contenders are sizes of ours, and all are compared with the first.
+// ours is the name of the contender that others are compared with. If it does not take part, the contenders are
+// sizes of ours, and all are compared with the first.
 const ours = "flowguard"
 
 // table holds what was measured in one case: for each group of contenders, unit and contender, a value

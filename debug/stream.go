@@ -36,7 +36,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 
 	write := func(event string, data []byte) bool {
-		// Where no deadline can be set, such as in a test's recorder, the write takes as long as it does.
+		// If no deadline can be set, such as in a test's recorder, the write may take any time.
 		out.SetWriteDeadline(time.Now().Add(patience))
 		_, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", event, data)
 		return err == nil && out.Flush() == nil

@@ -10,9 +10,9 @@ import (
 
 // AttemptHandler returns a handler that watches the attempts of calls that passed the client interceptors.
 // Interceptors do not see the attempts that grpc-go itself repeats. It follows the advice in the answer to each
-// attempt, and charges each attempt beyond the first to the windows of the call's scheduler. [DialOptions] has
-// it; pass it to [grpc.WithStatsHandler] where you use the interceptors alone. Of other calls it takes no
-// notice.
+// attempt, and charges each attempt beyond the first to the windows of the call's scheduler. [DialOptions]
+// includes it. If you use the interceptors alone, pass it to [grpc.WithStatsHandler]. It ignores all other
+// calls.
 func AttemptHandler() stats.Handler { return attempts{} }
 
 type attempts struct{}

@@ -16,7 +16,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Calls says how a client limits the calls that it makes. Only Scheduler must be set.
+// Calls says how a client limits its calls. Only Scheduler must be set.
 type Calls struct {
 	// Scheduler returns what a call takes its permit from: a scheduler, one of its flows, or a handle. [Always]
 	// makes it for one scheduler. The method is the full name, such as "/helloworld.Greeter/SayHello". If it
@@ -117,7 +117,7 @@ func (c *Calls) mustBeValid() {
 	}
 }
 
-// leave is what a call was allowed.
+// leave is the permission of a call: its scheduler and its ticket.
 type leave struct {
 	ticket   ticket.Ticket
 	source   scheduler.Source // nil: the call needs no permit

@@ -8,7 +8,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// settle says what a call really cost, as its answer says.
+// settle settles a call with the cost that its answer reports.
 func (l *leave) settle(ctx context.Context, of func(context.Context, string, any) []ticket.Cost, method string, answer any) {
 	if l.source == nil {
 		return

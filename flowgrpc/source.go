@@ -16,16 +16,17 @@ func Always(s scheduler.Source) func(ctx context.Context, method string) schedul
 	return func(context.Context, string) scheduler.Source { return s }
 }
 
-// Keys returns a function for [Limit.Scheduler] and [Calls.Scheduler] that gives each key of a set limits of its
-// own. A key may be the user whom an interceptor before has found, what a client says in its metadata, its address.
+// Keys returns a function for [Limit.Scheduler] and [Calls.Scheduler] that gives each key of a set limits of
+// its own. A key may be a user that an earlier interceptor has authenticated, a value of the client's metadata,
+// or the client's address.
 //
 //	set, err := keyed.New(func(tenant string) scheduler.Limits { return perTenant })
 //	…
 //	limit := flowgrpc.Limit{Scheduler: flowgrpc.Keys(set, tenantOf)}
 //
-// Check what a client says first: one that is not yours must not become a key of the set. A call whose key is new
-// where there are too many is answered with Unavailable; see [keyed.MaxKeys] and [keyed.Overflow]. It panics if an
-// argument is nil.
+// First check what a client says, because an invalid name must not become a key of the set. If a call's key is
+// new and there are too many keys, the answer is Unavailable; see [keyed.MaxKeys] and [keyed.Overflow]. Keys
+// panics if an argument is nil.
 func Keys[K comparable](set *keyed.Set[K], key func(ctx context.Context, method string) K) func(ctx context.Context, method string) scheduler.Source {
 	if set == nil || key == nil {
 		panic("flowgrpc: Keys needs a set and a key")

@@ -11,9 +11,9 @@ import (
 // Dialect reads what a response says about limits. [Standard], [GitHub], [OpenAI], [Anthropic] and [AWS] are
 // dialects. To read other headers, write a function that reads them and calls Standard for the rest.
 //
-// The response's body has not been read. A dialect that reads its start must put that back. now is the present
-// time by the scheduler's clock. A Transport calls its dialect for each response, also from several goroutines
-// at a time. If the dialect panics, the permit is released, and the panic is not recovered.
+// The response's body has not been read. A dialect that reads the start of the body must put it back. now is
+// the present time by the scheduler's clock. A Transport calls its dialect for each response, also from several
+// goroutines at a time. If the dialect panics, the permit is released, and the panic is not recovered.
 type Dialect func(resp *http.Response, now time.Time) Advice
 
 // Advice is what a response says about limits.
@@ -42,7 +42,7 @@ type Remaining struct {
 // defaultMaxPause is the longest pause of a [Transport] whose MaxPause is 0.
 const defaultMaxPause = time.Hour
 
-// advised is what can be told what a server says: a scheduler, or a key of a keyed.Set.
+// advised is a target of a server's advice: a scheduler, or a key of a keyed.Set.
 type advised interface {
 	Clock() scheduler.Clock
 	Limits() scheduler.Limits
@@ -51,8 +51,8 @@ type advised interface {
 	PauseFor(d time.Duration) error
 }
 
-// heed tells the scheduler what a response advises, and returns how long all callers are held. It must be
-// called while the ticket of the call is held. [scheduler.Scheduler.Observe] demands that, and a pause after
+// heed passes the advice of a response on to the scheduler, and returns how long all callers must wait. It must
+// be called while the ticket of the call is held. [scheduler.Scheduler.Observe] demands that, and a pause after
 // the release would let the next caller go first. took is how long the call took so far.
 func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time.Duration {
 	pause := a.Pause
@@ -80,7 +80,7 @@ func (a *Advice) heed(s advised, t ticket.Ticket, most, took time.Duration) time
 	return pause
 }
 
-// counted returns the ticket of the call if what it cost is off what is left.
+// counted returns the ticket of the call if what is left already excludes the cost of the call.
 func (q *Remaining) counted(t ticket.Ticket) []ticket.Ticket {
 	if q.Later {
 		return nil
@@ -103,9 +103,9 @@ func (q *Remaining) stale(s advised, of scheduler.Window, took time.Duration) bo
 	return true
 }
 
-// windowOf returns the window that is told of the quota. An observation says "at most Left more", which is true
-// whatever the window's own limit is, so a window that differs will do. But a window remembers only one quota.
-// So a window that differs is told only if the response has no other quota of that unit.
+// windowOf returns the window to which the quota is passed on. An observation says "at most Left more", which
+// is true whatever the window's own limit is, so a window that differs will do. But a window remembers only one
+// quota. So a window that differs is told only if the response has no other quota of that unit.
 func (a *Advice) windowOf(q *Remaining, windows []scheduler.Window) (best scheduler.Window, ok bool) {
 	rank := 0
 	for _, w := range windows {

@@ -9,10 +9,10 @@ import (
 )
 
 // body is the body of a response, and holds the permit of its call. It releases the permit at the first of
-// these: its end, an error while reading, Close, the end of the request's context. Close alone would not do,
-// because some clients read a body to its end and never close it. With costs only the last two release it,
-// because the ticket must still be held when the caller settles what it has read. With a usage the Transport
-// settles.
+// these events: its end, an error while reading, Close, the end of the request's context. Close alone is not
+// enough, because some clients read a body to its end and never close it. With costs only the last two release
+// it, because the ticket must still be held when the caller settles it. With a usage the Transport settles the
+// ticket itself.
 type body struct {
 	io.ReadCloser
 	permit
@@ -20,7 +20,7 @@ type body struct {
 	over atomic.Bool
 }
 
-// permit is what a body holds.
+// permit is the permit that a body holds, with the way to give it back.
 type permit struct {
 	ticket ticket.Ticket
 	usage  *usage // settles the ticket; may be nil

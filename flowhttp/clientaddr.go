@@ -15,9 +15,9 @@ import (
 //
 // A client may write anything into X-Forwarded-For, and each proxy adds at the end the address that it sees. So
 // the addresses are read from the end, beginning with that of the connection, while they are those of trusted
-// proxies. The first that is not is the client, and entries before it are ignored. (Many servers take the first
-// entry, which lets each client choose its own key.) An entry that is no address also ends the reading. The
-// proxy that passed it on is then taken for the client.
+// proxies. The first address that is not trusted is the client's, and entries before it are ignored. (Many
+// servers take the first entry, which lets each client choose its own key.) An entry that is not an address
+// also ends the search, and the proxy that passed it on then counts as the client.
 type ClientAddr struct {
 	// Trusted are the addresses of your own proxies, whose header is trusted. A connection without an IP address,
 	// such as one from a Unix socket, is trusted if Trusted is not empty.

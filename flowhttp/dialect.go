@@ -17,11 +17,11 @@ import (
 //   - Retry-After on 429 and 503: seconds, with or without a fraction, or an HTTP date, relative to the
 //     response's Date. Retry-After-Ms is read before it.
 //   - RateLimit and RateLimit-Policy of the IETF draft, on every answer: parameters r, t, q, w, qu and pk.
-//     Without t, what is left holds for the policy's w.
+//     Without t, r holds for the policy's w.
 //   - RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset of earlier drafts, if there is no RateLimit.
 //
-// If there is a Retry-After, what the same response says is left is ignored. So is what a response from a cache
-// says, which has an Age. A malformed field is ignored.
+// If there is a Retry-After, the remaining amounts in the same response are ignored. They are also ignored in a
+// response from a cache, which has an Age. A malformed field is ignored.
 func Standard(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), standardQuotas)
 }
@@ -228,10 +228,10 @@ func (b *putBack) Read(p []byte) (int, error) {
 
 // OpenAI reads responses of OpenAI's API, and of APIs that imitate it. It reads Retry-After and Retry-After-Ms
 // on 429 and 503. On every response it reads x-ratelimit-limit-, -remaining- and -reset- of requests and of
-// tokens, with resets such as 6m0s. What is left of them has the unit "tokens".
+// tokens, with resets such as 6m0s. The remaining amount of tokens has the unit "tokens".
 //
-// A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
-// until then may be a little more than need be.
+// At a reset the whole limit is free again. The API frees parts of it earlier, so the scheduler may hold back a
+// little more than necessary.
 func OpenAI(resp *http.Response, now time.Time) Advice {
 	return advise(resp, now, refusesByStatus(resp), openAIQuotas)
 }
@@ -251,12 +251,12 @@ func openAIQuotas(h http.Header, _ time.Time) (quotas []Remaining) {
 }
 
 // Anthropic reads responses of Anthropic's API. It reads Retry-After on 429, 503 and 529 (overloaded). On every
-// response it reads anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339). What is
-// left of tokens has the units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while
-// it writes them, so what is left of "tokens" and "output-tokens" is marked as Later.
+// response it reads anthropic-ratelimit-…-limit, -remaining and -reset (RFC 3339). The remaining amounts of
+// tokens have the units "tokens", "input-tokens" and "output-tokens". The API counts output tokens while it
+// writes them, so the amounts of "tokens" and "output-tokens" are marked as Later.
 //
-// A reset is when all of the limit is free again. The API frees parts of it earlier, so what is held back
-// until then may be a little more than need be.
+// At a reset the whole limit is free again. The API frees parts of it earlier, so the scheduler may hold back a
+// little more than necessary.
 func Anthropic(resp *http.Response, now time.Time) Advice {
 	const overloaded = 529
 	return advise(resp, now, refusesByStatus(resp) || resp.StatusCode == overloaded, anthropicQuotas)
@@ -280,9 +280,9 @@ func anthropicQuotas(h http.Header, now time.Time) (quotas []Remaining) {
 	return quotas
 }
 
-// AWS reads responses by which AWS, and services like it, throttle: 503 (SlowDown of S3), 429, and 400 whose
-// X-Amzn-Errortype names throttling. They seldom say for how long. All callers pause for a second, unless
-// Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. They do not say what is left.
+// AWS reads the responses with which AWS and similar services throttle: 503 (SlowDown of S3), 429, and 400 if
+// X-Amzn-Errortype names throttling. They seldom say for how long to wait. All callers pause for a second,
+// unless Retry-After, or X-Amz-Retry-After in milliseconds, says otherwise. They do not say what is left.
 func AWS(resp *http.Response, now time.Time) Advice {
 	throttled := refusesByStatus(resp)
 	if resp.StatusCode == http.StatusBadRequest {

@@ -7,9 +7,9 @@
 //	client := &http.Client{Transport: flowhttp.NewTransport(s)}
 //
 // Requests then wait for their turn. A deadline that cannot be met fails at once. The permit is released when
-// the body of the response ends. What an API says of its limits holds for all callers of the scheduler:
-// Retry-After pauses it, and remaining counts go to its windows. A [Dialect] reads the headers of an API:
-// [Standard], which is the default, [GitHub], [OpenAI], [Anthropic], [AWS] or a function of your own.
+// the body of the response ends. All callers of the scheduler obey what an API says of its limits: Retry-After
+// pauses it, and remaining counts go to its windows. A [Dialect] reads the headers of an API: [Standard], which
+// is the default, [GitHub], [OpenAI], [Anthropic], [AWS] or a function of your own.
 //
 // A Transport takes a permit for each attempt, so put it below a client that retries, not above:
 //

@@ -26,10 +26,10 @@ func Always(s scheduler.Source) func(*http.Request) scheduler.Source {
 }
 
 // Flows returns a function for [Limit.Scheduler] that gives the requests of each key a line of their own. The
-// clients share the limits of s and take turns, so one that asks for a lot does not make the others wait.
-// [ClientAddr.Key] is a key. Lines are for requests that wait, so set [Limit.MaxWait] too. Bound all lines
-// together with [scheduler.WithMaxQueue], because clients can invent keys and each waiting request takes
-// memory.
+// clients share the limits of s and take turns, so one that asks for a lot does not make the others wait. Use
+// [ClientAddr.Key] as key to tell clients apart by address. Lines are for requests that wait, so set
+// [Limit.MaxWait] too. Bound all lines together with [scheduler.WithMaxQueue], because clients can invent keys
+// and each waiting request takes memory.
 //
 // It does not limit each client. If only one client asks, it may use the whole limit.
 func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Request) scheduler.Source {
@@ -53,8 +53,8 @@ func Flows(s *scheduler.Scheduler, key func(*http.Request) string) func(*http.Re
 //		Scheduler: flowhttp.Keys(set, func(r *http.Request) string { return r.URL.Host }),
 //	}
 //
-// What a host says of its limits then holds for that host alone. If a key is new and there are too many, a
-// server answers 503; see [keyed.MaxKeys] and [keyed.Overflow].
+// If a host says something of its limits, that then holds for that host alone. If a key is new and there are
+// too many, a server answers 503; see [keyed.MaxKeys] and [keyed.Overflow].
 func Keys[K comparable](set *keyed.Set[K], key func(*http.Request) K) func(*http.Request) scheduler.Source {
 	if set == nil || key == nil {
 		panic("flowhttp: Keys needs a set and a key")

@@ -123,7 +123,7 @@ func (l *limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	next.ServeHTTP(w, r)
 }
 
-// Refusal is why a request was not served.
+// Refusal says why a request was not served, and what to answer.
 type Refusal struct {
 	Status     int           // what to answer: 413, 429, 500 or 503
 	RetryAfter time.Duration // until it is worth asking again; 0 if no time can be given
@@ -165,7 +165,7 @@ func (l *limiter) refuse(w http.ResponseWriter, r *http.Request, source schedule
 //
 //	too many requests: the limit is 5/s; try again in 2 seconds
 //
-// It is what [Limit.Refuse] does if it is nil.
+// It is the default of [Limit.Refuse].
 func RefuseText(w http.ResponseWriter, _ *http.Request, no Refusal) {
 	http.Error(w, no.sentence(), no.Status)
 }

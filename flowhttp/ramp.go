@@ -46,12 +46,12 @@ func (g *gates) tidy() {
 	}
 }
 
-// gate stands before a scheduler. While it is open, it only lists the requests that wait for a permit. A pause
+// gate is in front of a scheduler. While it is open, it only lists the requests that wait for a permit. A pause
 // closes it. The waiting requests then leave the scheduler's line, and ask again for a permit one at a time, in
 // the order of their arrival, until one succeeds. That opens the gate.
 //
-// It would be simpler to hold back requests that have their permits already. But a window would then have
-// been charged for them earlier than the far side sees them.
+// It would be simpler to hold back requests that have their permits already. But a window would then have been
+// charged for them before the server sees them.
 type gate struct {
 	key     any
 	clock   scheduler.Clock
@@ -100,7 +100,7 @@ func (g *gates) enter(s advised) *passage {
 	return p
 }
 
-// appoint gives the turn to the first who waits.
+// appoint gives the turn to the first request that waits.
 func (g *gate) appoint() {
 	if !g.closed || g.probe != nil || g.waiting.Len() == 0 {
 		return
@@ -131,7 +131,7 @@ func (p *passage) hold(until time.Time) {
 	g.appoint()
 }
 
-// open lets all go.
+// open lets all requests go.
 func (g *gate) open() {
 	g.closed, g.probe, g.until = false, nil, time.Time{}
 	for e := g.waiting.Front(); e != nil; e = e.Next() {

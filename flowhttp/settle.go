@@ -18,13 +18,13 @@ import (
 //	return flowhttp.Settle(resp, tokens.Of(used(answer)))
 //
 // It does what [ticket.Ticket.Settle] does. It may be called several times, and each call replaces the costs of
-// the one before. If one Transport stands above another, it settles with the lowest that has costs. It finds
-// the ticket through resp.Request. So it also works if the body was wrapped or replaced, as an [http.Client]
-// with a Timeout does.
+// the one before. If one Transport is the Base of another, Settle settles the ticket of the lowest one that has
+// costs. It finds the ticket through resp.Request. So it also works if the body was wrapped or replaced, as an
+// [http.Client] with a Timeout does.
 //
-// It returns a [*scheduler.InvalidError], and changes nothing, if the body was closed or the request's context
-// has ended. So it does if Release is AfterHeaders, if the call has no costs or did not name the unit, or if an
-// amount is below 0. Then what Cost said counts.
+// It returns a [*scheduler.InvalidError], and changes nothing, in these cases: the body was closed, the
+// request's context has ended, Release is AfterHeaders, the call has no costs or did not name the unit, or an
+// amount is below 0. Then the cost stays as it was.
 func Settle(resp *http.Response, costs ...ticket.Cost) error {
 	if resp != nil && resp.Request != nil {
 		if t, ok := settleable(resp.Request.Context()); ok {

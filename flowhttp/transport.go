@@ -30,7 +30,7 @@ import (
 // Every attempt takes a permit, so put a client that retries above the Transport. Every redirect takes one too,
 // because an http.Client follows it as a new request, after it has closed the response before. There is one
 // exception. If Base itself repeats a request, because the connection was closed before a response came, both
-// go under one permit.
+// attempts use one permit.
 //
 // Set the fields before the first request, and do not change or copy the Transport afterwards. Any number of
 // goroutines may use it.
@@ -42,9 +42,9 @@ type Transport struct {
 	// the request needs no permit. Scheduler is required.
 	Scheduler func(*http.Request) scheduler.Source
 
-	// Advise returns the scheduler that is told what the server says. If it is nil, that is what Scheduler
-	// returns, if it is a *scheduler.Scheduler or a keyed.Key. A handle can only take permits. So if Scheduler
-	// returns handles, what the server says is ignored unless Advise is set.
+	// Advise returns the scheduler that follows the server's advice. If it is nil, that is the
+	// *scheduler.Scheduler or keyed.Key that Scheduler returns. A handle can only take permits. So if Scheduler
+	// returns handles and Advise is nil, the server's advice is ignored.
 	Advise func(*http.Request) *scheduler.Scheduler
 
 	// Weight says how many permits a request asks for; nil: 1.
@@ -59,11 +59,11 @@ type Transport struct {
 	// nothing, what Cost said counts. Set it if you cannot call [Settle], because a library reads and closes the
 	// body before you see the response.
 	//
-	// It is called once for each response to a request with costs, also for one that refuses the request, such as
-	// a 429. It is called when the body ends, reading fails, or the body is closed. body is what was read until
-	// then, at most its last mebibyte, and nil if there is no body. Usage must not use resp.Body and must not
-	// keep body. The permit is released right after it, without a Close. It is not called if the request's context
-	// ends first, if Release is AfterHeaders, or if the connection switched protocols.
+	// It is called once for each response to a request with costs, even if the response refuses the request, such
+	// as a 429. It is called when the body ends, reading fails, or the body is closed. body is what was read until
+	// then, at most its last mebibyte, and nil if there is no body. Usage must not use resp.Body and must not keep
+	// body. The permit is released right after it, without a Close. It is not called if the request's context ends
+	// first, if Release is AfterHeaders, or if the connection switched protocols.
 	//
 	// An error of [ticket.Ticket.Settle] is ignored, so that the caller still gets the response. If Usage panics,
 	// the permit is released, and the panic is not recovered.
@@ -103,7 +103,8 @@ const (
 // flows. Its fields can be changed until the first request. If s is a [*scheduler.Handle], set Advise too, or
 // the Transport ignores what the server says of its limits.
 //
-// A scheduler then begins to count what is in use together, see [scheduler.Scheduler.Observe].
+// NewTransport also prepares s for the server's advice: it calls [scheduler.Scheduler.Observe] once, so that
+// the first answer is treated as carefully as later ones.
 func NewTransport(s scheduler.Source) *Transport {
 	if advised, ok := s.(*scheduler.Scheduler); ok && advised != nil {
 		for _, w := range advised.Limits().Windows {
@@ -160,8 +161,8 @@ func (t *Transport) maxPause() time.Duration {
 	return t.MaxPause
 }
 
-// call is a request in progress. It holds a permit until end, or until the body ends to which it was handed
-// over.
+// call is a request in progress. It holds a permit until end, or until the end of the body to which the permit
+// was handed over.
 type call struct {
 	transport *Transport
 	advised   advised       // nil: none
@@ -173,7 +174,7 @@ type call struct {
 	handed    bool          // the body gives the permit back
 }
 
-// order is what a request asks its scheduler for.
+// order is the weight and the costs of a request, with its scheduler.
 type order struct {
 	handle *scheduler.Handle
 	weight int

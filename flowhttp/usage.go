@@ -7,10 +7,10 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// maxUsageBody is how much of a body [Transport.Usage] is shown.
+// maxUsageBody is how much of a body [Transport.Usage] gets.
 const maxUsageBody = 1 << 20
 
-// usage settles a call once, with what its response says.
+// usage settles a call once, with the cost that its response reports.
 type usage struct {
 	of   func(*http.Response, []byte) []ticket.Cost
 	resp *http.Response
@@ -32,7 +32,7 @@ func (u *usage) note(p []byte) {
 	u.read = append(u.read, p...)
 }
 
-// last returns as much of what was read as is shown.
+// last returns the part of the body that Usage gets.
 func (u *usage) last() []byte { return u.read[max(0, len(u.read)-maxUsageBody):] }
 
 // tell settles the ticket with what the answer says it cost. It must be called once, before the release.

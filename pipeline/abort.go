@@ -64,8 +64,8 @@ func cause(ctx context.Context) error {
 // refused returns the error of an item for which the scheduler gave no permit.
 func refused(stage string, err error) error { return fmt.Errorf("pipeline: %s: %w", stage, err) }
 
-// settle calls f and then last. If f does not return but ends its goroutine, last is told so, in a goroutine of
-// its own, because a panic comes that way too and must not be held up.
+// settle calls f and then last. If f does not return but ends its goroutine, last is told so. It then runs in a
+// goroutine of its own, because a panic also comes this way, and last must not delay it.
 func settle(f func(), last func(exited bool)) {
 	exited := true
 	defer func() {

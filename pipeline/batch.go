@@ -8,15 +8,16 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// Batch collects items and hands them on together. It does so as soon as there are size of them, or wait has
-// passed since it took the first. A batch is never empty and never larger than size. Batch reads the clock of
-// s, but takes no permit. With a wait of 0 or less, only size decides. Batch panics if size is below 1.
+// Batch collects items and hands them on together, as soon as it has size items or wait has passed since it
+// took the first. A batch is never empty and never larger than size. Batch reads the clock of s, but takes no
+// permit. With a wait of 0 or less, only size decides. Batch panics if size is below 1.
 //
-// If the time of a batch has come but the reader does not take it, it goes on to fill up to size. The slice
+// If wait has passed but the reader does not take the batch, Batch goes on filling it up to size. The slice
 // belongs to the reader. Downstream, a batch costs one permit, or with [ThrottleN], [MapN] or [ForEachN] its
 // weight.
 //
-// When the input closes, what has been collected is the last batch. When ctx ends, it is dropped.
+// When the input closes, the items that have been collected are the last batch. When ctx ends, they are
+// dropped.
 //
 // Batch is ordered and not concurrent.
 func Batch[T any](ctx context.Context, s scheduler.Source, in <-chan T, size int, wait time.Duration) <-chan []T {

@@ -10,11 +10,11 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// crew is what the concurrent stages have in common: one goroutine that takes items and asks for
-// their permits, and one for each item in work.
+// crew is the common part of the concurrent stages: one goroutine that takes items and asks for their permits,
+// and one for each item in work.
 //
-// The items of a stage stand in line one at a time and not one for each worker. So permits follow the
-// order of the input, and a stage with many workers gets no more of a shared scheduler than others.
+// A stage has one item in line at a time, not one for each worker. So permits follow the order of the input,
+// and a stage with many workers gets no more of a shared scheduler than others.
 type crew[A, B any] struct {
 	stage  string
 	ctx    context.Context

@@ -21,7 +21,7 @@ import (
 //
 // When ctx ends, the item in line is dropped.
 //
-// ForEach is concurrent, and ordered only where calls run one at a time.
+// ForEach is concurrent, and ordered only if calls run one at a time.
 func ForEach[T any](ctx context.Context, s scheduler.Source, in <-chan T,
 	work func(context.Context, T) error, opts ...Option) error {
 	return forEach(ctx, "ForEach", s, in, one, work, opts)
@@ -30,7 +30,7 @@ func ForEach[T any](ctx context.Context, s scheduler.Source, in <-chan T,
 // ForEachN is [ForEach] with a weight for each item. A weight that is below 1, or above what a limit
 // can hold, is an error.
 //
-// ForEachN is concurrent, and ordered only where calls run one at a time.
+// ForEachN is concurrent, and ordered only if calls run one at a time.
 func ForEachN[T any](ctx context.Context, s scheduler.Source, in <-chan T, weight func(T) int,
 	work func(context.Context, T) error, opts ...Option) error {
 	return forEach(ctx, "ForEachN", s, in, weight, work, opts)

@@ -8,8 +8,8 @@ import (
 // Merge hands on the items of all inputs and closes its output when all inputs have closed. The items
 // of one input keep their order.
 //
-// It is fair: it goes round the inputs and takes one item of each that has one waiting. So an item
-// that waits is handed on after at most one of each other input, however busy they are.
+// It is fair: it goes round the inputs and takes one waiting item from each. So before a waiting item it hands
+// on at most one item of each other input, however busy they are.
 //
 // Nil inputs are left out; if all are nil the output is nil. With no inputs the output is closed.
 //

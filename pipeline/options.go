@@ -28,10 +28,10 @@ type bounds struct {
 //
 //	pipeline.Map(ctx, s, prompts, complete, pipeline.Cost(func(p Prompt) ticket.Cost { return tokens.Of(p.Estimate) }))
 //
-// The work of [Map], [OrderedMap], [ForEach] and their N forms then gets a context that carries the ticket. It
-// calls [ticket.FromContext] and settles what it really cost. A throttle does not settle. A cost that a limit
-// can never hold, one below 0, and a unit that the limits never named are refused as weights are. The refusal
-// is the result of the item, or the fault of a throttle.
+// The work of [Map], [OrderedMap], [ForEach] and their N forms then gets a context that carries the ticket. The
+// work calls [ticket.FromContext], and settles what the item really cost. A throttle does not settle. A cost
+// that a limit can never hold, one below 0, and a unit that the limits never named are refused as weights are.
+// The refusal is the result of the item, or the fault of a throttle.
 //
 // A stage panics when it is called if T is not the type of its items. The function must not be nil. Cost takes
 // one allocation for each item, for the context.
@@ -91,7 +91,7 @@ func Concurrency(n int) Option {
 //
 // If the scheduler has no burst and Concurrency is not given, nothing bounds a stage's calls. Such a stage
 // takes no item while more than n finished results wait. Calls that run then, and the item in line, still add
-// their results. This holds for [Map] and [MapN] too. With a bound of calls these two keep no results.
+// their results. This holds for [Map] and [MapN] too. If their calls are bounded, these two keep no results.
 func Buffer(n int) Option {
 	if n < 0 {
 		panic(fmt.Sprintf("pipeline: Buffer must be 0 or more, got %d", n))

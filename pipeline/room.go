@@ -61,8 +61,8 @@ func (r *room) limit() int {
 	return r.concurrency
 }
 
-// kept returns how many finished results the stage may keep. Where a limit of calls holds, these are
-// beside the calls, and a stage that is not ordered keeps none: a result that waits counts as a call.
+// kept returns how many finished results the stage may keep. If its calls are limited, these results do not
+// count as calls. But an unordered stage then keeps none, because a waiting result counts as a call.
 func (r *room) kept(limit int) int {
 	switch {
 	case limit > 0 && !r.ordered:
@@ -99,7 +99,7 @@ func (r *room) handOn() {
 	r.free()
 }
 
-// free makes wait look again.
+// free makes wait check again.
 func (r *room) free() {
 	select {
 	case r.freed <- struct{}{}:

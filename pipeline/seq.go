@@ -63,7 +63,7 @@ func ToSeq[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
 
 // ToSeq2 is [ToSeq] for results: a sequence of values and errors. If ctx has ended when the sequence ends, it
 // yields one more pair: a zero value and the cause of the end of ctx. It does not if the last error was that
-// cause already. So a loop that stops at the first error, and has met none at its end, has seen everything.
+// cause already. So if a loop that stops at the first error ends without one, it has seen every item.
 //
 // ToSeq2 is ordered and not concurrent.
 func ToSeq2[T any](ctx context.Context, in <-chan Result[T]) iter.Seq2[T, error] {

@@ -44,7 +44,7 @@ func (t *timeout) set(d time.Duration) {
 	t.alarm.Set(now, t.at)
 }
 
-// off makes the time never come. A hint that is under way finds nothing passed.
+// off makes the time never come. A hint that still arrives finds that no time has passed.
 func (t *timeout) off() {
 	t.at = alarm.Never
 	t.alarm.Off()

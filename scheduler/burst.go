@@ -6,7 +6,7 @@ import (
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
-// burst caps the permits held at once. It counts them also where there is no cap.
+// burst caps the permits held at once. It also counts them if there is no cap.
 type burst struct {
 	max  int        // 0: no cap
 	held weight.Sum // weight granted and not released
@@ -14,7 +14,7 @@ type burst struct {
 
 func (b *burst) fits(_ moment, n int) bool { return b.max == 0 || n <= b.max-b.held.Saturated() }
 
-// roomAt takes permits to be released as soon as they are needed.
+// roomAt assumes that permits are released as soon as they are needed.
 func (b *burst) roomAt(now moment, ahead *foreseen, d demand) (at moment, sure bool) {
 	return now, b.max == 0 || ahead.empty() && b.fits(now, d.weight)
 }

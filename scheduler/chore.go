@@ -7,7 +7,7 @@ import (
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// A chore sends tickets in line away, some in each turn so that others are not kept waiting.
+// A chore dismisses tickets in line, some in each turn, so that other callers need not wait for all of it.
 type chore struct {
 	sweep  *line.Sweep
 	why    func(*line.Place) error // why a ticket must go, nil if it may stay
@@ -56,8 +56,8 @@ func (st *state) work(c *chore) (done bool) {
 	return done
 }
 
-// workOn ends a turn with a part of the oldest chore. It returns who waits for the answer if the chore is
-// done.
+// workOn ends a turn with a part of the oldest chore. If the chore is done, it returns the channel for the
+// answer.
 func (st *state) workOn() (done chan<- answer) {
 	if len(st.chores) > 0 && st.work(st.chores[0]) {
 		done = st.chores[0].answer

@@ -12,7 +12,7 @@ import (
 // The scheduler calls Since often, also in the goroutines of its callers. Only Since decides what is granted. A
 // call of the function passed to AfterFunc only makes the scheduler look at the clock. So calls that come
 // early, late or twice change nothing. Now is called when the scheduler is made, and to convert between its
-// time and times of day. A clock that steps back is taken to stand still.
+// time and times of day. A clock that steps back is treated as standing still.
 type Clock interface {
 	Now() time.Time
 	Since(t time.Time) time.Duration

@@ -26,7 +26,7 @@ type contextWatch struct {
 // shareAfter is how many calls in a row must wait with one context before it is asked to tell.
 const shareAfter = 8
 
-// outcome is what acquireNow came to.
+// outcome is the result of acquireNow.
 type outcome uint8
 
 const (
@@ -38,7 +38,7 @@ const (
 	outcomeWorthSharing                // in line, with a context that is worth being asked; see contextwatch.go
 )
 
-// enter notes that the ticket at p waits with the context that done is of, and says how.
+// enter notes that the ticket at p waits with the context whose Done channel is done. It returns how to wait.
 func (w *contextWatch) enter(p *line.Place, done <-chan struct{}) outcome {
 	switch {
 	case done == nil:
@@ -64,8 +64,8 @@ func (w *contextWatch) leave(p *line.Place) {
 	}
 }
 
-// install makes another context the one that tells, if no call relies on the present one. It returns
-// the one that need not tell.
+// install makes another context the one that tells, if no call relies on the present one. It returns the
+// context that need no longer tell.
 func (w *contextWatch) install(c *sharedContext) (idle *sharedContext) {
 	if w.waiting > 0 || w.current != nil && w.current.done == c.done {
 		return c
@@ -74,14 +74,14 @@ func (w *contextWatch) install(c *sharedContext) (idle *sharedContext) {
 	return idle
 }
 
-// end is called when all is over.
+// end is called when the scheduler ends.
 func (w *contextWatch) end() {
 	if w.current != nil {
 		go w.current.stop() // it is the code of a context, which may not belong to the standard library
 	}
 }
 
-// contextEnded sends away all who rely on a context that has ended.
+// contextEnded dismisses all tickets that rely on a context that has ended.
 func (st *state) contextEnded(c *sharedContext, why error) {
 	if st.contexts.current != c {
 		return

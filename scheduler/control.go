@@ -14,7 +14,7 @@ import (
 // new window starts from the history of the longest window with the same From. If there is none, the permits
 // that count in other windows are charged to it now. So it may grant late, and never early. If MaxBurst, or the
 // Permits of a window, is now below what is in use, nothing is revoked. New grants wait. A waiting ticket whose
-// weight or cost can never fit the new limits is told a [*TooLargeError], as a new one would be.
+// weight or cost can never fit the new limits gets a [*TooLargeError], as a new one would.
 //
 // A window of a [Unit] starts from what other windows of that unit remember. If no window counted the unit
 // before, it starts empty. The new limits may leave a unit out. Calls may still name it, and it limits nothing
@@ -77,24 +77,24 @@ func (s *Scheduler) Charge(w Window, n int) error {
 // never looser.
 //
 // Call it before you release the ticket of the call that was answered. Then answers may come from many workers
-// and in any order. The server may not have counted all permits that were in use together with that ticket, so
-// only left minus those is certain. The scheduler goes on with that number. Its own count since the previous
-// observation may say that more is left. If that is not above left, it goes on with its own count. Pass the
-// ticket as of, so that the scheduler knows that the ticket's own permits were counted. Without it the
-// scheduler assumes a ticket of one permit, which matters most for windows of another [Unit]. With one call at
-// a time, each observation replaces the one before. If the new one ends sooner, the one before holds again
-// until its own end. During a long call many permits are granted that the server may not have counted, so
-// little is certain after it.
+// and in any order. The server may not have counted all permits that were in use together with that ticket. So
+// only left minus those permits is certain, and the scheduler uses that number. If its own count since the
+// previous observation says that more is left, but not more than left, it uses its own count. Pass the ticket
+// as of, so that the scheduler knows that the ticket's own permits were counted. Without it the scheduler
+// assumes a ticket of one permit, which matters most for windows of another [Unit]. With one call at a time,
+// each observation replaces the one before. If the new one ends sooner, the one before holds again until its
+// own end. During a long call many permits are granted that the server may not have counted, so little is
+// certain after it.
 //
 // The scheduler begins to count what is in use together at the first call of Observe. That call assumes that
 // the server has counted all permits released before it. But some of them may have been in use together with
 // the ticket. To treat the first answer as carefully as later ones, call Observe once at the start with d of 0,
 // as flowhttp.NewTransport does. Counting makes each call a little slower.
 //
-// WaitTime, deadlines, Stats, Watch and Snapshot take observations into account. With d of 0 or less Observe
-// says nothing about the window. It returns an [*InvalidError] if the limits have no such window, left is below
-// 0, or more than one ticket is named. After Close it returns [ErrClosed]. A ticket that is not held, or is
-// another scheduler's, counts as none.
+// WaitTime, deadlines, Stats, Watch and Snapshot take observations into account. If d is 0 or less, Observe
+// changes nothing about the window. It returns an [*InvalidError] if the limits have no such window, left is
+// below 0, or more than one ticket is named. After Close it returns [ErrClosed]. A ticket that is not held, or
+// is another scheduler's, counts as none.
 func (s *Scheduler) Observe(w Window, left int, d time.Duration, of ...ticket.Ticket) error {
 	if len(of) > 1 {
 		return &InvalidError{"the tickets of Observe", len(of), "at most one: that of the call that was answered"}

@@ -16,7 +16,7 @@ type demand struct {
 	costs  []int
 }
 
-// permits is the column of what has no unit.
+// permits is the column of amounts without a unit.
 const permits = 0
 
 // in returns what is asked for in a column, 0 for nothing.
@@ -30,8 +30,8 @@ func (d demand) in(column int) int {
 	return max(0, d.costs[column-1])
 }
 
-// column is a unit that the limits name, or named once, and what they say of it together. A unit stays
-// known when SetLimits drops it, so that calls that name it go on.
+// column is a unit that the limits name, or named once, with what all limits of that unit have in common. A
+// unit stays known when SetLimits drops it, so that calls that name it go on.
 type column struct {
 	unit  Unit
 	most  int        // the largest amount that every limit can hold
@@ -87,7 +87,7 @@ func (c *core) setColumns(l Limits) {
 		return
 	}
 	slowest := slowestOf(l)
-	// Where no window counts permits, one permit counts as much as one of the unit with the lowest rate.
+	// If no window counts permits, one permit counts as much as one of the unit with the lowest rate.
 	reference := slowest[""]
 	if reference == nil {
 		for _, rate := range slowest {
@@ -161,14 +161,15 @@ func (c *core) demandOf(p *line.Place) demand {
 	return demand{p.Weight, c.line.Costs.Of(p)}
 }
 
-// price finds out what the costs of a request come to in each column, for asked to tell. It returns an error
-// for costs that cannot be.
+// price computes the costs of a request in each column, which asked then returns. It returns an error for
+// invalid costs.
 func (c *core) price(r *request) error {
 	_, err := c.amounts(r.costs)
 	return err
 }
 
-// asked returns what a request asks for, of which price was called last if it has costs.
+// asked returns the demand of a request. If the request has costs, it must be the one for which price was last
+// called.
 func (c *core) asked(r *request) demand {
 	if r.costs == nil {
 		return demand{weight: r.weight}
@@ -176,7 +177,7 @@ func (c *core) asked(r *request) demand {
 	return demand{r.weight, c.line.Costs.Scratch()}
 }
 
-// keepCosts notes what a ticket costs that is about to be granted at p at once.
+// keepCosts notes the costs of a ticket that is about to be granted at once at p.
 func (c *core) keepCosts(p *line.Place) {
 	c.line.Costs.Keep(p, line.Turn{}) // it has its turn
 }
@@ -193,7 +194,7 @@ func (c *core) finishRest(p *line.Place) {
 	c.line.Costs.Drop(p)
 }
 
-// joinWithCosts notes what the ticket costs that is about to wait at p.
+// joinWithCosts notes the costs of a ticket that is about to wait at p.
 func (c *core) joinWithCosts(p *line.Place, r *request) {
 	d := c.asked(r)
 	c.line.Costs.Keep(p, c.turn(d))
@@ -210,8 +211,8 @@ func (c *core) stopWaiting(p *line.Place) {
 	}
 }
 
-// amounts returns what costs come to in each column, line.Unnamed where they name no unit. It is valid until
-// the next call.
+// amounts returns the sum of costs in each column, or line.Unnamed for a unit that they do not name. It is
+// valid until the next call.
 func (c *core) amounts(costs *line.CostList) ([]int, error) {
 	amounts := c.line.Costs.ClearScratch()
 	for _, cost := range costs.All() {

@@ -8,7 +8,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// elsewhere is what a handle asks whose permits do not come from a scheduler: a key of a keyed.Set.
+// elsewhere is the source of a handle whose permits do not come from a scheduler: a key of a keyed.Set.
 type elsewhere interface {
 	AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error)
 	AcquireNow(weight int, costs ...ticket.Cost) (ticket.Ticket, error)
@@ -25,6 +25,6 @@ func init() {
 	inside.MaxBurst = func(h any) int { return h.(*Handle).maxBurst() }
 }
 
-// errNoGroup refuses a job that is to take its permit elsewhere: who waits there is in no line that a group could
-// withdraw its jobs from together.
+// errNoGroup refuses a job that would take its permit elsewhere, because a group cannot withdraw its jobs from
+// a line there.
 var errNoGroup = &InvalidError{"the source of a Group", "a key of a keyed.Set", "a scheduler or a flow; start goroutines that call Acquire instead"}

@@ -37,7 +37,7 @@ var (
 type InvalidError struct {
 	What string // the value's name, such as "Limits.MaxBurst" or "weight"
 	Got  any
-	Want string // what it must be, such as "1 or more", or must have, such as "have a window"
+	Want string // what is expected of it, such as "1 or more" or "have a window"
 }
 
 // Error names the value, what it must be and what it was.

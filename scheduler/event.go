@@ -47,10 +47,10 @@ type Event struct {
 	At     time.Time     // when it was decided, by the scheduler's clock
 	Missed uint64        // how many events were lost between the one received before and this one
 	Number ticket.Number // of a ticket that was accepted
-	Weight int           // of a ticket, charged, or left
+	Weight int           // of a ticket; or the permits that were charged, or are left
 	Costs  []ticket.Cost // of a ticket, in the units that it named, in the order in which the limits named them first
 	Flow   string        // the key of the ticket's flow, "" if it names none
-	Share  int           // of a ticket that was enqueued: the share with which it came, which is its flow's from then on
+	Share  int           // of a ticket that was enqueued: its share, which its flow has from then on
 	Wait   time.Duration // how long the ticket waited for its grant
 	Err    error         // why it was refused, or what it was told when it was given up
 	Until  time.Time     // when a pause ends by itself, or an observation

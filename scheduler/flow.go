@@ -17,9 +17,9 @@ import "github.com/flowguard-go/flowguard/internal/line"
 // If a ticket names costs, its dominant share counts in place of its weight. For each unit, divide what the
 // ticket asks for by the lowest rate of that unit. The largest result, expressed in permits, is the dominant
 // share (A. Ghodsi et al., "Dominant Resource Fairness", NSDI 2011, and "Multi-Resource Fair Queueing for
-// Packet Processing", SIGCOMM 2012). So flows of few large calls and of many small calls get the same part of
-// the limit that each needs most. If no window counts permits, a permit counts as much as one of the unit with
-// the lowest rate. An idle flow gains no credit. An undone grant counts as a turn.
+// Packet Processing", SIGCOMM 2012). So a flow of few large calls and a flow of many small calls each get the
+// same part of the limit that they use most. If no window counts permits, a permit counts as much as one of the
+// unit with the lowest rate. An idle flow gains no credit. An undone grant counts as a turn.
 //
 // The ticket whose turn it is holds up all others until it fits, and a try fails while a ticket waits in any
 // flow. So the limits are used as if there were one line. Tickets of the scheduler itself belong to the flow

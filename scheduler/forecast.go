@@ -10,8 +10,8 @@ import (
 )
 
 // foreseen is when the tickets ahead of a new one will be granted, as far as that is known. Each is granted as
-// soon as all limits have room, and its permits are assumed to be released at once. So where windows that count
-// from grant decide the forecast is exact, and elsewhere it is a lower bound.
+// soon as all limits have room, and its permits are assumed to be released at once. So the forecast is exact if
+// windows that count from grant decide, and otherwise a lower bound.
 //
 // It looks at up to lookAhead tickets one by one. A longer line would take too much of the owner's time. So of
 // the rest only the weight counts, as if it could be granted permit by permit. That is a lower bound. It is

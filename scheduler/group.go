@@ -13,7 +13,7 @@ import (
 )
 
 // Group runs jobs that belong together. Each runs in a goroutine of its own, which starts when the job's ticket
-// is granted. A waiting job is only a place in line. It takes about 100 bytes beside its function, where a
+// is granted. A waiting job is only a place in line. It takes about 100 bytes plus its function, while a
 // waiting goroutine takes about 2,500.
 //
 // It works like the Group of golang.org/x/sync/errgroup: call [Group.Go], then [Group.Wait]. Tickets are

@@ -15,8 +15,8 @@ const exactEntries = 65_536
 // opened more than Per/65,536 apart: 65,536 at most within a Per and one before it. One is to spare.
 const mostEntries = exactEntries + 2
 
-// blockSize is how many slots of a ring share a correction. It is near the square root of the size of
-// the largest ring, where a remove corrects about as many blocks as entries.
+// blockSize is how many slots of a ring share a correction. It is near the square root of the size of the
+// largest ring. There a remove corrects about as many blocks as entries.
 const blockSize = 256
 
 // history remembers what was charged over the last Per. It is a sliding window log: a ring of charges in

@@ -18,8 +18,8 @@ func (c *core) configure(l Limits) {
 	c.enforce()
 }
 
-// ancestors are windows that others take the place of. It finds for each of those the one that
-// remembers best what it should, in the same few steps however many there are.
+// ancestors are the windows that new ones replace. For each new window it finds the old one with the best
+// history, in the same few steps however many there are.
 type ancestors struct {
 	same     map[Window]*window // the fullest of those alike
 	span     map[span]*window   // the fullest
@@ -70,8 +70,8 @@ func keepBest[K comparable](best map[K]*window, k K, w *window) {
 	}
 }
 
-// of returns the window that remembers best what w should: itself, or else one as long, or else the
-// longest; nil if none counts the same unit from the same instant.
+// of returns the window whose history is the best start for w: w itself, or else a window of the same length,
+// or else the longest. It returns nil if none counts the same unit from the same instant.
 func (a *ancestors) of(w *window) *window {
 	if same := a.same[w.Window]; same != nil {
 		return same
@@ -91,7 +91,7 @@ func (w *window) inherit(before *ancestors, now moment, inUse weight.Sum) {
 		w.observed = from.observed
 		w.past.replay(&from.past, now)
 	case w.From == FromRelease:
-		// What is in use is known; when the others were released is not, but not later than now.
+		// The permits in use are known. The others were released at an unknown instant, at the latest now.
 		w.held = inUse
 		w.past.assume(now, max(0, before.mostUsed[w.Unit]-inUse.Saturated()), !inUse.IsZero())
 	default:

@@ -12,8 +12,8 @@ import (
 type Instant uint8
 
 const (
-	// FromGrant counts a permit from the instant of its grant, for Per. It is the zero value, and what most limits
-	// mean.
+	// FromGrant counts a permit from the instant of its grant, for Per. It is the zero value, and right for most
+	// limits.
 	FromGrant Instant = iota
 
 	// FromRelease counts a permit while it is held, and for Per after it is given back. Choose it if the server
@@ -52,8 +52,8 @@ func (i Instant) String() string {
 // Permits. A permit granted at t is free again at exactly t+Per.
 //
 // A window counts permits. If it has a Unit, it counts what tickets cost in that unit instead, and ignores
-// tickets that name no cost in it. Where this documentation speaks of the permits of such a window, it means
-// that unit.
+// tickets that name no cost in it. When this documentation speaks of the permits of such a window, it means
+// amounts of that unit.
 type Window struct {
 	Permits int           // at least 1
 	Per     time.Duration // from 1 ns to 100 years of 365 days

@@ -2,8 +2,8 @@ package scheduler
 
 import "github.com/flowguard-go/flowguard/internal/line"
 
-// members are tickets that are withdrawn together: those of a group's jobs that are in line. Only the
-// holder of the state touches them.
+// members are tickets that are withdrawn together: the tickets in line of one group's jobs. Only the holder of
+// the state uses them.
 type members struct {
 	first, last *member
 	ended       error // what members are told when they are withdrawn; nil: more may come

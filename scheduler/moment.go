@@ -9,7 +9,7 @@ import (
 type moment int64
 
 const (
-	// never is the moment of what does not happen. It is later than all others.
+	// never is the moment of an event that does not happen. It is later than all others.
 	never = moment(math.MaxInt64)
 
 	// horizon is the last moment a clock can show; time stands still there. It is half of what a

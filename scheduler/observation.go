@@ -7,8 +7,8 @@ import (
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
-// observation is what the far side said of a window: at most left more permits until an instant. Grants
-// use it up.
+// observation is what the server said of a window: at most left more permits until an instant. Grants use it
+// up.
 type observation struct {
 	since moment
 	until moment // 0: there is none
@@ -21,21 +21,21 @@ func (o *observation) grant(n int) {
 	}
 }
 
-// settle notes that a grant used more than was thought. The far side may have counted that before it said
-// what is left, but perhaps it has not.
+// settle notes that a grant used more than was thought. The server may or may not have counted the difference
+// before it said what is left.
 func (o *observation) settle(more int) { o.grant(more) }
 
-// undo gives back a grant that the far side has never seen. Of grants at the instant of the
-// observation it is not known whether they were made after it.
+// undo gives back a grant that the server has never seen. Of grants at the instant of the observation it is not
+// known whether they were made after it.
 func (o *observation) undo(at moment, n int) {
 	if o.until != 0 && at > o.since {
 		o.left += n
 	}
 }
 
-// observed is what holds of all that the far side said of a window: the latest until that ends, and after
-// it the one that ends last. A late answer may be of a period that is over, and end in the middle of the
-// next. Without the other one, nothing would then be left of what was said of the present period.
+// observed is the observations of a window that still hold: the latest until it ends, and after it the one that
+// ends last. A late answer may be of a period that is over, and end in the middle of the next. Without the
+// other one, nothing would then be left of what was said of the present period.
 //
 // The other leaves at least as much as the latest, so time alone never takes away what fits. Both are true,
 // so each of them may be used after the latest has ended.
@@ -48,9 +48,9 @@ var unobserved = observed{observation{left: math.MaxInt}, observation{left: math
 
 func (o *observed) holds() bool { return o.latest.until != 0 }
 
-// add notes that the far side grants at most left more permits until an instant. Some of them may be for
-// permits that are granted already; sure of them are not. What is left of the observation before is more
-// exact than sure, unless it is above left: then others use the far side's limit too.
+// add notes that the server grants at most left more permits until an instant. Some of these may already be
+// granted here; sure of them are not. What is left of the observation before is more exact than sure, unless it
+// is above left. Then others use the server's limit too.
 func (o *observed) add(now moment, sure, left int, until moment) {
 	if o.latest.left <= left {
 		sure = max(sure, o.latest.left)
@@ -100,10 +100,10 @@ func (o *observed) roomAt(at moment, ahead weight.Sum, n int) moment {
 	return at
 }
 
-// underway counts the permits that the far side may not have counted when it gave an answer that
-// arrives now. The answer belongs to a ticket that is still held, and was given after that ticket was
-// granted. So every ticket that was released before the oldest one still held was granted has been
-// counted; of the others nothing is known.
+// underway counts the permits that the server may not have counted when it gave an answer that arrives now. The
+// answer belongs to a ticket that is still held, and was given after that ticket was granted. So every ticket
+// that was released before the oldest one still held was granted has been counted; of the others nothing is
+// known.
 //
 // To remember each ticket would take memory without bound. Instead tickets belong to the round in which
 // they are granted, and a round begins only when no ticket of the round before the last is held. Then
@@ -179,10 +179,10 @@ func (u *underway) end(p *line.Place) {
 	}
 }
 
-// deductFrom returns what is left of n in a column for tickets to come, 0 or more. At least answered of what
-// was granted belongs to the ticket whose answer it is, and the far side has counted that. If that ticket is
-// the one at p, of the present round, then all tickets of the oldest round had ended before it was granted,
-// and have been counted too. While nothing is held there is no round with a grant.
+// deductFrom returns what is left of n in a column for tickets to come, 0 or more. At least answered of the
+// granted amount belongs to the ticket whose answer it is, and the server has counted that. If that ticket is
+// the one at p and belongs to the present round, then all tickets of the oldest round had ended before its
+// grant, so the server has counted them too. While nothing is held there is no round with a grant.
 func (u *underway) deductFrom(n, column, answered int, p *line.Place) int {
 	var uncounted weight.Sum
 	_, _, oldest := u.rounds()

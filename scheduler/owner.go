@@ -26,8 +26,8 @@ func newOwner(sh *shared, box *mailbox) *owner {
 	}
 }
 
-// run is the owner's life, turn after turn: receive, read the clock, advance, grant, set the alarm,
-// reply. Between turns the state is lent out; see package loop.
+// run does turn after turn: receive, read the clock, advance, grant, set the alarm, reply. Between turns it
+// lends the state; see package loop.
 func (o *owner) run(st *state) {
 	lent := o.lendIfIdle(st)
 	for over, workLeft := false, false; !over; {
@@ -78,7 +78,7 @@ func (o *owner) setAlarm(st *state) {
 	o.alarm.Set(time.Duration(o.read), time.Duration(st.armed))
 }
 
-// end serves the messages that are still under way, and leaves nothing behind.
+// end serves the messages that were already sent, and leaves nothing behind.
 func (o *owner) end(st *state) {
 	st.core.draining, st.core.closed = true, true
 	o.alarm.Off()

@@ -8,9 +8,9 @@ import (
 // resets says when the periods of a window that counts from reset begin. It is plain data: it is told the
 // instant, and asks no clock what time it is.
 //
-// A day begins when local clocks show the time of the reset for the first time on that date, or where they
-// skip it, at the moment they do so. A period that is shorter than a day is counted from the reset of its
-// day, and the last one ends with the day, so on a day of 23 or 25 hours it is cut.
+// A day begins when local clocks first show the time of the reset on that date. If they skip it, the day begins
+// at the moment of the skip. A period that is shorter than a day is counted from the reset of its day. The last
+// one ends with the day, so on a day of 23 or 25 hours it is cut.
 type resets struct {
 	per  time.Duration // a divisor of a day, a day, or Month
 	at   time.Duration // the time of day
@@ -146,7 +146,7 @@ func (c *calendar) after(m moment) moment {
 }
 
 // afterPeriods returns a moment that is not later than the n-th reset after a moment; n may be 0, and then it
-// is the moment itself. It is exact where all periods have one length.
+// is the moment itself. It is exact if all periods have one length.
 func (c *calendar) afterPeriods(m moment, n int) moment {
 	if n == 0 {
 		return m

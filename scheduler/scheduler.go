@@ -86,8 +86,8 @@ func (s *Scheduler) Acquire(ctx context.Context) (ticket.Ticket, error) {
 //
 // It refuses the ticket at once, and charges nothing, with these errors:
 //   - one that wraps ctx.Err(): ctx is already done;
-//   - a [*DeadlineError]: the deadline of ctx comes before the earliest instant at which the ticket could be
-//     granted, which [Scheduler.WaitTimeN] tells;
+//   - a [*DeadlineError]: the deadline of ctx comes before the earliest possible grant, as
+//     [Scheduler.WaitTimeN] computes it;
 //   - a [*TooLargeError]: a limit can never hold the weight or a cost;
 //   - an [*InvalidError]: the weight is below 1, a cost is below 0, or the scheduler's limits have never
 //     named a unit;
@@ -179,7 +179,7 @@ func (s *Scheduler) Stats() Stats {
 }
 
 // Windows returns how full each window is now, as Stats.Windows does. Unlike [Scheduler.Stats] it is not a
-// barrier. It mostly takes a tenth of the time of Stats, because it need not wait for the owner.
+// barrier. It usually takes a tenth of the time of Stats, because it need not wait for the owner.
 func (s *Scheduler) Windows() []WindowStats { return s.handle.Windows() }
 
 // Close ends the scheduler now. Every waiting ticket is told [ErrClosed], and nothing is granted any more.

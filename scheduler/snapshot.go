@@ -25,7 +25,8 @@ type WindowSnapshot struct {
 	Spent []Spent `json:"spent"`          // the oldest first, 1,025 at most
 	Held  int     `json:"held,omitempty"` // permits in use, of a window that counts from release
 
-	// What Scheduler.Observe was told: at most Left more permits until an instant; zero: nothing.
+	// What [Scheduler.Observe] was told: at most Left more permits before Until. Until is zero if there is no
+	// observation.
 	Left  int       `json:"left,omitempty"`
 	Until time.Time `json:"until,omitzero"`
 }

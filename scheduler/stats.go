@@ -18,11 +18,11 @@ type Stats struct {
 	Flows    int           `json:"flows"`              // flows with a ticket in line; see Scheduler.Flow
 	InUse    int           `json:"in_use"`             // permits granted and not yet given back
 	Granted  uint64        `json:"granted"`            // tickets granted so far, less those undone because their caller had gone
-	Paused   bool          `json:"paused"`             // no grants whatever the limits say
+	Paused   bool          `json:"paused"`             // a pause stops all grants
 	Resumes  time.Time     `json:"resumes,omitzero"`   // when the pause ends by itself; zero if it does not
 	NextWake time.Time     `json:"next_wake,omitzero"` // when the owner will next act by itself; zero if no ticket waits, or a permit must first be released
 	Windows  []WindowStats `json:"windows"`            // in the order of Limits.Windows
-	Quota    QuotaStats    `json:"quota,omitzero"`     // what is leased, where a quota is shared; see WithQuota
+	Quota    QuotaStats    `json:"quota,omitzero"`     // of a shared quota; see WithQuota
 	Totals   Totals        `json:"totals"`             // what became of all tickets so far
 }
 
@@ -32,7 +32,7 @@ type Stats struct {
 type WindowStats struct {
 	Window
 	Used      int // permits, or what the window counts, that count now
-	Remaining int // what could be granted now as far as this window goes, 0 or more; 0 while an even spacing lasts
+	Remaining int // what this window allows to be granted now, 0 or more; 0 while it spaces grants
 
 	// NextFree is the instant at which Remaining next grows if nothing is granted or released until then. It is
 	// zero if all permits remain, or if a permit must be released first.

@@ -222,7 +222,7 @@ const hintMonth = `count it in days, such as "30day"; calendar months are "month
 
 const expectedLength = `expected a length such as "s", "2s", "min", "1h30m" or "day"`
 
-// length reads the present word as what stands after the slash.
+// length reads the present word as the length after the slash.
 func (p *parser) length() (time.Duration, error) {
 	if p.isMonth() {
 		return Month, nil
@@ -372,7 +372,7 @@ func (p parser) hintNumber() string {
 	switch word := strings.ToLower(p.word); word {
 	case "per", "a", "an", "each", "every", "and":
 	default:
-		// Perhaps it is a unit, and the slash stands apart or is a word.
+		// Perhaps it is a unit, and the slash is a word of its own or written as a word.
 		if next := p.peek(); Unit(p.word).valid() && (strings.HasPrefix(next, "/") || isSlash(next)) {
 			number += " " + p.word
 			p.next()

@@ -19,7 +19,7 @@ import (
 //
 //	{"enqueued":9, "released":5, "given_up":1, "undone":0, "refused":{"no_permit":2}, "waited":1.5, "waits":[3,0,4]}
 type Totals struct {
-	Enqueued uint64 `json:"enqueued"` // tickets that were accepted, also those that were granted at once
+	Enqueued uint64 `json:"enqueued"` // tickets that were accepted, including those granted at once
 	Released uint64 `json:"released"` // tickets whose permits were given back; after Close none is counted
 	GivenUp  uint64 `json:"given_up"` // tickets that left the line without a grant: the context ended, Cancel, SetLimits, Close
 	Undone   uint64 `json:"undone"`   // grants that were taken back because the caller had gone
@@ -34,10 +34,10 @@ type Totals struct {
 	// [WithHeldTime].
 	Held float64 `json:"held,omitzero"`
 
-	// Waits is a histogram of how long granted tickets waited, also those undone since. Waits[0] counts tickets
-	// that did not wait. Waits[i] counts those that waited at least 2^(i-1) nanoseconds and less than 2^i. So
-	// Waits[30] is for waits from 0.54 to 1.07 seconds. The last entry is that of the longest wait so far. Waits
-	// is empty before the first grant.
+	// Waits is a histogram of how long granted tickets waited, including those that were undone later. Waits[0]
+	// counts tickets that did not wait. Waits[i] counts those that waited at least 2^(i-1) nanoseconds and less
+	// than 2^i. So Waits[30] is for waits from 0.54 to 1.07 seconds. The last entry is that of the longest wait so
+	// far. Waits is empty before the first grant.
 	Waits []uint64 `json:"waits,omitempty"`
 }
 
@@ -45,10 +45,10 @@ type Totals struct {
 type Refusals struct {
 	Canceled  uint64 `json:"canceled,omitzero"`          // the context had been canceled before the call
 	Deadline  uint64 `json:"deadline_exceeded,omitzero"` // the context's deadline had passed, or came before the earliest possible grant
-	Invalid   uint64 `json:"invalid,omitzero"`           // a weight, a cost or a share that cannot be
-	TooLarge  uint64 `json:"too_large,omitzero"`         // above what a limit can ever hold
+	Invalid   uint64 `json:"invalid,omitzero"`           // a weight, a cost or a share was invalid
+	TooLarge  uint64 `json:"too_large,omitzero"`         // the weight or a cost was above what a limit can ever hold
 	QueueFull uint64 `json:"queue_full,omitzero"`        // the line was full
-	NoPermit  uint64 `json:"no_permit,omitzero"`         // a try, or a call of a NonBlocking scheduler, for which there was no permit; a try gives no other reason but closed
+	NoPermit  uint64 `json:"no_permit,omitzero"`         // a try, or a call of a NonBlocking scheduler, found no permit; tries count here unless the scheduler was closed
 	Closed    uint64 `json:"closed,omitzero"`            // the scheduler was closed or draining
 }
 
@@ -123,7 +123,7 @@ type totals struct {
 	released, givenUp, undone uint64
 	refused                   [reasons]uint64
 	waited, held              duration
-	waits                     *[durationBits + 1]uint64 // by the bits of the wait; nil: nobody has waited
+	waits                     *[durationBits + 1]uint64 // by the bits of the wait; nil: no ticket has waited
 	holds                     bool                      // held is counted
 }
 
@@ -148,7 +148,7 @@ func (c *core) enqueued() uint64 {
 	return c.granted + c.totals.undone + c.totals.givenUp + uint64(c.line.Len())
 }
 
-// public returns the totals, given what else there is to know.
+// public returns the totals. The arguments are the parts that totals does not count itself.
 func (t *totals) public(enqueued, granted uint64, early *earlyRefusals) Totals {
 	refused := t.refused
 	for i := range early {
@@ -162,7 +162,7 @@ func (t *totals) public(enqueued, granted uint64, early *earlyRefusals) Totals {
 	}
 }
 
-// histogram returns what Totals.Waits says where so many tickets were granted.
+// histogram returns Totals.Waits for the given number of granted tickets.
 func (t *totals) histogram(granted uint64) (waits []uint64) {
 	if granted == 0 {
 		return nil

@@ -50,7 +50,7 @@ const maxUnitLength = 64
 // wantUnit describes a valid name of a unit.
 const wantUnit = "a name such as \"tokens\": a letter, then letters, digits, _ - or ., at most 64 bytes, and none of burst, evenly, from, reset"
 
-// valid reports whether the unit's name can stand in the text of limits.
+// valid reports whether the unit's name is possible in the text of limits.
 func (u Unit) valid() bool {
 	switch u {
 	case "", "burst", "evenly", "from", "reset":

@@ -42,7 +42,7 @@ func (s *Scheduler) Watch(room int) (*Watcher, error) {
 // has ended. Events that were sent before can still be received.
 func (w *Watcher) Events() <-chan Event { return w.feed.events }
 
-// Missed returns how many events were lost in all, also those that no later event has reported.
+// Missed returns how many events were lost in all, including those that no later event has reported.
 func (w *Watcher) Missed() uint64 { return w.feed.missed.Load() }
 
 // Stop ends the subscription. Stopping again, or after Close, does nothing.

@@ -7,14 +7,14 @@ import (
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// within is a scheduler whose limits hold for all keys of a seat together. What holds a seat may borrow the state of
-// that scheduler, or wait for its owner, who waits for nobody; never the other way round.
+// within is a scheduler whose limits hold for all keys of a seat together. The holder of a seat may borrow the
+// state of that scheduler, or wait for its owner. The owner never waits for a seat.
 //
 // A ticket that its key's limits would grant at once asks the scheduler too, while the seat is held: so both
-// decide at one instant. A ticket that must wait stands in the line of its key until it is the first there and fits the
-// limits of the key. Then a representative takes a place for it in the line of the scheduler. When that is
-// granted, the seat's owner is told, looks whether the key's limits still have room, which only a change of
-// them can have taken, and charges them. If they have not, the representative's grant is undone.
+// decide at one instant. A ticket that must wait is in the line of its key until it is the first there and fits
+// the limits of the key. Then a representative takes a place for it in the line of the scheduler. When the
+// representative is granted, the seat's owner charges the key's limits. If these have no room any more, because
+// they were changed meanwhile, the representative's grant is undone.
 type within struct {
 	handle *Handle
 	bell   func() // tells the seat's owner that there is news
@@ -30,13 +30,13 @@ type deposit struct {
 	number uint64
 }
 
-// representative stands in the scheduler's line for the first ticket of a key.
+// representative is in the scheduler's line in place of the first ticket of a key.
 type representative struct {
 	line.Place
 	of     *within
 	first  *line.Place // the key's ticket
 	number uint64      // its number
-	key    any         // what package keyed knows the key by
+	key    any         // the key's name in package keyed
 
 	told atomic.Int32
 	why  error // set before told
@@ -72,8 +72,8 @@ func (s *seat) Within(h *Handle, bell func()) {
 	s.gate = s.firstMayPass
 }
 
-// News returns what package keyed knows a key by whose representative was told something, or nil if there is none. Those
-// that were told since the news were last looked at come when all others have.
+// News returns the name in package keyed of a key whose representative was told something, or nil if there is
+// none. Those that were told since the news were last looked at come when all others have.
 func (s *seat) News() (key any) {
 	w := s.within
 	if w == nil {
@@ -221,7 +221,7 @@ func (s *seat) recall() {
 	s.within.handle.ask(&message{verb: verbWithdraw, place: &r.Place, err: errGivenUp})
 }
 
-// checkRepresentative takes the representative back if it stands for a ticket that has gone.
+// checkRepresentative takes the representative back if its ticket has gone.
 func (s *seat) checkRepresentative() {
 	if r := s.cell.live.stands; r != nil {
 		if p, _ := s.core.line.First(); p != r.first || p.Number != r.number {

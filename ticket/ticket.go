@@ -12,8 +12,8 @@ import (
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// Number says where a ticket stands in the order of grants. A scheduler numbers the tickets it
-// accepts 1, 2, 3, … in the order in which it receives them. The number 0 means no ticket.
+// Number is the place of a ticket in the order of grants. A scheduler numbers the tickets it accepts 1, 2, 3, …
+// in the order in which it receives them. The number 0 means no ticket.
 type Number uint64
 
 // Ticket is a place in line and, once granted, the permits that came with it.
@@ -80,12 +80,11 @@ func (t Ticket) Release() { (*line.Handle)(&t).Release() }
 //	…
 //	return t.Settle(tokens.Of(used))
 //
-// The amounts replace the estimates, or what an earlier Settle said. Units that are not named keep
-// theirs, and an amount named twice is summed. The limits then count as if the ticket had been granted
-// with these amounts. What was estimated too much is free at once, and tickets that wait for it are
-// granted before Settle returns. What was estimated too little is charged, even if a limit is then
-// exceeded, and tickets behind wait for longer. Charges that no longer count, because their window has
-// passed, stay as they are.
+// The amounts replace the estimates, or what an earlier Settle said. Units that are not named keep theirs, and
+// an amount named twice is summed. The limits then count as if the ticket had been granted with these amounts.
+// If the estimate was too high, the difference is free at once, and tickets that wait for it are granted before
+// Settle returns. If it was too low, the difference is charged, even if a limit is then exceeded, and tickets
+// behind wait for longer. Charges that no longer count, because their window has passed, stay as they are.
 //
 // It returns an error, and changes nothing, if the ticket still waits, has ended or is the zero Ticket, if an
 // amount is below 0, or if the ticket did not name the unit. It does not drop a cost silently, because later

@@ -76,7 +76,7 @@ func eventsOf(work plan.Work, start time.Time, began []time.Duration) iter.Seq[s
 			if granted < len(began) {
 				next = began[granted]
 			}
-			// What ends makes room for what begins in the same instant, unless it has only just begun.
+			// At one instant, ends come before beginnings, except for a job that begins and ends at that instant.
 			if released < granted && began[released]+work.Takes <= next {
 				if !tell(scheduler.EventReleased, released, began[released]+work.Takes) {
 					return

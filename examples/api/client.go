@@ -23,7 +23,7 @@ func newClient(s *scheduler.Scheduler, base http.RoundTripper) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// items is how many there are, and workers how many goroutines fetch them.
+// items is the number of items, and workers the number of goroutines that fetch them.
 const items, workers = 60, 10
 
 // fetchAll fetches all items. It returns how many requests were refused on the way.
@@ -48,7 +48,7 @@ func fetchAll(ctx context.Context, client *http.Client) (refused int, err error)
 	return int(no.Load()), context.Cause(ctx)
 }
 
-// fetch fetches an item, and comes back as long as it is refused.
+// fetch fetches an item, and asks again until it is not refused.
 func fetch(ctx context.Context, client *http.Client, id int) (refused int, err error) {
 	for {
 		resp, err := get(ctx, client, id, "")
@@ -63,7 +63,7 @@ func fetch(ctx context.Context, client *http.Client, id int) (refused int, err e
 		default:
 			return refused, fmt.Errorf("item %d: %s", id, resp.Status)
 		}
-		// Of a burst it is not known when there is room.
+		// If the burst is used up, the server does not know when it has room.
 		wait := 2 * workTime
 		if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
 			wait = time.Duration(seconds) * time.Second
@@ -92,8 +92,8 @@ func get(ctx context.Context, client *http.Client, id int, name string) (*http.R
 	return resp, err
 }
 
-// compare lets a greedy client ask with 50 goroutines for as long as a modest one needs for three items, one after
-// the other.
+// compare lets a modest client ask for three items, one after the other. Meanwhile a greedy client asks with 50
+// goroutines.
 func compare(ctx context.Context, client *http.Client) (got rivalry, err error) {
 	began := time.Now()
 	over, stop := context.WithCancelCause(ctx)
@@ -127,7 +127,7 @@ func compare(ctx context.Context, client *http.Client) (got rivalry, err error) 
 
 var errOver = errors.New("the modest client has all it wants")
 
-// modest comes when the greedy client is at it, and fetches three items.
+// modest begins when the greedy client is busy, and fetches three items.
 func modest(ctx context.Context, client *http.Client, got *rivalry) error {
 	for id := range 3 {
 		select {

@@ -1,17 +1,17 @@
-// Api runs a limited HTTP server and clients of it, one against the other, in about 11 seconds:
+// Api runs a limited HTTP server and its clients, in about 11 seconds:
 //
 //	go run ./examples/api
 //
-// The server is flowhttp.Middleware before an ordinary handler. What to look for:
+// The server is an ordinary handler behind flowhttp.Middleware. What to look for:
 //
-//  1. Without a limit of its own a client is refused again and again. It comes back when Retry-After is
-//     over, as it should, but so do all its workers at once, and most are refused once more.
-//  2. A client that keeps to the published limits is refused nothing, and is done sooner. Its windows
-//     count from release, so that no delay on the way can bring two of its requests too close together.
-//  3. A server that lets requests wait in one line serves a modest client behind all that a greedy one
-//     has asked for: it waits for about a second each time.
-//  4. With a line for each client the two take turns. The modest client hardly waits, and the greedy one
-//     still gets all the rest.
+//  1. A client without limits of its own is refused again and again. Its workers obey Retry-After, as they
+//     should, but then they all come back at once, and most are refused again.
+//  2. A client that keeps the published limits is never refused, and is done sooner. Its windows count from
+//     release, so no delay on the way can bring two of its requests too close together.
+//  3. If requests wait in one line, a modest client waits behind all requests of a greedy one: about a second
+//     each time.
+//  4. With a line for each client the two take turns. The modest client hardly waits, and the greedy one gets
+//     the rest.
 package main
 
 import (
@@ -32,7 +32,8 @@ import (
 // published is what the server allows in the first two parts.
 const published = "20/s burst 4"
 
-// shared is what two clients share in the others. A short window spreads the permits over the second.
+// shared is the limits that two clients share in the other parts. A short window spreads the permits over the
+// second.
 const shared = "5/100ms burst 10"
 
 func main() {
@@ -46,7 +47,8 @@ func main() {
 	fmt.Println("Look for: no 429 with the server's limits; with a line for each client, the modest one hardly waits.")
 }
 
-// dialer starts a server for a handler. It returns what carries requests to it, and what ends it.
+// dialer starts a server for a handler. It returns the transport of requests to it, and a function that ends
+// it.
 type dialer func(http.Handler) (base http.RoundTripper, stop func(), err error)
 
 // overNetwork serves on a port of this machine.
@@ -108,7 +110,7 @@ type listing struct {
 	elapsed time.Duration
 }
 
-// download fetches all items of a server that refuses what is too much.
+// download fetches all items from a server that refuses requests above its limits.
 func download(ctx context.Context, dial dialer, limits string) (got listing, err error) {
 	server, err := scheduler.New(scheduler.MustParseLimits(published))
 	if err != nil {
@@ -132,7 +134,7 @@ func download(ctx context.Context, dial dialer, limits string) (got listing, err
 	return got, err
 }
 
-// rivalry is how two clients got on with each other.
+// rivalry is the result of two clients that compete.
 type rivalry struct {
 	slowest time.Duration // the modest client's slowest answer
 	greedy  float64       // answers a second

@@ -12,7 +12,7 @@ import (
 // workTime is how long the server works for an item.
 const workTime = 50 * time.Millisecond
 
-// catalogue is an ordinary handler, which knows of no limit.
+// catalogue is an ordinary handler, without any limit.
 func catalogue() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +34,6 @@ func lineEach(s *scheduler.Scheduler) func(*http.Request) scheduler.Source {
 	return flowhttp.Flows(s, clientName)
 }
 
-// clientName is the key of the server's lines. A real server takes what it has authenticated, or
-// flowhttp.ClientAddr: a client must not be able to make up names.
+// clientName is the key of the server's lines. A real server uses a name that it has authenticated, or
+// flowhttp.ClientAddr, because a client must not be able to invent names.
 func clientName(r *http.Request) string { return r.Header.Get("Client") }

@@ -1,15 +1,15 @@
-// Apiclient calls an API that is strict, from 20 goroutines, in three ways:
+// Apiclient calls a strict API from 20 goroutines, in three ways:
 //
 //	go run ./examples/apiclient
 //
-// The API grants 10 requests in any 200 ms, and others have just used it up: it refuses everything for the first
-// 300 ms. Every client must get 60 answers and tries again after each refusal. What to look for:
+// The API grants 10 requests in any 200 ms. Others have just used its limit, so it refuses everything for the
+// first 300 ms. Every client must get 60 answers, and tries again after each refusal. What to look for:
 //
-//   - Without limits most requests are refused. Each caller obeys Retry-After, but alone, and when the time
-//     has come all of them come back together.
-//   - With a Transport that knows no limit but the advice, a refusal holds back all callers. The next one comes
-//     as soon as more of them go on together than the API grants.
-//   - With a Transport that knows the limits, the first call alone is refused.
+//   - Without limits most requests are refused. Each caller obeys Retry-After for itself, so all of them come
+//     back at the same time.
+//   - With a Transport that has no limits but obeys the advice, a refusal makes all callers wait. The next
+//     refusal comes as soon as more of them go on together than the API grants.
+//   - With a Transport that has the limits, only the first call is refused.
 //
 // The window counts from release, so that latency cannot bring the API more than it grants.
 package main

@@ -2,13 +2,14 @@
 //
 //	go run ./examples/crawl
 //
-// The hosts are servers in this program, each behind a socket of its own. Each lets in 5 requests in any second and 2
-// at a time, and answers all others with 429. The crawler holds to that for each host, and keeps within 100 requests
-// a second and 16 at a time for all of them together. What to look for:
+// The hosts are servers in this program, each behind a socket of its own. Each accepts 5 requests in any second
+// and 2 at a time, and answers all others with 429. The crawler keeps that limit for each host, and 100
+// requests a second and 16 at a time for all hosts together. What to look for:
 //
 //   - No host refuses anything, and there are never more than 16 requests in progress, whatever their order.
-//   - The crawler needs one line for that: a [keyed.Set] within a scheduler, in an ordinary http.Client. No code says
-//     which host is to be asked next. A page waits for its host, and while its host is full the others go on.
+//   - For that the crawler needs one line of code: a [keyed.Set] within a scheduler, in an ordinary
+//     http.Client. No code chooses the next host. A page waits for its host, and while that is full the others
+//     go on.
 //   - When the crawl is over, the set has forgotten all hosts by itself.
 package main
 
@@ -61,7 +62,7 @@ func main() {
 	fmt.Println("Look for: 0 refused, though each host allows 5 requests a second and 2 at once, and 16 at once in all.")
 }
 
-// tally is what a crawl came to.
+// tally is the result of a crawl.
 type tally struct {
 	fetched, refused  int
 	mostOpen          int // requests in progress at once, as the servers saw it

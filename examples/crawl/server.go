@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// host is a server that is strict. It counts for itself, with none of Flowguard's code.
+// host is a strict server. It does its own counting, without Flowguard's code.
 type host struct {
 	all *gauge // of all hosts
 
@@ -17,7 +17,7 @@ type host struct {
 	open     int
 }
 
-// What a host allows. The crawler is told the same in perHost.
+// The limits of a host. The crawler has the same ones in perHost.
 const (
 	hostPerSecond = 5
 	hostAtOnce    = 2

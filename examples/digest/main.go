@@ -1,5 +1,5 @@
-// Digest tells somebody of events who accepts few messages. An event goes out at once while the limits
-// have room; what happens while there is none goes out together, as a digest, when there is:
+// Digest sends events to a receiver that accepts few messages. While the limits have room, an event is sent at
+// once. Events that happen while there is no room are sent together, as a digest, when there is:
 //
 //	go run ./examples/digest
 //

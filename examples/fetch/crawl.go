@@ -24,9 +24,9 @@ type tally struct {
 // crawl starts the server on the listener, fetches its pages within the limits, and stops the server.
 // It shows each change of the tally.
 func crawl(ctx context.Context, listener net.Listener, dial dialer, limits scheduler.Limits, seed uint64, show func(tally)) (tally, error) {
-	server := &http.Server{Handler: newFarSide(serverLimits(), seed)}
+	server := &http.Server{Handler: newStrictServer(serverLimits(), seed)}
 	go server.Serve(listener)
-	defer server.Shutdown(context.WithoutCancel(ctx)) // it may end what it is at, after Ctrl-C too
+	defer server.Shutdown(context.WithoutCancel(ctx)) // it may finish its present work, after Ctrl-C too
 
 	s, err := scheduler.New(limits)
 	if err != nil {
@@ -55,8 +55,8 @@ type crawler struct {
 	show func(tally)
 }
 
-// crawl fetches the first n pages, in as many rounds as it takes until none is refused. So a request
-// made again waits for a permit again: to the server it is one more.
+// crawl fetches the first n pages, in as many rounds as it takes until none is refused. A repeated request
+// waits for a permit again, because to the server it is another request.
 func (c *crawler) crawl(ctx context.Context, n int) (err error) {
 	left := make([]int, n)
 	for i := range left {
@@ -101,8 +101,8 @@ func (c *crawler) round(ctx context.Context, list []int) (left []int, again time
 	return left, again, nil
 }
 
-// fetch returns a page. The pipeline holds the permit until fetch returns, which must not be before
-// the whole page is here: until then the request is open at the server and counts there.
+// fetch returns a page. The pipeline holds the permit until fetch returns. So fetch must read the whole page
+// first, because until then the request is open at the server and counts there.
 func (c *crawler) fetch(ctx context.Context, page int) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/%d", c.site, page), nil)
 	if err != nil {

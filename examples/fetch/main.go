@@ -3,22 +3,21 @@
 //	go run ./examples/fetch
 //	go run ./examples/fetch -way release
 //
-// The server runs in this program, behind a real socket. It lets in 80 requests in any second, 30 in
-// any quarter of one, and 10 at a time, and answers all others with 429 (Too Many Requests) and
-// Retry-After. It counts a request when it arrives, and how long one is on its way varies, as on any
-// network. The crawler asks again for what it was refused when the time it was told is over. What to
-// look for:
+// The server runs in this program, behind a real socket. It accepts 80 requests in any second, 30 in any
+// quarter of a second, and 10 at a time. It answers all others with 429 (Too Many Requests) and Retry-After. It
+// counts a request when it arrives. The time on the way varies, as on any network. The crawler repeats refused
+// requests after the time that Retry-After says. What to look for:
 //
-//   - none: without a limit hundreds of requests are refused, more than are answered.
-//   - grant: with the server's own limits a few are refused all the same. None leaves too early, but
-//     the server counts arrivals, not grants: where a request that was slow is followed by a quick
-//     one, they arrive closer together than they left.
-//   - release: where windows count from release nothing is refused, however the way varies.
+//   - none: without limits hundreds of requests are refused, more than are answered.
+//   - grant: with the server's own limits a few are still refused. None leaves too early, but the server counts
+//     arrivals, not grants. If a quick request follows a slow one, the two arrive closer together than they
+//     left.
+//   - release: with windows that count from release nothing is refused, however long requests are on the way.
 //
-// Counting from release costs the length of a call in each window, as the elapsed time beside the best
-// possible shows. It is still the quickest of the three, because the others have to come back.
+// Counting from release costs the length of a call in each window, as the elapsed time beside the best possible
+// shows. It is still the quickest of the three, because the others must repeat requests.
 //
-// All hangs on when the permit is given back: fetch, in crawl.go, has read the whole page by then.
+// What matters is when the permit is given back: fetch, in crawl.go, first reads the whole page.
 package main
 
 import (
@@ -39,13 +38,13 @@ import (
 
 const pages = 200
 
-// published is what the server allows, and what the crawler is told of it.
+// published is the limits of the server, which the crawler knows.
 const published = "80/s 30/250ms burst 10"
 
 // way is a way to crawl.
 type way struct {
 	name, title string
-	limits      scheduler.Limits // what the crawler holds to
+	limits      scheduler.Limits // the limits that the crawler keeps
 }
 
 func ways() []way {
@@ -55,7 +54,7 @@ func ways() []way {
 		fromRelease.Windows[i].From = scheduler.FromRelease
 	}
 	return []way{
-		// A stage needs a scheduler, and that a limit. This one only says how many connections we bear.
+		// A stage needs a scheduler, and a scheduler needs a limit. This one only limits the number of connections.
 		{"none", "no limit", scheduler.Limits{MaxBurst: 20}},
 		{"grant", "windows from grant", fromGrant},
 		{"release", "windows from release", fromRelease},
@@ -93,7 +92,7 @@ func main() {
 	}
 }
 
-// visit crawls in one way and tells how it went.
+// visit crawls in one way and prints the result.
 func visit(ctx context.Context, w way) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -150,8 +149,7 @@ func (p progress) erase() {
 	}
 }
 
-// isTerminal takes every character device for a terminal. The other that is often met, the null
-// device, does not mind.
+// isTerminal treats every character device as a terminal. The other common one, the null device, does no harm.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"

@@ -12,19 +12,19 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// farSide is the server. Limits are only numbers to it: it counts for itself, with none of Flowguard's
-// code, and strictly. Requests that it refuses do not count.
-type farSide struct {
+// strictServer is the server. It does its own counting, strictly and without Flowguard's code. Requests that it
+// refuses do not count.
+type strictServer struct {
 	limits scheduler.Limits
 	seed   uint64 // of how long requests are on their way
 
 	mu       sync.Mutex
-	arrivals []time.Time // of the requests let in, all there ever were
-	open     int         // requests let in and not yet answered
+	arrivals []time.Time // of all accepted requests
+	open     int         // accepted requests that are not yet answered
 }
 
-func newFarSide(limits scheduler.Limits, seed uint64) *farSide {
-	return &farSide{limits: limits, seed: seed}
+func newStrictServer(limits scheduler.Limits, seed uint64) *strictServer {
+	return &strictServer{limits: limits, seed: seed}
 }
 
 // A request is on its way for shortestWay and up to jitter more, then in work for workTime.
@@ -34,8 +34,8 @@ const (
 	workTime    = 50 * time.Millisecond
 )
 
-// ServeHTTP answers with a page, the one half at once and the other when its work is done.
-func (f *farSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers with a page: one half at once, and the other when the work is done.
+func (f *strictServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	page, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
 	if err != nil {
 		http.NotFound(w, r)
@@ -54,15 +54,15 @@ func (f *farSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "the end")
 }
 
-// way returns how long the request for a page is on its way. Nothing but the page and the seed decides
-// it, so that a test meets the same way again whichever goroutine comes first.
-func (f *farSide) way(page int) time.Duration {
+// way returns how long the request for a page is on its way. Only the page and the seed decide it, so a test
+// always gets the same value, whichever goroutine comes first.
+func (f *strictServer) way(page int) time.Duration {
 	rnd := rand.New(rand.NewPCG(f.seed, uint64(page)))
 	return shortestWay + time.Duration(rnd.Int64N(int64(jitter)))
 }
 
 // enter lets in a request that arrives now, or returns false.
-func (f *farSide) enter() bool {
+func (f *strictServer) enter() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now() // under the lock, so that arrivals are in order
@@ -80,7 +80,7 @@ func (f *farSide) enter() bool {
 	return true
 }
 
-func (f *farSide) leave() {
+func (f *strictServer) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open--

@@ -33,7 +33,7 @@ func TestServerIsStrict(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				f := newFarSide(limits, 0)
+				f := newStrictServer(limits, 0)
 				began := time.Now()
 				var got []bool
 				for _, at := range tt.arrives {

@@ -3,10 +3,10 @@
 //	go run ./examples/picture                        # writes two pictures and says where
 //	go run ./examples/picture -o docs                # makes those of the documentation anew
 //
-// What to look for in timeline.svg: a batch job fills the line, and a web tenant with three times its
-// share gets through all the same. At 4s the server answers 429 and all wait for two seconds. From then
-// on 20/10s is full, which is the limit to raise; an importer gives up, and just before 9s the line is full
-// and one ticket is refused. Then the server allows more.
+// What to look for in timeline.svg: a batch job fills the line, but a web tenant with three times its share
+// still gets permits. At 4s the server answers 429, and all wait for two seconds. From then on 20/10s is full,
+// which is the limit to raise. An importer gives up, and just before 9s the line is full and one ticket is
+// refused. Then the server allows more.
 //
 // timeline-large.svg shows 200,000 tickets of twelve tenants over two hours.
 package main

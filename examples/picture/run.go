@@ -36,9 +36,8 @@ type job struct {
 	takes  time.Duration
 }
 
-// steppedClock stands still until the run moves it. Its timers never fire: the run asks the scheduler
-// when it will act next, and looks then.
-// The scheduler's goroutine may read it at any time.
+// steppedClock moves only when the run moves it. Its timers never fire: the run asks the scheduler when it will
+// act next, and looks then. The scheduler's goroutine may read it at any time.
 type steppedClock struct {
 	*clock.Mock
 	passed atomic.Int64 // nanoseconds since the beginning

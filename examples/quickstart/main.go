@@ -8,15 +8,15 @@
 //
 // Each line begins with the time since its section began. What to look for:
 //
-//  1. Acquire and Release: seven goroutines under "3/2s burst 2". In any 2 seconds no more than
-//     three tickets start, and never are more than two at work. Grants follow the tickets' numbers;
-//     tickets granted at one instant may be printed in any order, as their goroutines wake.
-//  2. Do: under "2/s" calls go in pairs, a second apart. A call that could not start before its
-//     deadline is refused at once, not after waiting in vain.
-//  3. Wrap: a function that keeps to its limit wherever it is called from.
+//  1. Acquire and Release: seven goroutines under "3/2s burst 2". In any 2 seconds no more than three tickets
+//     start, and no more than two are at work. Grants follow the tickets' numbers. Tickets that are granted at
+//     one instant may be printed in any order, as their goroutines wake.
+//  2. Do: under "2/s" calls go in pairs, a second apart. A call that cannot start before its deadline is
+//     refused at once, and does not wait first.
+//  3. Wrap: a function that keeps its limit, wherever it is called.
 //  4. Non-blocking: no call waits; a refused call learns when to come back.
-//  5. Select: a ticket that is given up leaves no trace. The one behind it is granted when the
-//     first would have been.
+//  5. Select: a ticket that is given up leaves no trace. The ticket behind it is granted when the first would
+//     have been.
 package main
 
 import (
@@ -206,5 +206,5 @@ func (s stopwatch) Write(line []byte) (int, error) {
 	return fmt.Fprintf(s.out, "%6.2fs  %s", time.Since(s.began).Seconds(), line)
 }
 
-// roughly spares the reader the microseconds.
+// roughly rounds to what readers care about.
 func roughly(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }

@@ -25,14 +25,14 @@ type client struct {
 	url      string
 }
 
-// limiter waits until a call may be made that is estimated to cost so many tokens.
+// limiter waits until a call with the given estimate of tokens may be made.
 type limiter interface {
 	take(ctx context.Context, estimate int) (permit, error)
 	lost() (requests, tokens int) // what was charged for calls that were never made
 	Close() error
 }
 
-// permit is what a call holds while it runs.
+// permit is held by a call while it runs.
 type permit interface {
 	Settle(costs ...ticket.Cost) error
 	Release()
@@ -55,7 +55,7 @@ func (c *client) ask(ctx, waiting context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	// Only now does the permit begin to expire. The API has counted the whole answer by then.
+	// The permit begins to expire only now, when the API has counted the whole answer.
 	defer p.Release()
 
 	answer, err := c.post(ctx, r)

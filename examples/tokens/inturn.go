@@ -9,10 +9,9 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// inTurn is what one writes where a limiter knows one unit only: a limiter for requests and one for
-// tokens, asked one after the other. Here both are schedulers, so neither is worse than it need be. But
-// while the second makes a call wait, the first has charged it already. If the caller then gives up, it was
-// charged for nothing.
+// inTurn uses two limiters with one unit each, for requests and for tokens, and asks one after the other. Here
+// both are schedulers, so neither is worse than necessary. But while a call waits for the second, the first has
+// already charged it. If the caller then gives up, it was charged for nothing.
 type inTurn struct {
 	requests, tokens *scheduler.Scheduler
 	tokensFirst      bool

@@ -3,25 +3,24 @@
 //
 //	go run ./examples/tokens
 //
-// The server runs in this program, behind a real socket. It allows 60 requests and 10,000 tokens in any
-// minute, and 6 calls at once, and answers all others with 429 (Too Many Requests). A minute lasts 600 ms
-// here. Some 800 calls come in nine of them, which is more than the limits allow. A caller waits for a quarter of
-// a minute at most, and gives up at once if it is known that the wait would be longer. How long an answer will be
-// is known only when it ends. What to look for:
+// The server runs in this program, behind a real socket. It allows 60 requests and 10,000 tokens in any minute,
+// and 6 calls at once, and answers all others with 429 (Too Many Requests). A minute lasts 600 ms here. In nine
+// such minutes about 800 calls come, which is more than the limits allow. A caller waits for at most a quarter
+// of a minute, and gives up at once if the wait would be longer. The length of an answer is known only when it
+// ends. What to look for:
 //
-//   - In turn: one limiter for requests and one for tokens. Whichever is asked first has charged a call that
-//     gives up while it waits for the other one. The last two columns show what was charged for calls that
+//   - In turn: one limiter for requests and one for tokens. If a call gives up while it waits for the second
+//     limiter, the first has already charged it. The last two columns show what was charged for calls that
 //     never ran: a fifth of all requests, or a tenth of all tokens.
 //   - Together: one scheduler decides about all limits at once. A call that never runs is charged to none.
-//   - Settled: each call says afterwards what it really used, and what was estimated too much goes to others.
+//   - Settled: each call says afterwards what it really used, and the rest of its estimate is free for others.
 //     So about two thirds of the tokens are used instead of less than half. There is no 429, because each
 //     estimate is an upper bound: the prompt and max_tokens.
-//   - Guessed: the estimate has an average answer in place of the longest possible one. Some calls are
-//     refused.
+//   - Guessed: the estimate uses an average answer instead of the longest possible one. Some calls are refused.
 //
-// The windows count from release. So a call counts for as long as it may be on its way, in work or counted by
-// the server, at whatever instant in between the server counts it. This costs the length of a call in each
-// minute, so no share reaches 100 %.
+// The windows count from release. So a call counts from its grant until a minute after its end, and the server
+// may count it at any instant before its end. This costs the length of a call in each minute, so no share
+// reaches 100 %.
 package main
 
 import (
@@ -53,7 +52,7 @@ const (
 	patience = minute / 4             // how long a caller waits
 )
 
-// limits returns what the client keeps to: the published limits, from release, with our short minutes.
+// limits returns the limits that the client keeps: the published ones, from release, with our short minutes.
 func limits() scheduler.Limits {
 	l := scheduler.MustParseLimits(published)
 	for i := range l.Windows {
@@ -70,7 +69,7 @@ type way struct {
 	estimate func(request) int
 	settles  bool
 
-	serverKeeps bool // whether the server counts max_tokens also where the answer was shorter
+	serverKeeps bool // whether the server counts max_tokens even if the answer was shorter
 }
 
 func ways() []way {
@@ -123,7 +122,7 @@ func compare(ctx context.Context, out io.Writer, connect network, seed uint64) e
 	return nil
 }
 
-// tally is how it went.
+// tally is the result of one way.
 type tally struct {
 	way                      way
 	answered, refused        int
@@ -138,7 +137,7 @@ func run(ctx context.Context, w way, connect network, seed uint64) (tally, error
 	if err != nil {
 		return tally{}, err
 	}
-	api := newFarSide(scheduler.MustParseLimits(published), minute, seed)
+	api := newStrictServer(scheduler.MustParseLimits(published), minute, seed)
 	api.keeps = w.serverKeeps
 	server := &http.Server{Handler: api}
 	go server.Serve(listener)

@@ -12,7 +12,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// request and response are what the API speaks, reduced to what matters here. A word is a token.
+// request and response are the messages of the API, reduced to what matters here. A word is a token.
 type request struct {
 	ID        int    `json:"id"`
 	Prompt    string `json:"prompt"`
@@ -31,18 +31,18 @@ type usage struct {
 
 func (u usage) total() int { return u.PromptTokens + u.CompletionTokens }
 
-// farSide is the API. It counts for itself, with none of Flowguard's code.
+// strictServer is the API. It does its own counting, without Flowguard's code.
 //
 // Providers differ in what they count and when. Some count what a call used, at its beginning, at its end or
-// while the answer is produced. Some reserve max_tokens, and correct that at the end. farSide never counts less
-// than any of these:
+// while the answer is produced. Some reserve max_tokens, and correct that at the end. strictServer never counts
+// less than any of these:
 //
 //   - every request counts for a minute from its arrival, also one that is refused;
 //   - while a call is open its prompt and its max_tokens count, as if the answer came at full length;
 //   - for a minute from the end of the answer, all that the call used counts.
 //
-// Some providers reserve max_tokens and never correct it. With keeps, farSide does so.
-type farSide struct {
+// Some providers reserve max_tokens and never correct it. With keeps, strictServer does so.
+type strictServer struct {
 	requests, tokens, open int           // the most in any minute, and at once
 	keeps                  bool          // whether what was reserved is counted at the end too
 	minute                 time.Duration // how long a minute is
@@ -61,10 +61,10 @@ type spent struct {
 	tokens int
 }
 
-// newFarSide returns a server with published limits, which have a window of requests, one of tokens, and
+// newStrictServer returns a server with published limits, which have a window of requests, one of tokens, and
 // a burst.
-func newFarSide(limits scheduler.Limits, minute time.Duration, seed uint64) *farSide {
-	f := &farSide{open: limits.MaxBurst, minute: minute, seed: seed}
+func newStrictServer(limits scheduler.Limits, minute time.Duration, seed uint64) *strictServer {
+	f := &strictServer{open: limits.MaxBurst, minute: minute, seed: seed}
 	for _, w := range limits.Windows {
 		switch w.Unit {
 		case "":
@@ -87,7 +87,7 @@ const (
 )
 
 // ServeHTTP answers a request, or refuses it with 429 (Too Many Requests).
-func (f *farSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *strictServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var req request
 	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -108,7 +108,7 @@ func (f *farSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(response{strings.Repeat("word ", u.CompletionTokens), u})
 }
 
-// answerLength returns how long an answer is. Most are much shorter than they may be, and nobody knows
+// answerLength returns how long an answer is. Most are much shorter than they may be, and it is not known
 // beforehand which.
 func answerLength(rnd *rand.Rand, most int) int {
 	x := rnd.Float64()
@@ -117,7 +117,7 @@ func answerLength(rnd *rand.Rand, most int) int {
 
 // enter lets in a request that arrives now and may use so many tokens. Otherwise it returns the limit that
 // is reached.
-func (f *farSide) enter(most int) (limit string) {
+func (f *strictServer) enter(most int) (limit string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now() // under the lock, so that arrivals are in order
@@ -142,7 +142,7 @@ func (f *farSide) enter(most int) (limit string) {
 }
 
 // counted returns the tokens that count now. Its caller holds mu.
-func (f *farSide) counted(now time.Time) int {
+func (f *strictServer) counted(now time.Time) int {
 	counted := f.reserved
 	for _, s := range f.ended {
 		if now.Sub(s.at) < f.minute {
@@ -153,7 +153,7 @@ func (f *farSide) counted(now time.Time) int {
 }
 
 // leave notes that a call has ended.
-func (f *farSide) leave(most, used int) {
+func (f *strictServer) leave(most, used int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls--
@@ -165,7 +165,7 @@ func (f *farSide) leave(most, used int) {
 }
 
 // used returns how many calls have ended from one instant to another, and how many tokens they used.
-func (f *farSide) used(from, to time.Time) (calls, tokens int) {
+func (f *strictServer) used(from, to time.Time) (calls, tokens int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.ended {

@@ -47,7 +47,7 @@ func TestServerIsStrict(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFarSide(scheduler.MustParseLimits(tt.limits), minute, 0)
+				f := newStrictServer(scheduler.MustParseLimits(tt.limits), minute, 0)
 				began := time.Now()
 				var got []string
 				for _, a := range tt.arrives {
@@ -70,7 +70,7 @@ func TestServerIsStrict(t *testing.T) {
 	}
 }
 
-// A client that farSide does not refuse is refused by no provider that counts in another way.
+// A client that strictServer does not refuse is refused by no provider that counts in another way.
 func TestServerCountsNoLessThanOthers(t *testing.T) {
 	type call struct {
 		from, to   time.Time
@@ -111,7 +111,7 @@ func TestServerCountsNoLessThanOthers(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(1, 2))
-		f := newFarSide(scheduler.MustParseLimits("1000000/min 1000000 tokens/min burst 1000000"), minute, 0)
+		f := newStrictServer(scheduler.MustParseLimits("1000000/min 1000000 tokens/min burst 1000000"), minute, 0)
 		var calls []call
 		for range 300 {
 			time.Sleep(time.Duration(rnd.Int64N(int64(minute / 20))))

@@ -1,4 +1,4 @@
-// Workers lets five tenants share one scheduler, first in one line and then in a line each:
+// Workers lets five tenants share one scheduler, first in one line and then with a line for each:
 //
 //	go run ./examples/workers
 //
@@ -7,13 +7,13 @@
 //
 //   - In one line, jobs are served in the order of arrival. The greedy tenant comes first, with 250 jobs, and
 //     all others wait for it, though three of them have 40 jobs together.
-//   - With a line each they take turns. The small, the tiny and the late one are done soon after they
-//     came, and only the greedy one, who has by far the most to do, waits longer than before.
-//   - The paying one has a share of 3, which counts in a line of its own: while it waits it is granted
-//     three jobs for each one of any other tenant that waits.
+//   - With a line for each they take turns. The small, the tiny and the late tenant are done soon after they
+//     came. Only the greedy one, which has by far the most jobs, waits longer than before.
+//   - The paying tenant has a share of 3. With a line of its own it is granted three jobs for each job of any
+//     other waiting tenant.
 //   - Taking turns costs no time. The last job of all begins at about the same time in both runs.
 //
-// Whatever waits is a ticket in line. A goroutine is started for a job when its ticket is granted.
+// A waiting job is only a ticket in line. Its goroutine starts when the ticket is granted.
 package main
 
 import (
@@ -28,10 +28,10 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// tenant is somebody who has jobs, and shares the scheduler with others.
+// tenant is a client that has jobs, and shares the scheduler with others.
 type tenant struct {
 	name  string
-	share int // of the permits, in proportion to those of the others who wait
+	share int // of the permits, in proportion to the shares of the other waiting tenants
 	jobs  int
 	comes time.Duration // after the first tenant
 }
@@ -121,8 +121,8 @@ func serve(ctx context.Context, s *scheduler.Scheduler, line func(*scheduler.Sch
 	return served, errors.Join(errs...)
 }
 
-// call stands for whatever the limits are there for, such as a request to a server. The context ends
-// when another job of the group fails.
+// call stands for the limited work, such as a request to a server. The context ends when another job of the
+// group fails.
 func call(ctx context.Context) error {
 	select {
 	case <-time.After(5 * time.Millisecond):

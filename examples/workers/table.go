@@ -26,5 +26,5 @@ func (s service) medianWait() time.Duration {
 	return began[(len(began)-1)/2] - s.comes
 }
 
-// roughly spares the reader the microseconds.
+// roughly rounds to what readers care about.
 func roughly(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

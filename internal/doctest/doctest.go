@@ -9,7 +9,7 @@
 //
 //	<!-- in: func charge(s *scheduler.Scheduler, w scheduler.Window) error -->
 //
-// Readers of the page do not see the comment. What the code imports is found by the names of packages.
+// Readers of the page do not see the comment. The imports of the code are found by the names of packages.
 //
 // A shell block is fenced as sh or bash, or indented. The blocks of a page are run in their order, in a folder of a
 // reader who has Go and no checkout: "go get" and "go install" find the modules of this checkout as if they were published.

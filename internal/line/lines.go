@@ -69,7 +69,7 @@ type Lines struct {
 	unmoved   int    // flows at smaller indices may not have been moved out of old
 	mostFlows int    // the most flows that waited at once since the maps of lookup were made
 
-	// Where one flow waits, there is nothing to decide. With several:
+	// If only one flow waits, there is nothing to decide. With several:
 	order   chunked[*queue] // all of them, in no order that matters
 	ranks   ranks
 	present point  // the virtual time

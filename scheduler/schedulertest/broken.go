@@ -66,7 +66,7 @@ func leavePicture(file string, limits scheduler.Limits, events []scheduler.Event
 // Picture writes a picture of tickets, as package timeline draws it. found is an error of [Check]. The picture
 // shows the first broken interval in red, and some time before and after. If found is nil, it shows all tickets.
 //
-// Tickets tell nothing of pauses, refusals and new limits. For a picture with those, pass the Events of a
+// Tickets do not show pauses, refusals and new limits. For a picture with those, pass the Events of a
 // [Recorder] to [timeline.New].
 func Picture(w io.Writer, limits scheduler.Limits, tickets Tickets, found error) error {
 	return draw(w, limits, tickets.events(), found)

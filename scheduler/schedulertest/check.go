@@ -13,10 +13,10 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Check returns an error if tickets break what a scheduler with these limits promises, which is:
+// Check returns an error if tickets break a promise of a scheduler with these limits. The scheduler promises:
 //   - no interval in which a window granted more than its permits, or more of its unit. At each grant that asks
 //     for the unit, settled costs count as settled by then, and the others as estimated;
-//   - no grant sooner after another than an even spacing allows;
+//   - in a window that is spaced evenly, no grant too soon after another;
 //   - no instant at which more than MaxBurst permits were held;
 //   - no grant before that of a ticket with a smaller number, of the same flow;
 //   - no grant that was overdue for longer than late. A grant is due, given the grants before it, as soon as

@@ -1,5 +1,5 @@
-// Three workers, each a process of its own, share a quota of 100 permits a second through one engine. One of them is
-// killed on the way. Look for the largest count in any second: it is the limit, and not one more.
+// Workers starts three processes that share a quota of 100 permits a second through one server, and kills one
+// of them. Look for the largest count in any second: it is exactly the limit.
 //
 //	go run ./examples/workers
 //
@@ -109,7 +109,7 @@ func begin(addr string) (*worker, error) {
 	return w, w.cmd.Start()
 }
 
-// conduct starts the engine and the workers, and kills one.
+// conduct starts the server and the workers, and kills one worker.
 func conduct() error {
 	dir, err := os.MkdirTemp("", "flowredis")
 	if err != nil {

@@ -52,8 +52,8 @@ func (o *order) advance() {
 	}
 }
 
-// attempt takes what a job wrote to standard error in an attempt that is not its last. What it wrote to
-// standard output is dropped: it is to have one answer for each item.
+// attempt takes a job's standard error from an attempt that is not its last. It drops the standard output,
+// because there must be one answer for each item.
 func (o *order) attempt(j *job) {
 	output := j.exit.Output
 	j.exit.Output = nil

@@ -120,8 +120,8 @@ func fraction(b []byte, unit int64) (ns int64, resolution time.Duration, length 
 	return ns, time.Duration(unit), length
 }
 
-// number reads the number that b begins with as Unix time: digits, and perhaps a fraction. What comes after it
-// must not make it a word, or a part of one such as an IP address.
+// number reads the number that b begins with as Unix time: digits, and perhaps a fraction. The text after it
+// must not make it a part of a word, such as of an IP address.
 func number(b []byte, unit Unit) (i Instant, length int, ok bool) {
 	n := 0
 	negative := len(b) > 0 && b[0] == '-'

@@ -22,9 +22,10 @@ type Rest struct {
 // mostSteps is how many jobs Remaining looks at one by one.
 const mostSteps = 20_000
 
-// Remaining returns how long the rest takes if every job takes the same time, costs the same, and begins as soon
-// as the limits allow. When a limit lets a job begin follows from when those before it began. Where there are more
-// jobs than it looks at, it leaves out whole rounds of the limit that binds in the long run.
+// Remaining returns how long the rest takes if every job takes the same time, costs the same, and begins as
+// soon as the limits allow. A limit lets a job begin at an instant that depends on when the jobs before it
+// began. If there are more jobs than it looks at, it leaves out whole rounds of the limit that binds in the
+// long run.
 //
 // It costs some nanoseconds for each job and limit, 0.3 ms at most.
 func Remaining(r Rest) time.Duration {

@@ -9,7 +9,7 @@ import (
 // its own file:
 //
 //   - Unix: a process group. A process that makes a session or group of its own leaves it.
-//   - Windows: a job object. What the command starts in its first instant may be left out.
+//   - Windows: a job object. It may miss processes that the command starts in its first instant.
 //   - elsewhere: the command alone.
 type group interface {
 	// terminate asks all to end.

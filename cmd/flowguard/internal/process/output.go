@@ -73,8 +73,8 @@ func newCapture() (c capture, err error) {
 	return c, err
 }
 
-// tempFile makes a file without a name, so that it is gone even if this program is killed. Where a file that
-// is open cannot be removed, as on Windows, it keeps its name until it is disposed of.
+// tempFile makes a file without a name, so that it is gone even if this program is killed. If an open file
+// cannot be removed, as on Windows, it keeps its name until it is disposed of.
 func tempFile() (*os.File, error) {
 	f, err := os.CreateTemp("", "flowguard")
 	if err == nil {
