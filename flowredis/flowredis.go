@@ -38,9 +38,9 @@ func Share(rdb redis.Scripter, name string, opts ...Option) scheduler.Option {
 // holds here as well, for each key: all need the same. keyed.New returns a [*scheduler.InvalidError] for a client or
 // options that Share would refuse.
 //
-// A key that is used or remembers grants makes at least three exchanges in each lease, so the number of
-// exchanges grows with the number of such keys. For limits of an hour and thousands of keys choose a longer
-// [Lease]. All keys of a name are in one slot of a cluster. The first use of a name waits for one lease; later
+// A key that is used or remembers grants makes at least three exchanges in each lease, so the number of exchanges
+// grows with the number of such keys. For limits of an hour and thousands of keys choose a longer [Lease], or
+// [Quarantine], with which keys that only remember make none. All keys of a name are in one slot of a cluster. The first use of a name waits for one lease; later
 // keys do not.
 func ShareKeys(rdb redis.Scripter, name string, opts ...Option) keyed.Option {
 	return keyed.WithQuota(newShare(rdb, name, opts))

@@ -20,8 +20,8 @@ import (
 // ticket waits for an exchange, and a try fails and asks for more. Where callers should not wait for long, use
 // [Set.Acquire] with a context that ends soon, rather than a try.
 //
-// A key needs exchanges only while it has something to tell or its windows remember grants: at least one in each
-// Beat of [scheduler.QuotaReply]. Then it is forgotten as without a quota. If the source fails or refuses the
+// A key makes exchanges only while it has something to tell or its windows remember grants, as often as
+// [scheduler.QuotaReply] says. Then it is forgotten as without a quota. If the source fails or refuses the
 // key, the set remembers that for ten seconds after the last call that needed it. No key has a goroutine or a
 // timer. The exchanges of all keys are made by up to 64 goroutines, which end when none is due. Keys for which
 // an exchange is due are served in turn. The set opens a source for a key before its first exchange, and drops

@@ -69,6 +69,7 @@ type QuotaReply struct {
 	Leased int           // permits, in addition to those that the request says are leased
 	For    time.Duration // how long it may use all that is leased, counted from when the request was made; 0: as before
 	Beat   time.Duration // how often it must make a request while it has anything to tell; 0: as before
+	Remind time.Duration // the same while it has nothing to tell, but its windows remember grants; 0: as before, at first as Beat
 	Again  time.Duration // nothing more can be leased before that; 0: it got all it wanted
 	Resend bool          // the source does not know the scheduler any more, which must make a request with Past at once
 }

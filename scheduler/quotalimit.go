@@ -44,6 +44,7 @@ type quota struct {
 	want     int    // what is wanted ahead
 	missed   int    // what a try asked for in vain since the last request
 	beat     time.Duration
+	remind   time.Duration
 	soonest  moment // no exchange before, unless the beat says so
 	err      error  // of the last exchange
 	failures int    // since the last that went well
@@ -199,8 +200,11 @@ func (q *quota) due(now moment) moment {
 		return never
 	}
 	at := never
-	if q.hasNews(now) {
+	switch {
+	case q.hasNews(now):
 		at = q.asked.after(q.beat)
+	case q.remembers():
+		at = q.asked.after(max(q.beat, q.remind))
 	}
 	if q.stock > 0 && q.core.line.Len() > 0 {
 		at = min(at, max(q.soonest, q.until)) // then the head waits for the quota
@@ -214,13 +218,20 @@ func (q *quota) due(now moment) moment {
 	return at
 }
 
-// hasNews reports whether the source must hear of the scheduler from time to time: it has something to tell, or
-// windows remember grants, of which a source that lost its memory could otherwise not be told. After a failure it asks
-// whether the source is back.
-func (q *quota) hasNews(now moment) bool {
-	if q.err != nil || q.tells(now) {
-		return true
-	}
+// hasNews reports whether the source must hear of the scheduler at each beat. After a failure the scheduler asks whether
+// the source is back.
+func (q *quota) hasNews(now moment) bool { return q.err != nil || q.tells(now) }
+
+// tells reports whether there is anything to tell the source. Otherwise it would count leased permits as used and
+// permits in use as released, and keep no turn for a line that waits.
+func (q *quota) tells(now moment) bool {
+	c := q.core
+	return q.stock > 0 || q.head(now) > 0 || q.used != q.told || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero())
+}
+
+// remembers reports whether windows remember grants. Then the source must hear of the scheduler from time to time, so
+// that it can ask for them if it has lost its memory.
+func (q *quota) remembers() bool {
 	c := q.core
 	for i := range c.windows {
 		if c.windows[i].past.sum() > 0 {
@@ -228,13 +239,6 @@ func (q *quota) hasNews(now moment) bool {
 		}
 	}
 	return false
-}
-
-// tells reports whether the source is to be told anything. Otherwise it would count leased permits as used and permits
-// in use as released, and keep no turn for a line that waits.
-func (q *quota) tells(now moment) bool {
-	c := q.core
-	return q.stock > 0 || q.head(now) > 0 || q.used != q.told || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero())
 }
 
 // pastMoments is how many moments of a window a request tells apart.
@@ -313,6 +317,9 @@ func (q *quota) replied(now moment, r QuotaReply, err error) (lost, back bool) {
 	q.failures = 0
 	if r.Beat > 0 {
 		q.beat = r.Beat
+	}
+	if r.Remind > 0 {
+		q.remind = r.Remind
 	}
 	if q.resend = r.Resend; q.resend {
 		q.soonest = now
