@@ -115,6 +115,12 @@ func flowguard(limits scheduler.Limits) contender {
 	}}
 }
 
+func flowguardWait(limits scheduler.Limits) contender {
+	return contender{"flowguard", func(tb testing.TB) func(context.Context) error {
+		return start(tb, limits).Wait
+	}}
+}
+
 // rateWaits is one limiter of x/time/rate for each window, asked in turn.
 func rateWaits(n int) contender {
 	name := "rate.Wait"

@@ -33,6 +33,16 @@ func BenchmarkFreeAcquire(b *testing.B) {
 	}
 }
 
+// The limiters that are compared here have no release, so Wait is what takes their place.
+func BenchmarkFreeWait(b *testing.B) {
+	b.Run("1 window", func(b *testing.B) {
+		alone(b, flowguardWait(scheduler.Limits{Windows: windows(1)}), rateWaits(1), uber(), failsafeLimiter())
+	})
+	b.Run("4 windows", func(b *testing.B) {
+		alone(b, flowguardWait(scheduler.Limits{Windows: windows(4)}), rateWaits(4))
+	})
+}
+
 func BenchmarkFreeTry(b *testing.B) {
 	b.Run("1 window", func(b *testing.B) {
 		alone(b, flowguardTry(scheduler.Limits{Windows: windows(1)}), rateAllow(), failsafeTry())

@@ -175,7 +175,7 @@ func (c *core) standing(reading moment) moment { return reading.after(c.behind) 
 // it waited; else nil.
 func (c *core) next() (p *line.Place, f *line.Flow, since moment) {
 	p, f = c.line.First()
-	if p == nil || c.closed || !c.fits(c.demandOf(p)) {
+	if p == nil || c.closed || !c.fitsAt(p) {
 		return nil, nil, 0
 	}
 	since = moment(p.At)
@@ -240,6 +240,14 @@ func (c *core) fits(d demand) bool {
 	return c.windowsFit(d) && c.burst.fits(c.now, d.weight) && !c.pause.paused(c.now) && (c.quota == nil || c.quota.fits(c.now, d.weight))
 }
 
+// fitsAt reports the same of the ticket at p.
+func (c *core) fitsAt(p *line.Place) bool {
+	if c.plain {
+		return c.plainFit(p.Weight)
+	}
+	return c.fits(c.demandOf(p))
+}
+
 func (c *core) windowsFit(d demand) bool {
 	for i := range c.windows {
 		w := &c.windows[i]
@@ -299,7 +307,7 @@ func (c *core) decide(k call, r *request) (verdict, error) {
 // takes reports whether a ticket taken now is granted now.
 func (c *core) takes(r *request) bool {
 	n := r.weight
-	if n < 1 || n > c.maxWeight || c.draining || c.line.Len() > 0 || c.late(r) {
+	if n < 1 || n > c.maxWeight || c.draining || c.line.Len() > 0 || c.late(r.deadline) {
 		return false
 	}
 	if c.plain && r.costs == nil {
@@ -309,8 +317,8 @@ func (c *core) takes(r *request) bool {
 }
 
 // late reports whether the deadline has passed.
-func (c *core) late(r *request) bool {
-	return r.deadline != never && c.standing(r.deadline) < c.now
+func (c *core) late(deadline moment) bool {
+	return deadline != never && c.standing(deadline) < c.now
 }
 
 // decideToWait decides about a ticket that is not granted at once.
@@ -350,7 +358,7 @@ func (c *core) decideToWait(k call, r *request) (verdict, error) {
 // non-blocking scheduler.
 func (c *core) refuseToWait(r *request) error {
 	at, by := c.earliest(r)
-	if c.late(r) {
+	if c.late(r.deadline) {
 		return c.deadlineError(r, at, by)
 	}
 	wait, limit := c.advice(r, at, by)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // The holder of the state has it alone, and the owner gets it back from wherever it is.
@@ -28,6 +29,63 @@ func TestOneHasTheState(t *testing.T) {
 	if box.borrow() != nil {
 		t.Error("borrowed what the owner has")
 	}
+}
+
+// A borrower finds done what has become due since the last turn, so it is not refused or made to wait for a ticket
+// whose time has come.
+func TestBorrowersComeAfterWhatIsDue(t *testing.T) {
+	ways := map[string]func(*Handle) error{
+		"TryAcquire": func(h *Handle) error {
+			if _, ok := h.TryAcquire(); !ok {
+				return ErrNoPermit
+			}
+			return nil
+		},
+		"Acquire": func(h *Handle) error {
+			_, err := h.Acquire(gone{context.Background()})
+			return err
+		},
+		"Wait": func(h *Handle) error { return h.Wait(gone{context.Background()}) },
+	}
+	for how, take := range ways {
+		for _, l := range []Limits{{Windows: []Window{PerSecond(2)}}, {MaxBurst: 2}} {
+			mock := &subjectClock{epoch: twinEpoch}
+			p := newParts(l, mock)
+			var waits ticket.Ticket
+			p.lend(func(h *Handle) {
+				if l.MaxBurst == 0 {
+					h.TryAcquireN(2)
+				}
+			})
+			if l.MaxBurst > 0 {
+				p.state.setPause(moment(time.Second))
+			}
+			p.lend(func(h *Handle) { waits, _ = h.Enqueue(1) })
+			mock.at = moment(time.Second)
+			p.lend(func(h *Handle) {
+				if err := take(h); err != nil {
+					t.Errorf("%s, %v: %v", how, l, err)
+				}
+			})
+			select {
+			case err := <-waits.Ready():
+				if err != nil {
+					t.Error(err)
+				}
+			default:
+				t.Errorf("%s, %v: the ticket that was due still waits", how, l)
+			}
+		}
+	}
+}
+
+// gone is a context that has ended when somebody waits for it, and not before.
+type gone struct{ context.Context }
+
+func (gone) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
 }
 
 // A place whose ticket was refused in the very instant its caller gave up serves again only when the

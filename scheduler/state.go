@@ -40,8 +40,11 @@ func (st *state) timeless() bool { return st.core.timeless && !st.watched && !st
 
 // catchUp brings the state to the present.
 func (st *state) catchUp() {
+	timeless := st.core.timeless
 	st.advance(st.now())
-	st.grant()
+	if !timeless { // else nothing has become due
+		st.grant()
+	}
 }
 
 // advance moves time on to what the clock shows. What events need of the clock is read here, before
@@ -128,11 +131,7 @@ func (st *state) admit(v verdict, p *line.Place, r *request, err error) {
 
 // grantNow grants a ticket that need not wait, and returns its place.
 func (st *state) grantNow(r *request) (p *line.Place) {
-	if last := len(st.idle) - 1; last >= 0 {
-		p, st.idle = st.idle[last], st.idle[:last]
-	} else {
-		p = st.place()
-	}
+	p = st.idlePlace()
 	if r.costs != nil {
 		st.core.keepCosts(p)
 	}
@@ -140,6 +139,16 @@ func (st *state) grantNow(r *request) (p *line.Place) {
 	if st.watched {
 		st.noteAtOnce(p, r)
 	}
+	return p
+}
+
+// idlePlace returns a place that can serve again.
+func (st *state) idlePlace() (p *line.Place) {
+	last := len(st.idle) - 1
+	if last < 0 {
+		return st.place()
+	}
+	p, st.idle = st.idle[last], st.idle[:last]
 	return p
 }
 
