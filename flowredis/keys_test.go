@@ -247,8 +247,10 @@ func TestShareKeysStuck(t *testing.T) {
 // What only remembers grants is heard often enough to be recollected in a lease, whatever its shortest window. Quarantine
 // needs nobody's memory.
 func TestRemind(t *testing.T) {
+	rdb := client("127.0.0.1:1")
+	defer rdb.Close()
 	for recovery, want := range map[Recovery]time.Duration{Recollect: 10 * time.Second, Quarantine: time.Hour, Optimistic: 10 * time.Second} {
-		s := newShare(client("127.0.0.1:1"), "tenants", []Option{Lease(30 * time.Second), OnLoss(recovery)})
+		s := newShare(rdb, "tenants", []Option{Lease(30 * time.Second), OnLoss(recovery)})
 		src, err := s.Open(scheduler.QuotaMember{Limits: scheduler.MustParseLimits("10/s 100/h")})
 		must(t, err)
 		if got := src.(*source); got.remind != want || got.beat != 600*time.Millisecond {
