@@ -314,15 +314,13 @@ func TestQuotaForgotten(t *testing.T) {
 func TestQuotaResend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lost atomic.Bool
-		var told []scheduler.QuotaUse
+		told := make(chan []scheduler.QuotaUse, 1)
 		set := mustShare(t, allKeys("10/h"), source{exchange: func(_ context.Context, _ string, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
 			if lost.Load() && r.Past == nil {
 				return scheduler.QuotaReply{Resend: true}, nil
 			}
 			if lost.Swap(false) {
-				for _, past := range r.Past {
-					told = append(told, past...)
-				}
+				told <- slices.Concat(r.Past...)
 			}
 			return scheduler.QuotaReply{Leased: r.Waiting, For: time.Second, Beat: time.Second / 3}, nil
 		}})
@@ -333,8 +331,8 @@ func TestQuotaResend(t *testing.T) {
 		time.Sleep(30*time.Minute - time.Millisecond)
 		lost.Store(true)
 		time.Sleep(time.Second)
-		if len(told) != 1 || told[0].Permits != 3 || told[0].Age < 30*time.Minute || told[0].Age > 30*time.Minute+time.Second {
-			t.Errorf("after half an hour it tells %v", told)
+		if past := <-told; len(past) != 1 || past[0].Permits != 3 || past[0].Age < 30*time.Minute || past[0].Age > 30*time.Minute+time.Second {
+			t.Errorf("after half an hour it tells %v", past)
 		}
 		time.Sleep(30*time.Minute - time.Second - time.Millisecond)
 		if !keyed.Knows(set, 1) {
