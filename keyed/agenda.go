@@ -2,10 +2,10 @@ package keyed
 
 import "github.com/flowguard-go/flowguard/internal/inside"
 
-// agenda says which key is to be looked at next: a heap by instants, in which each item is above four. With two there
-// would be twice as many levels, and at each level an entry is written to that is seldom in the processor's caches. A key may stand in it with an instant
-// that is too early, because what moves the instant on is frequent and looking once too often is cheap. So
-// a grant does not touch the agenda.
+// agenda says which key is to be looked at next. It is a heap by instants in which each item has four children.
+// With two there would be twice as many levels, and at each level an entry is written that is seldom in the
+// processor's caches. A key's instant may be too early, because grants move it on often, and one look too many
+// is cheap. So a grant does not touch the agenda.
 type agenda[K comparable] struct {
 	chunks [][]item[K] // a slice would copy a million items when it grows
 	length int

@@ -23,7 +23,8 @@ type box[K comparable] struct {
 	count *atomic.Int64 // keys of the set
 	max   int64         // how many there may be
 
-	within bool // there is a scheduler for all keys
+	within bool          // there is a scheduler for all keys
+	quotas *exchanges[K] // nil: the keys share no limits with other sets
 
 	after sync.Mutex // of those who look at what remains
 }

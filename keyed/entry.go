@@ -14,6 +14,7 @@ type entry[K comparable] struct {
 	index   int32 // in the agenda; -1: not there
 	busy    bool  // a ticket waits, or a permit is held
 	waits   bool  // a ticket waits for an instant
+	queued  bool  // an exchange is due, and is to be made by the next goroutine that is free; see quota.go
 
 	cell inside.Cell // nil: forgotten
 	desk line.Desk   // itself

@@ -5,9 +5,9 @@ import (
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// A reader may skip this file: everything works the same without it, only slower. It stands for open, one
-// operation of the seat, and leave, where the key is known and dormant and no core need be lent to it. What it does
-// not decide has changed nothing. It never makes a key due earlier than it was, so the alarm need not be looked at.
+// A reader may skip this file: everything works the same without it, only slower. It replaces open, one
+// operation of the seat, and leave, if the key is known and dormant and needs no core. If it does not decide,
+// it has changed nothing. It never makes a key due earlier than it was, so the alarm need not be checked.
 
 // take grants a ticket of the key, and returns its entry and place, if that needs no core. If it is for a try, it may
 // also decide that there is no permit.

@@ -77,4 +77,7 @@ func (o *owner[K]) end(st *state[K]) {
 	o.Refuse(func(m *message[K]) { o.serve(st, m) })
 	st.end()
 	o.Leave(st)
+	if o.quotas != nil {
+		o.quotas.ownerEnded()
+	}
 }

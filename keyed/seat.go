@@ -20,6 +20,14 @@ type seat interface {
 	News() (key any)
 	Leave() inside.Standing
 
+	ShareQuotas(src scheduler.QuotaSource, a scheduler.Away)
+	QuotaDue(c inside.Cell) int64
+	QuotaRequest() (r scheduler.QuotaRequest, src scheduler.QuotaSource, due bool)
+	QuotaReply(src scheduler.QuotaSource, r scheduler.QuotaReply, err error) (later bool)
+	QuotaOpened(c inside.Cell, src scheduler.QuotaSource)
+	QuotaOwes(c inside.Cell) bool
+	QuotaFarewell(c inside.Cell) (scheduler.QuotaRequest, scheduler.QuotaSource)
+
 	TakeDormant(c inside.Cell, r inside.Request, try bool) (p *line.Place, decided bool)
 	PassDormant(c inside.Cell, r inside.Request) (passed bool, left inside.Standing)
 	LookAtDormant(c inside.Cell) (left inside.Standing, done bool)
@@ -62,6 +70,7 @@ type common interface {
 	MomentIn(d time.Duration) int64
 	Epoch() time.Time
 	Damage(snap *scheduler.Snapshot) error
+	NotShareable(l scheduler.Limits) error
 	Place() *line.Place
 	Recycle(p *line.Place)
 	GaveUp(ctx context.Context) error

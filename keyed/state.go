@@ -75,8 +75,8 @@ func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell, e) }
 // leave ends the work on the key.
 func (st *state[K]) leave(e *entry[K]) { st.note(e, st.seat.Leave()) }
 
-// note notes how the seat has left a key.
-func (st *state[K]) note(e *entry[K], s inside.Standing) {
+// note notes how the seat has left a key. It returns when the key is to be looked at again, if it is not forgotten.
+func (st *state[K]) note(e *entry[K], s inside.Standing) (at int64) {
 	if e.busy != s.Busy {
 		e.busy = s.Busy
 		if s.Busy {
@@ -93,11 +93,16 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 			st.waits--
 		}
 	}
-	if s.Forget {
+	if s.Forget && !e.queued {
 		st.forget(e)
-		return
+		return inside.Never
 	}
-	st.agenda.plan(e, s.At)
+	at = s.At
+	if st.box.quotas != nil {
+		at = st.planExchange(e, s)
+	}
+	st.agenda.plan(e, at)
+	return at
 }
 
 // forget ends a key.
@@ -141,9 +146,8 @@ func (st *state[K]) lookAtDue(n int) (more bool) {
 
 // lookAt looks at a key whose time has come.
 func (st *state[K]) lookAt(e *entry[K]) {
-	s := st.look(e)
-	if st.note(e, s); e.cell != nil {
-		st.agenda.postpone(e, s.At)
+	if at := st.note(e, st.look(e)); e.cell != nil {
+		st.agenda.postpone(e, at)
 	}
 }
 
@@ -154,10 +158,11 @@ func (st *state[K]) finished() bool { return st.closed || st.draining && st.busy
 // for many of them and not for each. Who asks how many keys there are, or needs room for one, forgets first what is due.
 const forgetEvery = int64(time.Millisecond)
 
-// wakeAt returns when the owner is to look at keys: at the very instant if a ticket waits for one.
+// wakeAt returns when the owner is to look at keys: at the very instant if a ticket waits for one, or an exchange may be
+// due.
 func (st *state[K]) wakeAt() int64 {
 	at := st.agenda.first()
-	if st.waits == 0 && at < inside.Never-forgetEvery {
+	if st.waits == 0 && st.box.quotas == nil && at < inside.Never-forgetEvery {
 		at += forgetEvery
 	}
 	return at

@@ -54,7 +54,9 @@ func TestWhatIsCalm(t *testing.T) {
 	}{
 		{"a window", window, nil, true},
 		{"windows and a burst", Limits{Windows: []Window{PerSecond(2), PerMinute(9)}, MaxBurst: 1}, nil, true},
+		{"paused", window, func(st *state) { st.setPause(5) }, true},
 		{"a burst alone", Limits{MaxBurst: 1}, nil, false},
+		{"a burst alone, paused", Limits{MaxBurst: 1}, func(st *state) { st.setPause(5) }, false},
 		{"from release", with(Window{Permits: 2, Per: 1, From: FromRelease}), nil, false},
 		{"from reset", with(Window{Permits: 2, Per: time.Hour, From: FromReset}), nil, false},
 		{"spaced evenly", with(Window{Permits: 2, Per: time.Hour, Evenly: true}), nil, false},
@@ -75,6 +77,65 @@ func TestWhatIsCalm(t *testing.T) {
 		}
 	}
 }
+
+// A pause that ends by itself leaves a burst alone to the counter again.
+func TestCountsAgainAfterAPause(t *testing.T) {
+	mock := clock.NewMock()
+	s, err := New(Limits{MaxBurst: 2}, WithClock(mock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.PauseFor(1)
+	mock.Set(mock.Now().Add(1))
+	for range 2 { // the first finds out that the pause is over
+		if _, err := s.Acquire(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !s.handle.box.counting() {
+		t.Error("does not count")
+	}
+}
+
+// A clock that panics while a calm state is borrowed takes nothing with it.
+func TestPanickingClockOfACalmState(t *testing.T) {
+	clk := &panickingClock{Mock: clock.NewMock()}
+	p := newParts(Limits{Windows: []Window{PerSecond(9)}}, clk)
+	p.handle.box.lend(p.state)
+	for name, call := range map[string]func(){
+		"Acquire":    func() { p.handle.Acquire(context.Background()) },
+		"AcquireNow": func() { p.handle.AcquireNow(1) },
+		"TryAcquire": func() { p.handle.TryAcquire() },
+		"Wait":       func() { p.handle.Wait(context.Background()) },
+	} {
+		clk.panics = true
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s did not read the clock", name)
+				}
+			}()
+			call()
+		}()
+		clk.panics = false
+		if p.handle.box.LookCalm() != p.state {
+			t.Fatalf("%s lost the state", name)
+		}
+		p.handle.box.GiveBackCalm()
+	}
+	if n := p.handle.box.callIn().core.granted; n != 0 {
+		t.Errorf("%d granted", n)
+	}
+}
+
+// until is a context that has a deadline, and does not end by itself.
+type until struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c until) Deadline() (time.Time, bool) { return c.deadline, true }
 
 // disturb uses a scheduler while all kinds of things happen to it, and returns what can be seen of it.
 func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []string) {
@@ -102,27 +163,42 @@ func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []strin
 			s.handle.box.GiveBackCalm()
 			*calm++
 		}
+		source := s
+		if r.IntN(4) == 0 {
+			source = s.Flow("a", r.IntN(4)) // 0 is invalid
+		}
+		ctx := context.Background()
+		switch r.IntN(8) {
+		case 0:
+			ctx = canceled()
+		case 1, 2: // also one that has passed
+			ctx = until{ctx, mock.Now().Add(time.Duration(r.IntN(20) - 6))}
+		}
+		var costs []ticket.Cost
+		if r.IntN(10) == 0 { // often of a unit that the limits do not name
+			costs = append(costs, tokens.Of(r.IntN(3)))
+		}
 		switch k := r.IntN(40); {
 		case k < 8:
-			t, ok := s.TryAcquireN(r.IntN(4))
+			t, ok := source.TryAcquireN(r.IntN(4), costs...)
 			see("try", ok)
 			keep(t)
 		case k < 12:
-			t, err := s.AcquireN(context.Background(), r.IntN(4))
+			t, err := source.AcquireN(ctx, r.IntN(4), costs...)
 			see(err)
 			keep(t)
 		case k < 14:
-			t, err := s.AcquireNow(r.IntN(4))
+			t, err := source.AcquireNow(r.IntN(4), costs...)
 			see(err)
 			keep(t)
 		case k < 16:
-			see("pass", s.WaitN(context.Background(), r.IntN(4)))
+			see("pass", source.WaitN(ctx, r.IntN(4), costs...))
 		case k < 17:
-			t, ok := s.TryAcquireN(1, tokens.Of(r.IntN(3)))
-			see("try with tokens", ok)
-			keep(t)
+			for _, w := range s.Limits().Windows {
+				see("charge", s.Charge(w, 1))
+			}
 		case k < 18:
-			t, err := s.Enqueue(1 + r.IntN(2))
+			t, err := source.Enqueue(1 + r.IntN(2))
 			see("enqueue", err)
 			keep(t)
 		case k < 28 && len(tickets) > 0: // also those that have ended

@@ -186,7 +186,7 @@ func (c *core) idle() bool { return c.line.Len() == 0 && c.burst.held.IsZero() }
 
 // canSleep reports whether all that must be kept of the key has a place in its cell.
 func (l *liveCore) canSleep() bool {
-	if l.own || l.line.Len() > 0 || l.thinning || l.underway.counting || l.pause.paused(l.now) {
+	if l.own || l.line.Len() > 0 || l.thinning || l.underway.counting || l.pause.paused(l.now) || l.quota != nil {
 		return false
 	}
 	if held := l.burst.held; !held.IsZero() && (!l.plain || l.countsReleases || held.Saturated() == math.MaxInt) {
@@ -207,6 +207,9 @@ func (l *liveCore) forgettable() moment {
 		return never
 	}
 	at := max(l.now, l.pause.until)
+	if l.quota != nil {
+		at = max(at, l.quota.forgettable(l.now))
+	}
 	for i := range l.windows {
 		w := &l.windows[i]
 		if n := w.past.size; n > 0 {

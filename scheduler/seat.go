@@ -32,7 +32,8 @@ type seat struct {
 
 	unfinished map[*cell][]*chore
 
-	within *within // nil: no limits hold for all keys together
+	within *within    // nil: no limits hold for all keys together
+	quota  *seatQuota // nil: the keys share no limits
 
 	draining, closed bool
 }
@@ -112,6 +113,9 @@ func (s *seat) spare(r *rules, l *liveCore) {
 		return
 	}
 	l.pause, l.own, l.warm = pause{}, false, false
+	if l.quota != nil {
+		l.quota.source = nil
+	}
 	r.spare = append(r.spare, l)
 }
 
@@ -156,6 +160,9 @@ func (s *seat) wake(c *cell) {
 		l.init(r.limits, s.maxQueue, s.nonBlocking)
 	}
 	c.wake(l, s.latest)
+	if s.quota != nil {
+		s.quota.begin(&l.core)
+	}
 }
 
 // Leave ends the work on the key that is open, and says how it is left.

@@ -123,7 +123,7 @@ func (d *dormantWindow) add(now, quantum moment, n int) {
 
 // decidesFor reports whether the cell of a dormant key decides about a request.
 func (s *seat) decidesFor(c *cell, r inside.Request) bool {
-	return c.decides(r.Weight) && r.Costs == nil && !s.draining && s.within == nil && r.Deadline >= int64(s.latest)
+	return c.decides(r.Weight) && r.Costs == nil && !s.draining && s.within == nil && s.quota == nil && r.Deadline >= int64(s.latest)
 }
 
 // TakeDormant grants a ticket of a dormant key, and returns its place, if that needs no core. If it is for a try, it
