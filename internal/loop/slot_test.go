@@ -28,7 +28,7 @@ func TestOneHasTheState(t *testing.T) {
 	b.Borrow()
 	b.out.Store(false) // the owner calls, and waits
 	b.GiveBack()
-	if len(b.home) != 1 || b.lies.Load() != 0 {
+	if len(b.home) != 1 || b.holds.Load() != 0 {
 		t.Error("a borrower did not hand the state to the owner who waits for it")
 	}
 }
@@ -65,7 +65,7 @@ func TestCalmState(t *testing.T) {
 	}
 	b.out.Store(false) // the owner calls, and waits
 	b.GiveBackCalm()
-	if len(b.home) != 1 || b.lies.Load() != taken {
+	if len(b.home) != 1 || b.holds.Load() != holdsNothing {
 		t.Error("a borrower did not hand the state to the owner who waits for it")
 	}
 }
