@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flowguard-go/flowguard/keyed"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/redis/go-redis/v9"
 )
@@ -24,6 +25,28 @@ import (
 //
 // The first use of a name waits for one lease, because the engine may have lost its memory.
 func Share(rdb redis.Scripter, name string, opts ...Option) scheduler.Option {
+	return scheduler.WithQuota(newShare(rdb, name, opts))
+}
+
+// ShareKeys makes a [keyed.Set] share the limits of each key with the same key of all sets, in any process, that
+// share the quotas of that name on the same engine. It is an option of [keyed.New]:
+//
+//	set, err := keyed.New(limitsOf, flowredis.ShareKeys(rdb, "tenants"))
+//
+// Each key has a quota of its own, named by fmt.Sprint of the key. A scheduler with [Share] of the name and
+// [scheduler.WithQuotaKey] of the key shares it too. What Share says of the client, the limits and the options
+// holds here as well, for each key: all need the same. keyed.New returns a [*scheduler.InvalidError] for a client or
+// options that Share would refuse.
+//
+// A key that is used or remembers grants makes at least three exchanges in each lease, so the number of exchanges
+// grows with the number of such keys. For limits of an hour and thousands of keys choose a longer [Lease], or
+// [Quarantine], with which keys that only remember make none. All keys of a name are in one slot of a cluster. The first use of a name waits for one lease; later
+// keys do not.
+func ShareKeys(rdb redis.Scripter, name string, opts ...Option) keyed.Option {
+	return keyed.WithQuota(newShare(rdb, name, opts))
+}
+
+func newShare(rdb redis.Scripter, name string, opts []Option) *share {
 	s := &share{name: name, lease: time.Second}
 	for _, opt := range opts {
 		opt(s)
@@ -32,7 +55,7 @@ func Share(rdb redis.Scripter, name string, opts ...Option) scheduler.Option {
 	if s.invalid == nil {
 		s.engine = newRedisEngine(rdb, name)
 	}
-	return scheduler.WithQuota(s)
+	return s
 }
 
 func invalid(rdb redis.Scripter, s *share) error {

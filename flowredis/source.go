@@ -41,18 +41,24 @@ func (s *share) Exchange(context.Context, scheduler.QuotaRequest) (scheduler.Quo
 	return scheduler.QuotaReply{}, fmt.Errorf("flowredis: not opened: %w", scheduler.ErrQuotaRefused)
 }
 
+// Validate returns what is wrong with what Share was told, or nil. A set asks before it opens anything.
+func (s *share) Validate() error { return s.invalid }
+
 // Open implements [scheduler.QuotaOpener].
 func (s *share) Open(m scheduler.QuotaMember) (scheduler.QuotaSource, error) {
 	if s.invalid != nil {
 		return nil, s.invalid
 	}
 	src := &source{share: s, key: m.Key, id: randomID(), config: config(s.lease, s.onLoss, m.Limits)}
-	src.beat = s.lease / 3
+	src.beat, src.remind = s.lease/3, s.lease/3
 	for i, w := range m.Limits.Windows {
 		if int64(w.Permits) > mostPermits {
 			return nil, &scheduler.InvalidError{What: fmt.Sprintf("Limits.Windows[%d].Permits", i), Got: w.Permits, Want: "at most 2^50 where a quota is shared through an engine"}
 		}
 		src.beat = min(src.beat, max(w.Per/4, s.lease/50))
+		if s.onLoss == Quarantine { // which needs nobody's memory
+			src.remind = max(src.remind, w.Per)
+		}
 	}
 	return src, nil
 }
@@ -67,11 +73,16 @@ type source struct {
 	id     string
 	config string
 	beat   time.Duration
+	remind time.Duration
 
 	known   string    // the generation
 	acked   uint64    // the last request that was answered in it
 	ackedAt time.Time // when that was made
 }
+
+// longestExchange is the longest time to wait for an answer. While the client waits, it notices the deadline of a context
+// but not its end, so Close would wait as long.
+const longestExchange = time.Second
 
 // String names the quota in errors.
 func (s *source) String() string {
@@ -83,7 +94,7 @@ func (s *source) String() string {
 
 // Exchange implements [scheduler.QuotaSource].
 func (s *source) Exchange(ctx context.Context, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.lease/4)
+	ctx, cancel := context.WithTimeout(ctx, min(s.lease/4, longestExchange))
 	defer cancel()
 	made := time.Now()
 	c := call{
@@ -116,12 +127,13 @@ func (s *source) Exchange(ctx context.Context, r scheduler.QuotaRequest) (schedu
 	s.known, s.acked, s.ackedAt = got.text, r.Serial, made
 	if got.code == codeResend {
 		s.acked = 0
-		return scheduler.QuotaReply{Resend: true, Beat: s.beat}, nil
+		return scheduler.QuotaReply{Resend: true, Beat: s.beat, Remind: s.remind}, nil
 	}
 	return scheduler.QuotaReply{
 		Leased: int(got.lease),
 		For:    s.lease - s.lease/slack,
 		Beat:   s.beat,
+		Remind: s.remind,
 		Again:  time.Duration(got.again) * time.Microsecond,
 	}, nil
 }

@@ -185,6 +185,9 @@ func (b *box[K]) acquireNow(hash uint64, k K, l *scheduler.Limits, r inside.Requ
 	}
 	defer b.giveBack(st) // whatever the clock does
 	st.catchUp()
+	if e, p, _ = st.take(hash, k, r, false); p != nil {
+		return e, p, true, nil
+	}
 	if e, err = st.entry(hash, k, l); err != nil {
 		return nil, nil, false, err
 	}
@@ -206,8 +209,8 @@ func (b *box[K]) acquireByMessage(ctx context.Context, hash uint64, k K, l *sche
 	return b.await(ctx, hash, k, e, p, true)
 }
 
-// await waits for what becomes of the ticket at p. Sent says that it came to the owner as a message, which may
-// still be under way.
+// await waits until the ticket at p is granted or ends. Sent says that it went to the owner as a message, which
+// may not have arrived yet.
 func (b *box[K]) await(ctx context.Context, hash uint64, k K, e **entry[K], p *line.Place, sent bool) (t ticket.Ticket, err error) {
 	select {
 	case err := <-p.Ready():
@@ -227,7 +230,7 @@ func (b *box[K]) await(ctx context.Context, hash uint64, k K, e **entry[K], p *l
 		} else {
 			b.ask(m)
 		}
-		p.TakeBack() // the caller has gone whatever the ticket was told
+		p.TakeBack() // the caller has gone, even if the ticket was granted
 		b.Recycle(p)
 		return t, err
 	}

@@ -13,6 +13,9 @@ import (
 // They stay until SetLimits is called again. The set does not forget a key whose limits differ from those that
 // the function of [New] returned for it. To let it be forgotten, set those limits again.
 func (s *Set[K]) SetLimits(k K, l scheduler.Limits) error {
+	if s.quotas != nil {
+		return notShared("SetLimits")
+	}
 	if err := l.Validate(); err != nil {
 		return err
 	}

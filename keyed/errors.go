@@ -23,5 +23,5 @@ func (e *TooManyKeysError) Error() string {
 // Unwrap returns [ErrTooManyKeys].
 func (e *TooManyKeysError) Unwrap() error { return ErrTooManyKeys }
 
-// errUnknown says that a key is not there, so that its limits must be asked for. No user sees it.
+// errUnknown says that a key is not in the set, so the call must ask for its limits. It is internal.
 var errUnknown = errors.New("keyed: a new key")

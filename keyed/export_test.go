@@ -32,3 +32,13 @@ func Knows[K comparable](s *Set[K], k K) (known bool) {
 	defer b.giveBack(st)
 	return st.known(hash, k) != nil
 }
+
+// MostExchanges is how many exchanges a set makes at a time.
+const MostExchanges = mostExchanges
+
+// Exchanging returns how many goroutines make exchanges.
+func Exchanging[K comparable](s *Set[K]) int {
+	s.quotas.mu.Lock()
+	defer s.quotas.mu.Unlock()
+	return s.quotas.running
+}

@@ -12,36 +12,38 @@ import (
 type verb uint8
 
 const (
-	verbAcquire   verb = iota // put place in line, tell it how that ends
-	verbTry                   // answer with the place of a ticket, if one is granted now
-	verbNow                   // the same, and answer why not
-	verbEnqueue               // put place in line, answer whether it stands there, tell it how that ends
-	verbWithdraw              // the caller of acquire has gone and was told nothing
-	verbCancel                // the ticket is given up
-	verbRelease               // the permits are given back
-	verbSettle                // the ticket's work cost what costs say
-	verbWait                  // answer how long a ticket would wait
-	verbStats                 // answer with the stats and the limits
-	verbWindows               // answer how full the windows are
-	verbConfigure             // replace the limits; answer whether that goes on
-	verbGoOn                  // do a part of what configure left; answer whether that goes on
-	verbPause                 // no grants until the clock shows until; inside.Never: until resume
-	verbResume                // end all pauses
-	verbCharge                // permits of the window were used elsewhere
-	verbObserve               // at most weight more permits of the window until the clock shows until
-	verbSnapshot              // answer with what the keys remember
-	verbRestore               // charge what the snapshot remembers
-	verbKeys                  // answer with the keys in the first part of the table, from number on, that has any, and with the number of the next
-	verbCount                 // forget what is due; answer how many keys there are, and whether there is more to forget
-	verbDrain                 // take no newcomers, end when all is done
-	verbClose                 // end now; no answer
+	verbAcquire      verb = iota // put place in line, tell it how that ends
+	verbTry                      // answer with the place of a ticket, if one is granted now
+	verbNow                      // the same, and answer why not
+	verbEnqueue                  // put place in line, answer whether it stands there, tell it how that ends
+	verbWithdraw                 // the caller of acquire has gone and was told nothing
+	verbCancel                   // the ticket is given up
+	verbRelease                  // the permits are given back
+	verbSettle                   // the ticket's work cost what costs say
+	verbWait                     // answer how long a ticket would wait
+	verbStats                    // answer with the stats and the limits
+	verbWindows                  // answer how full the windows are
+	verbConfigure                // replace the limits; answer whether that goes on
+	verbGoOn                     // do a part of what configure left; answer whether that goes on
+	verbPause                    // no grants until the clock shows until; inside.Never: until resume
+	verbResume                   // end all pauses
+	verbCharge                   // permits of the window were used elsewhere
+	verbObserve                  // at most weight more permits of the window until the clock shows until
+	verbSnapshot                 // answer with what the keys remember
+	verbRestore                  // charge what the snapshot remembers
+	verbKeys                     // answer with the keys in the first part of the table, from number on, that has any, and with the number of the next
+	verbCount                    // forget what is due; answer how many keys there are, and whether there is more to forget
+	verbQuotaRequest             // fill the exchange with the next request of the entry's key, if it is due
+	verbQuotaReply               // the exchange has what the source replied; answer whether that goes on
+	verbDrain                    // take no newcomers, end when all is done
+	verbClose                    // end now; no answer
 )
 
 // brief reports whether a borrower of the state may do what the verb asks for. The others promise that the
 // owner's alarm is set when they are answered, or are no calls for one key.
 func (v verb) brief() bool {
 	switch v {
-	case verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait, verbWindows:
+	case verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait, verbWindows, verbQuotaRequest, verbQuotaReply:
 		return true
 	}
 	return false
@@ -71,6 +73,7 @@ type change[K comparable] struct {
 	until    int64 // what the clock then shows
 	snapshot *scheduler.Snapshot
 	epoch    time.Time // when moment 0 was, by the present time of day
+	exchange *exchange
 }
 
 // answer is what the owner says at the end of the turn.
@@ -120,7 +123,7 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 // verb needs none.
 func (st *state[K]) find(m *message[K]) (*entry[K], error) {
 	switch m.verb {
-	case verbCancel, verbSettle:
+	case verbCancel, verbSettle, verbQuotaRequest, verbQuotaReply:
 		if m.entry.cell == nil {
 			return nil, nil
 		}
@@ -185,5 +188,11 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 		a.err = s.Observe(m.window, m.request.Weight, m.until, m.place, m.number)
 	case verbRestore:
 		s.Restore(m.snapshot, m.epoch)
+	case verbQuotaRequest:
+		e.queued = false
+		x := m.exchange
+		x.request, x.source, x.due = s.QuotaRequest()
+	case verbQuotaReply:
+		a.more = s.QuotaReply(m.exchange.source, m.exchange.reply, m.exchange.err)
 	}
 }

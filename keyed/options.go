@@ -24,6 +24,8 @@ type config struct {
 	nonBlocking bool
 	overflow    *scheduler.Limits
 	within      *scheduler.Scheduler
+	quota       scheduler.QuotaSource // a QuotaOpener
+	away        scheduler.Away
 	shards      int
 	keepsState  bool // the owners lend nothing; for tests, which must pass either way
 }
@@ -41,6 +43,11 @@ func newConfig(opts []Option) (config, error) {
 			return cfg, invalid("an Option of keyed.New", nil, "made by a function of package keyed")
 		}
 		if err := opt.apply(&cfg); err != nil {
+			return cfg, err
+		}
+	}
+	if cfg.quota != nil {
+		if err := cfg.checkQuota(); err != nil {
 			return cfg, err
 		}
 	}

@@ -45,7 +45,7 @@ func (o *owner[K]) run(st *state[K]) {
 		}
 		workLeft = st.work()
 		over = st.finished()
-		st.armed = st.agenda.first()
+		st.armed = st.wakeAt()
 		o.alarm.Set(time.Duration(read), time.Duration(st.armed))
 		o.Applied()
 		lent = o.lendIfIdle(st)
@@ -77,4 +77,7 @@ func (o *owner[K]) end(st *state[K]) {
 	o.Refuse(func(m *message[K]) { o.serve(st, m) })
 	st.end()
 	o.Leave(st)
+	if o.quotas != nil {
+		o.quotas.ownerEnded()
+	}
 }

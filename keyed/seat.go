@@ -12,13 +12,26 @@ import (
 // seat decides about one key after the other, in the way and with the code of a scheduler. Open makes a key
 // the one that is worked on, and Leave ends that. Only the holder of the state may use it.
 type seat interface {
-	SetTime(reading int64)
+	SetTime(reading int64) (latest int64)
 	NewCell(l scheduler.Limits) inside.Cell
 	Forget(c inside.Cell)
 	Open(c inside.Cell, key any)
 	Within(h *scheduler.Handle, bell func())
 	News() (key any)
 	Leave() inside.Standing
+
+	ShareQuotas(src scheduler.QuotaSource, a scheduler.Away)
+	QuotaDue(c inside.Cell) int64
+	QuotaRequest() (r scheduler.QuotaRequest, src scheduler.QuotaSource, due bool)
+	QuotaReply(src scheduler.QuotaSource, r scheduler.QuotaReply, err error) (later bool)
+	QuotaOpened(c inside.Cell, src scheduler.QuotaSource)
+	QuotaOwes(c inside.Cell) bool
+	QuotaFarewell(c inside.Cell) (scheduler.QuotaRequest, scheduler.QuotaSource)
+
+	TakeDormant(c inside.Cell, r inside.Request, try bool) (p *line.Place, decided bool)
+	PassDormant(c inside.Cell, r inside.Request) (passed bool, left inside.Standing)
+	LookAtDormant(c inside.Cell) (left inside.Standing, done bool)
+	ReleaseDormant(c inside.Cell, p *line.Place, n uint64) (left inside.Standing, done bool)
 
 	Try(r inside.Request) *line.Place
 	Pass(r inside.Request) bool
@@ -57,6 +70,7 @@ type common interface {
 	MomentIn(d time.Duration) int64
 	Epoch() time.Time
 	Damage(snap *scheduler.Snapshot) error
+	NotShareable(l scheduler.Limits) error
 	Place() *line.Place
 	Recycle(p *line.Place)
 	GaveUp(ctx context.Context) error

@@ -34,6 +34,7 @@ type Set[K comparable] struct {
 	max      int
 	within   *scheduler.Scheduler // for all keys together; nil: there is none
 	overflow *Key[struct{}]       // that new keys beyond max share; nil: they are refused
+	quotas   *exchanges[K]        // nil: the keys share no limits with other sets
 	cleanup  runtime.Cleanup
 }
 
@@ -58,16 +59,24 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 			return nil, err
 		}
 	}
+	if cfg.quota != nil {
+		s.quotas = newExchanges[K](cfg.quota.(scheduler.QuotaOpener), cfg.shards)
+	}
 	newSeat := inside.NewSeats(cfg.clock, cfg.maxQueue, cfg.nonBlocking).(func() (any, any))
 	for range cfg.shards {
 		work, shared := newSeat()
 		b := &box[K]{common: shared.(common), seed: s.seed, count: s.count, max: int64(cfg.maxKeys)}
 		b.Init()
 		b.lends, b.within = !cfg.keepsState, cfg.within != nil
+		b.quotas = s.quotas
 		s.boxes = append(s.boxes, b)
 		st := &state[K]{box: b, seat: work.(seat), armed: inside.Never}
 		if cfg.within != nil {
 			st.seat.Within(cfg.within.Handle(), b.Hint)
+		}
+		if cfg.quota != nil {
+			st.seat.ShareQuotas(cfg.quota, cfg.away)
+			s.quotas.boxes = append(s.quotas.boxes, b)
 		}
 		go newOwner(b, cfg.clock).run(st)
 	}
@@ -102,7 +111,11 @@ func (s *Set[K]) box(k K) (*box[K], uint64) {
 // limitsOf asks for the limits of a new key.
 func (s *Set[K]) limitsOf(k K) (*scheduler.Limits, error) {
 	l := s.limits(k)
-	if err := l.Validate(); err != nil {
+	err := l.Validate()
+	if err == nil && s.quotas != nil {
+		err = s.boxes[0].NotShareable(l)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("keyed: the limits of key %v: %w", k, err)
 	}
 	return &l, nil
@@ -159,6 +172,7 @@ func (s *Set[K]) Close() error {
 	for _, b := range s.boxes {
 		<-b.Ended()
 	}
+	s.quotas.wait()
 	s.cleanup.Stop()
 	return nil
 }
@@ -180,6 +194,7 @@ func (s *Set[K]) Drain(ctx context.Context) error {
 			return b.DrainCut(ctx)
 		}
 	}
+	s.quotas.wait()
 	if err == nil {
 		s.cleanup.Stop()
 	}

@@ -95,6 +95,9 @@ func (st *state[K]) snapshots(keys []K, epoch time.Time) (all []KeySnapshot[K]) 
 // remember most, and returns a [*TooManyKeysError]. If a key's limits are invalid, or the set is closed, it
 // stops with that error.
 func (s *Set[K]) Restore(snap Snapshot[K]) error {
+	if s.quotas != nil {
+		return notShared("Restore")
+	}
 	if snap.Version != snapshotVersion {
 		return invalid("keyed.Snapshot.Version", snap.Version, fmt.Sprint(snapshotVersion))
 	}

@@ -2,9 +2,9 @@ package keyed
 
 import "iter"
 
-// table finds entries by their keys. It is many small hash tables, so that none takes long to be made anew when it has
-// become too full or too empty. A key is hashed once, by who calls, and a look at one cache line finds most keys: a map
-// would hash again and touch three.
+// table finds entries by their keys. It is many small hash tables, so that none takes long to be made anew when
+// it has become too full or too empty. The caller hashes a key once, and a look at one cache line finds most
+// keys. A map would hash again and touch three lines.
 type table[K comparable] struct {
 	parts  [tableParts]part[K]
 	length int
@@ -12,8 +12,8 @@ type table[K comparable] struct {
 
 const tableParts = 256
 
-// part is open addressing with linear probing: an entry stands in the slot that its hash names or in one of the next,
-// with no empty one between.
+// part is open addressing with linear probing: an entry is in the slot that its hash names, or in one of the
+// next, with no empty slot between.
 type part[K comparable] struct {
 	slots  []slot[K] // a power of two of them, or none; a quarter or more is empty
 	length int
@@ -95,7 +95,7 @@ func (t *table[K]) remove(e *entry[K]) {
 	}
 }
 
-// close empties slot i and moves up what then would not be found.
+// close empties slot i, and moves up the entries that could not be found otherwise.
 func (p *part[K]) close(i int) {
 	mask := len(p.slots) - 1
 	for j := p.next(i); p.slots[j].entry != nil; j = p.next(j) {

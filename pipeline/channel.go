@@ -51,9 +51,8 @@ func send[T any](ctx context.Context, out chan<- T, item T) bool {
 	}
 }
 
-// patient is a context that does not tell its deadline. A scheduler refuses a ticket whose deadline
-// is too near before the context has ended, and a stage that ended then would look to its reader as
-// if all had been done.
+// patient is a context that hides its deadline. A scheduler refuses a ticket whose deadline is too near, before
+// the context ends. If the stage ended then, its reader would think that all items had been handed on.
 type patient struct{ context.Context }
 
 // Deadline implements [context.Context].

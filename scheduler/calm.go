@@ -22,17 +22,11 @@ func (st *state) calm() bool {
 		!c.totals.holds && !st.watched
 }
 
-// takeCalm grants a ticket of weight n if a calm state has room for it, and returns its place. Else it returns nil.
-func (st *state) takeCalm(n int, deadline moment) *line.Place {
+// fitsCalm reports whether a calm state has room for a ticket of weight n now.
+func (st *state) fitsCalm(n int, deadline moment) bool {
 	c := st.core
 	c.advance(st.now())
-	if n < 1 || c.late(deadline) || !c.plainFit(n) {
-		return nil
-	}
-	p := st.idlePlace()
-	c.line.Issue(p, n)
-	c.charge(p)
-	return p
+	return n > 0 && !c.late(deadline) && c.plainFit(n)
 }
 
 // takeCalm makes the zero ticket a granted one, if the state is calm and has room. Full says that it is calm and has
@@ -46,10 +40,12 @@ func (h *Handle) takeCalm(t *ticket.Ticket, n int, deadline moment) (granted, fu
 		return false, false
 	}
 	defer h.box.GiveBackCalm() // whatever the clock does
-	p := st.takeCalm(n, deadline)
-	if p == nil {
+	if !st.fitsCalm(n, deadline) {
 		return false, true
 	}
+	p := st.idlePlace()
+	st.core.line.Issue(p, n)
+	st.core.charge(p)
 	h.grant(t, p)
 	return true, false
 }
@@ -75,10 +71,5 @@ func (h *Handle) passCalm(n int) bool {
 		return false
 	}
 	defer h.box.GiveBackCalm() // whatever the clock does
-	p := st.takeCalm(n, never)
-	if p == nil {
-		return false
-	}
-	st.release(p, p.Number, nil)
-	return true
+	return st.fitsCalm(n, never) && st.core.pass(n)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Where a burst is the only limit and no ticket waits, all that a ticket of weight 1 changes is two numbers:
-// how many permits are free, and how many tickets there were. While the state is lent out these two are in one
-// word, the counter, which callers change without borrowing the state. What gets the state, a borrower or the
-// owner, first closes the counter and counts in what it says. So the core decides everything else, and what it
-// knows is exact.
+// If a burst is the only limit and no ticket waits, a ticket of weight 1 changes only two numbers: how many
+// permits are free, and how many tickets there were. While the state is lent out these two are in one word, the
+// counter, which callers change without borrowing the state. A borrower or owner that gets the state first
+// closes the counter and adds its numbers to the core. So the core decides everything else, and its numbers are
+// exact.
 //
 // Everything works the same without, only slower.
 type counter struct {
@@ -33,10 +33,11 @@ const (
 	mostFree    = counterOpen/oneFree - 1
 )
 
-// counting reports whether the counter is open, which it may not be any more.
+// counting reports whether the counter is open. It may have been closed meanwhile.
 func (c *counter) counting() bool { return c.word.Load() != 0 }
 
-// take takes a permit and returns the number of its ticket, or 0 and whether that is because none is free.
+// take takes a permit and returns the number of its ticket. If it cannot, it returns 0, and whether that is
+// because no permit is free.
 func (c *counter) take() (number uint64, full bool) {
 	for {
 		w := c.word.Load()
@@ -85,8 +86,8 @@ func (st *state) closeCounter(c *counter) {
 	}
 }
 
-// countIn notes that callers took permits one by one and gave some back, so that now so many are free and the
-// last ticket has the number.
+// countIn notes that callers took permits one by one and gave some back. free permits are free now, and number is
+// that of the last ticket.
 func (c *core) countIn(free int, number uint64) {
 	granted := number - c.line.Issued()
 	held := c.burst.max - free
@@ -97,8 +98,8 @@ func (c *core) countIn(free int, number uint64) {
 	c.line.Skip(granted)
 }
 
-// countedPlace is the place of a ticket that was granted by the counter. Who changes its number to 0 has ended the
-// ticket, and alone may touch the place until it serves another.
+// countedPlace is the place of a ticket that was granted by the counter. The caller that changes its number to
+// 0 has ended the ticket. Only that caller may touch the place until it serves another ticket.
 type countedPlace struct {
 	number atomic.Uint64
 	place  line.Place // for when the core takes the permit back

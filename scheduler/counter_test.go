@@ -87,6 +87,10 @@ func misuse(s *Scheduler, r *rand.Rand, limits func(*rand.Rand) Limits, counted 
 			}
 			see("try", ok)
 			keep(t)
+		case k < 8:
+			t, err := source.AcquireNow(1)
+			see(err)
+			keep(t)
 		case k < 9:
 			t, err := source.Acquire(context.Background())
 			see(err)

@@ -2,8 +2,8 @@ package scheduler
 
 import "github.com/flowguard-go/flowguard/internal/line"
 
-// These stand for ask in the three calls that are made most often. They leave out what makes no
-// difference there: to build a message, and to read the clock, which is a third of a call. calm.go leaves out more.
+// These replace ask in the three most frequent calls. They build no message, and do not read the clock if it
+// makes no difference. Reading it is a third of a call. calm.go leaves out more.
 
 // tryNow answers a call that does not wait without the owner, if it can.
 func (h *Handle) tryNow(k call, r *request) (p *line.Place, answered bool, err error) {
@@ -26,8 +26,8 @@ func (h *Handle) tryNow(k call, r *request) (p *line.Place, answered bool, err e
 	return nil, true, err
 }
 
-// acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can; done is of the
-// context. A forecast behind a long line is left to the owner.
+// acquireNow grants a ticket, puts it in line or refuses it without the owner, if it can. done is the Done
+// channel of the context. A forecast behind a long line is left to the owner.
 func (h *Handle) acquireNow(r *request, done <-chan struct{}) (p *line.Place, how outcome, err error) {
 	st := h.box.borrow()
 	if st == nil {
@@ -66,7 +66,7 @@ func (h *Handle) releaseNow(p *line.Place, n uint64) bool {
 		return false
 	}
 	defer h.box.giveBack(st)
-	// Else reading the clock would change nothing. Where somebody waits it tells for how long.
+	// Otherwise reading the clock would change nothing. If a ticket waits, the reading tells for how long.
 	if st.core.line.Len() > 0 || st.core.countsReleases || st.watched || st.core.totals.holds {
 		st.catchUp()
 	}

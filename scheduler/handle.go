@@ -17,7 +17,7 @@ import (
 type Handle struct {
 	shared *shared
 	box    *mailbox
-	root   *Scheduler // is kept from being forgotten
+	root   *Scheduler // keeps the scheduler reachable
 
 	flow    *line.Flow // nil: the plain line
 	invalid error      // why the flow cannot be used
@@ -128,7 +128,7 @@ func (h *Handle) grant(t *ticket.Ticket, p *line.Place) {
 	(*line.Handle)(t).Grant(&h.desk, p)
 }
 
-// issue makes what a place was told into what the caller gets.
+// issue returns to the caller what the place was told.
 func (h *Handle) issue(p *line.Place, told error) (t ticket.Ticket, err error) {
 	if told != nil {
 		h.shared.places.Put(p)
@@ -219,7 +219,13 @@ func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, 
 		return t, h.shared.refused.refuse(h.invalid)
 	}
 	if len(costs) == 0 {
-		if granted, _ := h.takeCalm(&t, weight, never); granted {
+		granted := false
+		if weight == 1 && h.box.counting() {
+			granted, _ = h.countNow(&t)
+		} else {
+			granted, _ = h.takeCalm(&t, weight, never)
+		}
+		if granted {
 			return t, nil
 		}
 	}

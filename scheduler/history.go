@@ -215,8 +215,8 @@ func (h *history) add(now moment, n int) {
 	h.opened, h.latest = now, n
 }
 
-// newest returns the moment of the last charge that still counts, and how much was charged then, or more
-// where that is not known apart; 0 if nothing counts.
+// newest returns the moment of the last charge that still counts, and how much was charged then. If charges
+// share an entry, the amount may be larger. It is 0 if nothing counts.
 func (h *history) newest() (at moment, n int) {
 	if h.size == 0 {
 		return 0, 0
@@ -501,7 +501,7 @@ func (h *history) merge(other *history, now moment) {
 	}
 }
 
-// coarse returns a copy that tells no more than about so many moments apart. It rounds moments up.
+// coarse returns a copy with no more than about the given number of moments. It rounds moments up.
 func (h *history) coarse(moments int) history {
 	c := history{per: h.per}
 	if h.size > moments && h.entries() > moments {

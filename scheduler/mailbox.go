@@ -2,7 +2,7 @@ package scheduler
 
 import "github.com/flowguard-go/flowguard/internal/loop"
 
-// mailbox carries messages to the owner, and lends its state to those who call; see package loop.
+// mailbox carries messages to the owner, and lends its state to callers; see package loop.
 type mailbox struct {
 	loop.Mailbox[state, message]
 	lends bool // false only in tests
@@ -42,8 +42,8 @@ func (b *mailbox) borrow() *state {
 	return st
 }
 
-// giveBack ends a borrowing. If the head of the line now fits earlier than the alarm is set for, the owner is told
-// to set it.
+// giveBack ends a borrowing. If the head of the line now fits before the alarm rings, it tells the owner to set
+// the alarm.
 func (b *mailbox) giveBack(st *state) {
 	sooner := !st.core.timeless && st.core.line.Len() > 0 && st.wakeIsSooner()
 	if st.core.quota != nil {

@@ -69,6 +69,7 @@ type QuotaReply struct {
 	Leased int           // permits, in addition to those that the request says are leased
 	For    time.Duration // how long it may use all that is leased, counted from when the request was made; 0: as before
 	Beat   time.Duration // how often it must make a request while it has anything to tell; 0: as before
+	Remind time.Duration // the same while it has nothing to tell, but its windows remember grants; 0: as before, at first as Beat
 	Again  time.Duration // nothing more can be leased before that; 0: it got all it wanted
 	Resend bool          // the source does not know the scheduler any more, which must make a request with Past at once
 }
@@ -143,12 +144,17 @@ func WithQuotaKey(key string) Option {
 // leased any more. The default is [AwayWait].
 func WithQuotaAway(a Away) Option {
 	return optionFunc(func(cfg *config) error {
-		if a.kind == awayShare && a.share < 1 {
-			return &InvalidError{"the number of AwayLocalShare", a.share, "1 or more"}
-		}
 		cfg.away = a
-		return nil
+		return a.damage()
 	})
+}
+
+// damage returns what is wrong with a, or nil.
+func (a Away) damage() error {
+	if a.kind == awayShare && a.share < 1 {
+		return &InvalidError{"the number of AwayLocalShare", a.share, "1 or more"}
+	}
+	return nil
 }
 
 // Away says what a scheduler does while the source of its quota cannot be reached and nothing is leased. The
@@ -214,6 +220,22 @@ func (q *QuotaStats) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// notShareable returns why no quota can have the limits, or nil.
+func (l Limits) notShareable() error {
+	for i, w := range l.Windows {
+		name := fmt.Sprintf("Limits.Windows[%d].", i)
+		switch {
+		case w.From != FromGrant:
+			return &InvalidError{name + "From", w.From, "FromGrant where a quota is shared"}
+		case w.Unit != "":
+			return &InvalidError{name + "Unit", w.Unit, "\"\" where a quota is shared: it counts permits"}
+		case w.Evenly:
+			return &InvalidError{name + "Evenly", w.Evenly, "false where a quota is shared"}
+		}
+	}
+	return nil
+}
+
 // openQuota returns the source for a scheduler with the limits, or nil if it shares no quota.
 func (cfg *config) openQuota(l Limits) (QuotaSource, error) {
 	if cfg.quota == nil {
@@ -222,16 +244,8 @@ func (cfg *config) openQuota(l Limits) (QuotaSource, error) {
 		}
 		return nil, nil
 	}
-	for i, w := range l.Windows {
-		name := fmt.Sprintf("Limits.Windows[%d].", i)
-		switch {
-		case w.From != FromGrant:
-			return nil, &InvalidError{name + "From", w.From, "FromGrant where a quota is shared"}
-		case w.Unit != "":
-			return nil, &InvalidError{name + "Unit", w.Unit, "\"\" where a quota is shared: it counts permits"}
-		case w.Evenly:
-			return nil, &InvalidError{name + "Evenly", w.Evenly, "false where a quota is shared"}
-		}
+	if err := l.notShareable(); err != nil {
+		return nil, err
 	}
 	opener, ok := cfg.quota.(QuotaOpener)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -339,6 +340,37 @@ func TestQuotaIsQuietWhileIdle(t *testing.T) {
 			if m.held != 0 || m.inUse != 0 || m.used != 1 {
 				t.Errorf("held %d, in use %d, used %d", m.held, m.inUse, m.used)
 			}
+		}
+	})
+}
+
+// A scheduler that only remembers grants makes an exchange in each Remind, and one that has something to tell in each Beat.
+func TestQuotaReminds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var exchanges atomic.Int64
+		s := mustShare(t, limits(t, "10/h burst 5"), exchangeFunc(func(_ context.Context, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+			exchanges.Add(1)
+			return scheduler.QuotaReply{Leased: r.Waiting, For: time.Minute, Beat: time.Second, Remind: 10 * time.Second}, nil
+		}))
+		defer s.Close()
+		held, err := s.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := exchanges.Swap(0); n < 59 || n > 62 {
+			t.Errorf("%d exchanges in a minute in which a permit was in use", n)
+		}
+		held.Release()
+		time.Sleep(time.Minute)
+		if n := exchanges.Swap(0); n < 6 || n > 8 {
+			t.Errorf("%d exchanges in a minute in which there were only grants to remember", n)
+		}
+		time.Sleep(2 * time.Hour)
+		exchanges.Store(0)
+		time.Sleep(time.Hour)
+		if n := exchanges.Load(); n != 0 {
+			t.Errorf("%d exchanges at rest", n)
 		}
 	})
 }

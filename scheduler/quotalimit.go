@@ -19,6 +19,8 @@ type quota struct {
 	name string
 	away Away
 
+	source QuotaSource // of a key; nil: not opened; see seatquota.go
+
 	stock int    // leased and not used
 	until moment // when the stock is void
 	low   int    // below that an exchange is due
@@ -42,10 +44,12 @@ type quota struct {
 	want     int    // what is wanted ahead
 	missed   int    // what a try asked for in vain since the last request
 	beat     time.Duration
+	remind   time.Duration
 	soonest  moment // no exchange before, unless the beat says so
 	err      error  // of the last exchange
 	failures int    // since the last that went well
 	refused  bool   // the source will never lease anything
+	wanted   moment // when a ticket was last to wait for the quota
 
 	stirred bool   // an exchange may be due earlier than before
 	armed   moment // when the goroutine will look by itself
@@ -163,6 +167,7 @@ func (q *quota) String() string { return q.name }
 // join and leave note that a ticket waits, or waits no more.
 func (q *quota) join(n int) {
 	q.waiting.Add(n)
+	q.wanted = q.core.now
 	q.stirred = true
 }
 
@@ -175,6 +180,7 @@ func (q *quota) leave(n int) {
 func (q *quota) miss(n int) {
 	if n > q.usable(q.core.now) {
 		q.missed = max(q.missed, n)
+		q.wanted = q.core.now
 		q.stirred = true
 	}
 }
@@ -194,8 +200,14 @@ func (q *quota) due(now moment) moment {
 		return never
 	}
 	at := never
-	if q.hasNews(now) {
+	switch {
+	case q.hasNews(now):
 		at = q.asked.after(q.beat)
+	case q.remembers():
+		at = q.asked.after(max(q.beat, q.remind))
+	}
+	if q.stock > 0 && q.core.line.Len() > 0 {
+		at = min(at, max(q.soonest, q.until)) // then the head waits for the quota
 	}
 	switch {
 	case q.resend && q.serial > 0, q.missed > 0, q.head(now) > 0, q.stock > 0 && q.stock < q.low:
@@ -206,14 +218,21 @@ func (q *quota) due(now moment) moment {
 	return at
 }
 
-// hasNews reports whether the source must hear of the scheduler from time to time. Otherwise it would count
-// leased permits as used and permits in use as released, and keep no turn for a line that waits. And if it lost its
-// memory, it could not be told what the windows remember.
-func (q *quota) hasNews(now moment) bool {
+// hasNews reports whether the source must hear of the scheduler at each beat. After a failure the scheduler asks whether
+// the source is back.
+func (q *quota) hasNews(now moment) bool { return q.err != nil || q.tells(now) }
+
+// tells reports whether there is anything to tell the source. Otherwise it would count leased permits as used and
+// permits in use as released, and keep no turn for a line that waits.
+func (q *quota) tells(now moment) bool {
 	c := q.core
-	if q.stock > 0 || q.head(now) > 0 || q.used != q.told || q.err != nil || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero()) {
-		return true
-	}
+	return q.stock > 0 || q.head(now) > 0 || q.used != q.told || c.burst.max > 0 && (q.inUse > 0 || !c.burst.held.IsZero())
+}
+
+// remembers reports whether windows remember grants. Then the source must hear of the scheduler from time to time, so
+// that it can ask for them if it has lost its memory.
+func (q *quota) remembers() bool {
+	c := q.core
 	for i := range c.windows {
 		if c.windows[i].past.sum() > 0 {
 			return true
@@ -298,6 +317,9 @@ func (q *quota) replied(now moment, r QuotaReply, err error) (lost, back bool) {
 	q.failures = 0
 	if r.Beat > 0 {
 		q.beat = r.Beat
+	}
+	if r.Remind > 0 {
+		q.remind = r.Remind
 	}
 	if q.resend = r.Resend; q.resend {
 		q.soonest = now

@@ -82,7 +82,7 @@ func (x *exchanger) run() {
 	x.sayFarewell()
 }
 
-// cancelAtEnd ends an exchange that is under way when the scheduler ends.
+// cancelAtEnd ends the present exchange when the scheduler ends.
 func (x *exchanger) cancelAtEnd() {
 	<-x.handle.box.Ended()
 	x.cancel()
@@ -120,7 +120,7 @@ func (x *exchanger) wait() {
 	}
 }
 
-// stirQuota rings the exchanger's bell if an exchange is due earlier than it expects.
+// stirQuota rings the exchanger's bell if an exchange is due earlier than the exchanger expects.
 func (st *state) stirQuota() {
 	q := st.core.quota
 	if q == nil || !q.stirred {

@@ -32,7 +32,8 @@ type seat struct {
 
 	unfinished map[*cell][]*chore
 
-	within *within // nil: no limits hold for all keys together
+	within *within    // nil: no limits hold for all keys together
+	quota  *seatQuota // nil: the keys share no limits
 
 	draining, closed bool
 }
@@ -82,10 +83,11 @@ func (s seatShared) GaveUp(ctx context.Context) error { return gaveUp(ctx) }
 // DrainCut returns the error for a Drain whose context ended before the drain did.
 func (s seatShared) DrainCut(ctx context.Context) error { return drainCut(ctx) }
 
-// SetTime moves the time on to what the clock shows.
-func (s *seat) SetTime(reading int64) {
+// SetTime moves the time on to what the clock shows, and returns it.
+func (s *seat) SetTime(reading int64) (latest int64) {
 	s.read = moment(reading)
 	s.latest = max(s.latest, s.read)
+	return int64(s.latest)
 }
 
 // NewCell returns the cell of a new key with valid limits.
@@ -111,6 +113,9 @@ func (s *seat) spare(r *rules, l *liveCore) {
 		return
 	}
 	l.pause, l.own, l.warm = pause{}, false, false
+	if l.quota != nil {
+		l.quota.source = nil
+	}
 	r.spare = append(r.spare, l)
 }
 
@@ -155,6 +160,9 @@ func (s *seat) wake(c *cell) {
 		l.init(r.limits, s.maxQueue, s.nonBlocking)
 	}
 	c.wake(l, s.latest)
+	if s.quota != nil {
+		s.quota.begin(&l.core)
+	}
 }
 
 // Leave ends the work on the key that is open, and says how it is left.
@@ -167,18 +175,28 @@ func (s *seat) Leave() inside.Standing {
 	if len(s.chores) > 0 || len(s.unfinished) > 0 {
 		s.keepChores(c)
 	}
-	if !l.idle() {
-		at := never
-		if l.line.Len() > 0 && l.stands == nil { // else the scheduler for all keys tells when it is time
-			at = l.wake()
-		}
-		return inside.Standing{At: int64(at), Busy: true}
+	left := inside.Standing{At: int64(never), Busy: true}
+	switch {
+	case l.idle():
+		at := l.forgettable()
+		left = inside.Standing{At: int64(at), Forget: at <= l.now}
+	case l.line.Len() > 0 && l.stands == nil: // else the scheduler for all keys tells when it is time
+		left.At = int64(l.wake())
 	}
-	at := l.forgettable()
-	if !l.warm {
+	s.layDown(c)
+	return left
+}
+
+// layDown lets the key sleep, or if a dormant key could not decide by itself, may let another one sleep.
+func (s *seat) layDown(c *cell) {
+	l := c.live
+	switch {
+	case l.warm || l.line.Len() > 0:
+	case c.rules.fast.simple && l.canSleep():
+		s.spare(c.rules, c.sleep())
+	default:
 		s.cool(c)
 	}
-	return inside.Standing{At: int64(at), Forget: at <= l.now}
 }
 
 // keepChores notes what is left to do for the key.

@@ -13,9 +13,9 @@ type window struct {
 	Window
 	column   int        // of its unit
 	past     history    // what was charged in the last Per
-	held     weight.Sum // what is charged because it is held; FromRelease only
-	observed observed   // what the far side said is left
-	apart    moment     // until when charges before the newest keep the next grant away; Evenly only
+	held     weight.Sum // what is charged while it is held; FromRelease only
+	observed observed   // what the server said is left
+	apart    moment     // until when charges before the newest delay the next grant; Evenly only
 }
 
 func newWindow(w Window, column int) window {
@@ -83,7 +83,7 @@ func (w *window) spaced() moment {
 	return max(w.apart, at.after(w.space(n)))
 }
 
-// setApart keeps the next grant away for what is remembered, as if each charge were that of a grant.
+// setApart delays the next grant by what is remembered, as if each charge were that of a grant.
 func (w *window) setApart() {
 	last := moment(0)
 	w.apart = 0
@@ -93,7 +93,7 @@ func (w *window) setApart() {
 	}
 }
 
-// space returns for how long n permits keep the next grant away.
+// space returns how long the next grant must wait after n permits.
 func (w *window) space(n int) time.Duration {
 	return spacing.Of(int64(n), int64(w.Permits), w.Per)
 }
@@ -122,8 +122,7 @@ func (w *window) undo(now, at moment, n int) {
 	w.observed.undo(at, n)
 }
 
-// settle makes it as if a ticket that was granted at the instant at, and is held, had been granted for n
-// permits and not for was of them.
+// settle corrects the charge of a held ticket that was granted at the instant at: from was permits to n.
 func (w *window) settle(now, at moment, was, n int) {
 	switch {
 	case w.From == FromRelease:

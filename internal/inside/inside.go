@@ -12,6 +12,9 @@ var NewSeats func(clock any, maxQueue int, nonBlocking bool) any
 // NewHandle returns a *scheduler.Handle that takes permits of one key. It passes every call on to the key.
 var NewHandle func(key any) any
 
+// CheckAway returns what is wrong with a scheduler.Away, or nil.
+var CheckAway func(away any) error
+
 // MaxBurst returns the present MaxBurst of the limits of a *scheduler.Handle, or 0 if there is none. Unlike the
 // handle's Limits, it does not allocate.
 var MaxBurst func(handle any) int
