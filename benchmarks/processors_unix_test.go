@@ -15,3 +15,12 @@ func processorTimeSoFar() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// preemptions returns how often the system has taken a processor away from the process so far.
+func preemptions() int64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return int64(u.Nivcsw)
+}

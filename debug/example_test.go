@@ -41,7 +41,7 @@ func Example() {
 	// Output: github: limits 5000/h burst 10, 0 waiting, 0 of 10 held
 }
 
-// Buttons, also for those who open the page by a name.
+// The page has buttons, and may be opened by a host name.
 func ExampleControls() {
 	s, err := scheduler.New(scheduler.MustParseLimits("5/s"))
 	if err != nil {

@@ -57,7 +57,7 @@ func ExampleServerOptions() {
 	// because of the limit 2/min
 }
 
-// A client that makes at most five calls in any 200 ms. What it calls may say "not so fast": then all calls wait.
+// A client that makes at most five calls in any 200 ms. If the server says "not so fast", all calls wait.
 func ExampleDialOptions() {
 	s, err := scheduler.New(scheduler.MustParseLimits("5/200ms"))
 	if err != nil {

@@ -129,7 +129,7 @@ func TestLateAnswerLoosensNothing(t *testing.T) {
 	})
 }
 
-// exact is a far side with a fixed window that counts a request when it arrives, and tells in each answer
+// exact is a server with a fixed window that counts a request when it arrives, and tells in each answer
 // what is left. Others use up some of it as soon as a period begins.
 type exact struct {
 	limit  int
@@ -248,7 +248,7 @@ func observeCounts(t *testing.T, seed uint64) {
 	wg.Wait()
 	checkNeverEarly(t, side)
 
-	// Alone, with nothing else under way, what is left is what the far side says, also if others use its limit.
+	// Alone, with nothing else under way, what is left is what the server says, also if others use its limit.
 	side.others = 12
 	time.Sleep(25 * time.Second)
 	for {
@@ -259,7 +259,7 @@ func observeCounts(t *testing.T, seed uint64) {
 			continue
 		}
 		if got := s.Stats().Windows[0].Remaining; got != last.left {
-			t.Errorf("%d remain, the far side said %d", got, last.left)
+			t.Errorf("%d remain, the server said %d", got, last.left)
 		}
 		break
 	}

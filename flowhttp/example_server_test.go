@@ -82,8 +82,7 @@ func ExampleMiddleware() {
 	// /upload 413 the request is too large: the limit is burst 20
 }
 
-// Each client has a line of its own, and the clients take turns. The server stands behind proxies in
-// 10.0.0.0/8.
+// Each client has a line of its own, and the clients take turns. The server is behind proxies in 10.0.0.0/8.
 func ExampleFlows() {
 	s, err := scheduler.New(scheduler.MustParseLimits("100/s"), scheduler.WithMaxQueue(1000))
 	if err != nil {
@@ -107,7 +106,7 @@ func ExampleFlows() {
 	// Output: served 2001:db8::/64
 }
 
-// Only the proxies are believed, not what the client wrote into the header before them.
+// ClientAddr trusts what the proxies add to the header, and ignores what the client wrote before.
 func ExampleClientAddr() {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.RemoteAddr = "10.0.0.1:54321"

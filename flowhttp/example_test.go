@@ -73,7 +73,7 @@ func ExampleTransport() {
 	resp.Body.Close()
 	fmt.Println(resp.Status)
 
-	// Whoever cannot wait that long is told so at once.
+	// A request that cannot wait that long fails at once.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
@@ -87,7 +87,7 @@ func ExampleTransport() {
 	// come back in 1m0s
 }
 
-// A call is charged what it may cost, and settled with what its answer says.
+// A call is charged its largest possible cost, and settled with the cost in its answer.
 func ExampleSettle() {
 	server := api(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"usage":{"total_tokens":120}}`) })
 	defer server.Close()
@@ -157,7 +157,8 @@ func ExampleTransport_hosts() {
 	// example.com 1
 }
 
-// Each tenant has a line of its own. The handle of a flow cannot pause the scheduler, so Advise says whom to tell.
+// Each tenant has a line of its own. The handle of a flow cannot pause the scheduler, so Advise names the
+// scheduler that follows the server's advice.
 func ExampleTransport_tenants() {
 	s, err := scheduler.New(scheduler.MustParseLimits("100/s"))
 	if err != nil {
@@ -180,7 +181,7 @@ func ExampleTransport_tenants() {
 	// Output: paused: true
 }
 
-// A dialect of one's own reads what it knows and leaves the rest to Standard.
+// A dialect of your own reads the headers that it knows, and leaves the rest to Standard.
 func ExampleDialect() {
 	quota := func(resp *http.Response, now time.Time) flowhttp.Advice {
 		a := flowhttp.Standard(resp, now)

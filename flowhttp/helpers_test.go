@@ -29,7 +29,7 @@ func start(tb testing.TB, limits string, opts ...scheduler.Option) *scheduler.Sc
 	return s
 }
 
-// far is a far side that is a function.
+// far is a server that is a function.
 type far func(*http.Request) (*http.Response, error)
 
 func (f far) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -17,7 +17,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// ramped is a far side that answers after a second with the next of a list, then with 200, and notes when
+// ramped is a server that answers after a second with the next of a list, then with 200, and notes when
 // requests came and which.
 type ramped struct {
 	*flowhttp.Transport
@@ -224,7 +224,7 @@ func TestRampOfANonBlockingScheduler(t *testing.T) {
 	})
 }
 
-// Random calls against a far side that refuses at random: while it ramps up, one request at a time is under
+// Random calls against a server that refuses at random: while it ramps up, one request at a time is under
 // way of those sent after the pause, nobody is left behind, and nothing is left.
 func TestRampAtRandom(t *testing.T) {
 	for seed := range uint64(100) {

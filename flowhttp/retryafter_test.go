@@ -46,7 +46,7 @@ func TestRetryAfter(t *testing.T) {
 		{[]string{"Retry-After: Friday, 02-Jan-26 15:04:35 GMT"}, 30 * time.Second},
 		{[]string{"Retry-After: Fri Jan  2 15:04:35 2026"}, 30 * time.Second},
 		{[]string{"Retry-After: Fri, 02 Jan 2026 15:04:04 GMT"}, 0},
-		// The far side's clock is an hour ahead.
+		// The server's clock is an hour ahead.
 		{[]string{"Retry-After: Fri, 02 Jan 2026 16:04:35 GMT", "Date: Fri, 02 Jan 2026 16:04:05 GMT"}, 30 * time.Second},
 		{[]string{"Retry-After: Fri, 02 Jan 2026 16:04:35 GMT", "Date: today"}, time.Hour + 30*time.Second},
 		{nil, no}, {[]string{"Retry-After: "}, no}, {[]string{"Retry-After: soon"}, no}, {[]string{"Retry-After: -1"}, no},

@@ -15,7 +15,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// meter is a far side that counts tokens in fixed periods, and tells in each answer what is left: of its own
+// meter is a server that counts tokens in fixed periods, and tells in each answer what is left: of its own
 // call when that arrives or, if later, when its answer has been written.
 type meter struct {
 	limit  int
@@ -190,7 +190,7 @@ func observeTokens(t *testing.T, seed uint64) (checked int) {
 	wg.Wait()
 	checked = side.check(t)
 
-	// Alone, what is left is what the far side says: the ticket's own cost is known to be counted. An answer that may be
+	// Alone, what is left is what the server says: the ticket's own cost is known to be counted. An answer that may be
 	// of a period that is over is not heeded.
 	time.Sleep(25 * time.Second)
 	for !side.later && seed/2%4 != 1 {

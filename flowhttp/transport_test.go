@@ -401,8 +401,8 @@ func TestMaxPause(t *testing.T) {
 	}
 }
 
-// By the mock clock it is 1970, and the far side's date is what counts.
-func TestDateOfTheFarSide(t *testing.T) {
+// By the mock clock it is 1970, and the server's date is what counts.
+func TestDateOfTheServer(t *testing.T) {
 	mock := clock.NewMock()
 	s := start(t, "100/s", scheduler.WithClock(mock))
 	get(t, toFar(s, func(*http.Request) (*http.Response, error) {

@@ -185,6 +185,9 @@ func (b *box[K]) acquireNow(hash uint64, k K, l *scheduler.Limits, r inside.Requ
 	}
 	defer b.giveBack(st) // whatever the clock does
 	st.catchUp()
+	if e, p, _ = st.take(hash, k, r, false); p != nil {
+		return e, p, true, nil
+	}
 	if e, err = st.entry(hash, k, l); err != nil {
 		return nil, nil, false, err
 	}

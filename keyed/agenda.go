@@ -2,7 +2,8 @@ package keyed
 
 import "github.com/flowguard-go/flowguard/internal/inside"
 
-// agenda says which key is to be looked at next: a heap by instants. A key may stand in it with an instant
+// agenda says which key is to be looked at next: a heap by instants, in which each item is above four. With two there
+// would be twice as many levels, and at each level an entry is written to that is seldom in the processor's caches. A key may stand in it with an instant
 // that is too early, because what moves the instant on is frequent and looking once too often is cheap. So
 // a grant does not touch the agenda.
 type agenda[K comparable] struct {
@@ -16,7 +17,10 @@ type item[K comparable] struct {
 	entry *entry[K]
 }
 
-const agendaChunk = 1024
+const (
+	agendaChunk = 1024
+	agendaBelow = 4
+)
 
 func (a *agenda[K]) item(i int) *item[K] { return &a.chunks[i/agendaChunk][i%agendaChunk] }
 
@@ -88,7 +92,7 @@ func (a *agenda[K]) remove(e *entry[K]) {
 func (a *agenda[K]) up(i int) int {
 	moved := *a.item(i)
 	for i > 0 {
-		above := (i - 1) / 2
+		above := (i - 1) / agendaBelow
 		if a.item(above).at <= moved.at {
 			break
 		}
@@ -103,12 +107,14 @@ func (a *agenda[K]) up(i int) int {
 func (a *agenda[K]) down(i int) {
 	moved := *a.item(i)
 	for {
-		below := 2*i + 1
+		below := agendaBelow*i + 1
 		if below >= a.length {
 			break
 		}
-		if below+1 < a.length && a.item(below+1).at < a.item(below).at {
-			below++
+		for next := below + 1; next < min(agendaBelow*i+1+agendaBelow, a.length); next++ {
+			if a.item(next).at < a.item(below).at {
+				below = next
+			}
 		}
 		if a.item(below).at >= moved.at {
 			break

@@ -91,8 +91,18 @@ func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e
 	if st == nil {
 		return b.tryByMessage(hash, k, l, r)
 	}
-	defer b.giveBack(st)
 	st.setTime(max(reading, st.latest))
+	e, p, decided := st.take(hash, k, r, true)
+	if decided {
+		b.GiveBack()
+		return e, p, nil
+	}
+	return b.tryWith(st, hash, k, l, r)
+}
+
+// tryWith is try with the borrowed state.
+func (b *box[K]) tryWith(st *state[K], hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
+	defer b.giveBack(st)
 	if e, err = st.entry(hash, k, l); err != nil {
 		return nil, nil, err
 	}
@@ -116,6 +126,9 @@ func (b *box[K]) now(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e
 	if st := b.Borrow(); st != nil {
 		defer b.giveBack(st)
 		st.catchUp()
+		if e, p, _ = st.take(hash, k, r, false); p != nil {
+			return e, p, nil
+		}
 		if e, err = st.entry(hash, k, l); err != nil {
 			return nil, nil, err
 		}

@@ -274,8 +274,21 @@ func (c *skippingClock) Now() time.Time {
 
 func (c *skippingClock) Since(t time.Time) time.Duration { return c.Mock.Now().Sub(t) }
 
-// On the mock clock, on the mock clock in a bubble, on the plain clock in a bubble, and where the time of day is set all the
-// time, many keys do what the oracle says, to the instant, with lending and without.
+// steppingClock is a clock that can be set back, with what it measures, as one without a monotonic part can.
+type steppingClock struct {
+	*clock.Mock
+	back atomic.Int64
+}
+
+func (c *steppingClock) Now() time.Time {
+	return c.Mock.Now().Add(-time.Duration(c.back.Load()))
+}
+
+func (c *steppingClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// On the mock clock, on the mock clock in a bubble, on the plain clock in a bubble, where the time of day is set all the
+// time, and where the clock steps back after each tick and catches up at the next, many keys do what the oracle says,
+// to the instant, with lending and without.
 func TestClocksAndOracle(t *testing.T) {
 	for seed := range uint64(max(4, *runs/8)) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -332,6 +345,21 @@ func TestClocksAndOracle(t *testing.T) {
 			w.settled = synctest.Wait
 			return w
 		}))
+		for _, opts := range [][]keyed.Option{{}, {keyed.KeepState()}} {
+			t.Run(fmt.Sprint(name, "clock steps back ", len(opts)), inBubble(tell, func(t *testing.T) *teller {
+				c := &steppingClock{Mock: clock.NewMock()}
+				w := newTeller(t, append(opts, shards, keyed.WithClock(c))...)
+				w.pass = func(d time.Duration) {
+					c.back.Store(0)
+					c.Mock.Set(c.Mock.Now().Add(d))
+					w.set.Len() // all owners have seen what it shows
+					synctest.Wait()
+					c.back.Store(int64(time.Duration(r.IntN(20)) * tick))
+				}
+				w.settled = synctest.Wait
+				return w
+			}))
+		}
 	}
 }
 

@@ -203,7 +203,7 @@ func (w *world) step() {
 			w.fail("wait: %v, want %v", err, want)
 		}
 	case 7:
-		at := w.clock.Now().Add(time.Duration(w.r.IntN(2)) * time.Millisecond)
+		at := w.clock.Now().Add(time.Duration(w.r.IntN(3)-1) * time.Millisecond) // it may have passed, as the clock shows it
 		t, err := acquire(at, func(ctx context.Context) (ticket.Ticket, error) { return w.set.AcquireN(ctx, k, weight, costs...) })
 		u, want := acquire(at, func(ctx context.Context) (ticket.Ticket, error) { return s.AcquireN(ctx, weight, costs...) })
 		w.note("acquire key %d weight %d %v: %v", k, weight, costs, want)

@@ -9,15 +9,16 @@ import (
 // change. It is the desk where its tickets are given back. When the key is forgotten the
 // ticket has ended, and the entry is gone for good: a key that comes again has another.
 type entry[K comparable] struct {
-	key  K
-	hash uint64
-	cell inside.Cell // nil: forgotten
-	box  *box[K]
-	desk line.Desk // itself
-
+	key     K
 	planned int64 // its instant in the agenda, here too because every call compares it
 	index   int32 // in the agenda; -1: not there
 	busy    bool  // a ticket waits, or a permit is held
+	waits   bool  // a ticket waits for an instant
+
+	cell inside.Cell // nil: forgotten
+	desk line.Desk   // itself
+	box  *box[K]
+	hash uint64
 }
 
 // Release implements [line.Desk].

@@ -45,7 +45,7 @@ func (o *owner[K]) run(st *state[K]) {
 		}
 		workLeft = st.work()
 		over = st.finished()
-		st.armed = st.agenda.first()
+		st.armed = st.wakeAt()
 		o.alarm.Set(time.Duration(read), time.Duration(st.armed))
 		o.Applied()
 		lent = o.lendIfIdle(st)

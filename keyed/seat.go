@@ -12,13 +12,18 @@ import (
 // seat decides about one key after the other, in the way and with the code of a scheduler. Open makes a key
 // the one that is worked on, and Leave ends that. Only the holder of the state may use it.
 type seat interface {
-	SetTime(reading int64)
+	SetTime(reading int64) (latest int64)
 	NewCell(l scheduler.Limits) inside.Cell
 	Forget(c inside.Cell)
 	Open(c inside.Cell, key any)
 	Within(h *scheduler.Handle, bell func())
 	News() (key any)
 	Leave() inside.Standing
+
+	TakeDormant(c inside.Cell, r inside.Request, try bool) (p *line.Place, decided bool)
+	PassDormant(c inside.Cell, r inside.Request) (passed bool, left inside.Standing)
+	LookAtDormant(c inside.Cell) (left inside.Standing, done bool)
+	ReleaseDormant(c inside.Cell, p *line.Place, n uint64) (left inside.Standing, done bool)
 
 	Try(r inside.Request) *line.Place
 	Pass(r inside.Request) bool

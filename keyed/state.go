@@ -1,6 +1,8 @@
 package keyed
 
 import (
+	"time"
+
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -17,6 +19,7 @@ type state[K comparable] struct {
 	latest int64 // the time, which stands still while the clock is behind
 	armed  int64 // what the owner's alarm is set to, or will be
 	busy   int   // keys for which a ticket waits or a permit is held
+	waits  int   // keys for which a ticket waits for an instant
 
 	draining, closed bool
 	unserved         bool // closed while a key was busy
@@ -27,10 +30,7 @@ type state[K comparable] struct {
 const perTurn = 32
 
 // setTime moves the time on to what the clock shows.
-func (st *state[K]) setTime(reading int64) {
-	st.latest = max(st.latest, reading)
-	st.seat.SetTime(reading)
-}
+func (st *state[K]) setTime(reading int64) { st.latest = st.seat.SetTime(reading) }
 
 // catchUp brings the state to the present.
 func (st *state[K]) catchUp() { st.setTime(st.box.Now()) }
@@ -38,7 +38,7 @@ func (st *state[K]) catchUp() { st.setTime(st.box.Now()) }
 // entry returns the entry of a key. Where there is none it makes one with the limits, or if l is nil returns
 // errUnknown.
 func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], error) {
-	if e := st.keys.find(hash, k); e != nil {
+	if e := st.known(hash, k); e != nil {
 		return e, nil
 	}
 	switch {
@@ -56,8 +56,18 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 	return e, nil
 }
 
-// known returns the entry of a key, nil if there is none.
-func (st *state[K]) known(hash uint64, k K) *entry[K] { return st.keys.find(hash, k) }
+// known returns the entry of a key, nil if there is none. A key whose time has come is looked at first, so it makes no
+// difference whether the owner has done that.
+func (st *state[K]) known(hash uint64, k K) *entry[K] {
+	e := st.keys.find(hash, k)
+	if e != nil && e.planned <= st.latest && e.index >= 0 {
+		st.lookAt(e)
+		if e.cell == nil {
+			return nil
+		}
+	}
+	return e
+}
 
 // open makes the key the one that the seat works on.
 func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell, e) }
@@ -73,6 +83,14 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) {
 			st.busy++
 		} else {
 			st.busy--
+		}
+	}
+	if waits := s.Busy && s.At != inside.Never; e.waits != waits {
+		e.waits = waits
+		if waits {
+			st.waits++
+		} else {
+			st.waits--
 		}
 	}
 	if s.Forget {
@@ -116,23 +134,39 @@ func (st *state[K]) hear(n int) (left int) {
 // lookAtDue looks at n keys, or all, whose time has come. It reports whether there are more.
 func (st *state[K]) lookAtDue(n int) (more bool) {
 	for ; n > 0 && st.agenda.first() <= st.latest; n-- {
-		e := st.agenda.item(0).entry
-		st.open(e)
-		s := st.seat.Leave()
-		if st.note(e, s); e.cell != nil {
-			st.agenda.postpone(e, s.At)
-		}
+		st.lookAt(st.agenda.item(0).entry)
 	}
 	return st.agenda.first() <= st.latest
+}
+
+// lookAt looks at a key whose time has come.
+func (st *state[K]) lookAt(e *entry[K]) {
+	s := st.look(e)
+	if st.note(e, s); e.cell != nil {
+		st.agenda.postpone(e, s.At)
+	}
 }
 
 // finished reports whether all is over.
 func (st *state[K]) finished() bool { return st.closed || st.draining && st.busy == 0 }
 
+// forgetEvery is how late the owner may forget a key. Where keys end one after the other, as they came, it then wakes
+// for many of them and not for each. Who asks how many keys there are, or needs room for one, forgets first what is due.
+const forgetEvery = int64(time.Millisecond)
+
+// wakeAt returns when the owner is to look at keys: at the very instant if a ticket waits for one.
+func (st *state[K]) wakeAt() int64 {
+	at := st.agenda.first()
+	if st.waits == 0 && at < inside.Never-forgetEvery {
+		at += forgetEvery
+	}
+	return at
+}
+
 // wakeIsSooner reports whether a key is to be looked at before the alarm rings, and notes that the alarm is
 // to be set.
 func (st *state[K]) wakeIsSooner() bool {
-	at := st.agenda.first()
+	at := st.wakeAt()
 	if at >= st.armed {
 		return false
 	}
@@ -143,6 +177,10 @@ func (st *state[K]) wakeIsSooner() bool {
 // release gives back what a ticket holds.
 func (st *state[K]) release(e *entry[K], p *line.Place, n uint64) {
 	if e.cell == nil {
+		return
+	}
+	if left, done := st.seat.ReleaseDormant(e.cell, p, n); done {
+		st.note(e, left)
 		return
 	}
 	if !st.seat.NeedsTime(e.cell) {

@@ -378,7 +378,7 @@ func ExampleToSeq2() {
 	// error: 5 is odd
 }
 
-// The stages behind Values see no errors; the end of the pipeline asks once.
+// The stages after Values see no errors. The end of the pipeline checks once.
 func ExampleValues() {
 	s := limited("1000/s")
 	defer s.Close()

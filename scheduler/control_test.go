@@ -355,7 +355,7 @@ func TestPauseAndResume(t *testing.T) {
 	})
 }
 
-// A pause that is over as it begins is what the far side means by "retry after 0 seconds": no pause, and
+// A pause that is over as it begins is what the server means by "retry after 0 seconds": no pause, and
 // nothing to complain of.
 func TestPauseThatIsOver(t *testing.T) {
 	over := map[string]func(s *story) error{
@@ -463,7 +463,7 @@ func TestCharge(t *testing.T) {
 		if got.Windows[0].Remaining != 0 || got.Windows[1].Used != 1 || got.InUse != 1 {
 			t.Errorf("stats %+v", got)
 		}
-		// More than the window holds counts too, or the far side would see too much later on.
+		// More than the window holds counts too, or the server would see too much later on.
 		if err := s.Charge(scheduler.PerMinute(5), 5); err != nil {
 			t.Fatal(err)
 		}

@@ -312,7 +312,7 @@ func (c *core) decide(k call, r *request) (verdict, error) {
 // takes reports whether a ticket taken now is granted now.
 func (c *core) takes(r *request) bool {
 	n := r.weight
-	if n < 1 || n > c.maxWeight || c.draining || c.line.Len() > 0 || c.late(r) {
+	if n < 1 || n > c.maxWeight || c.draining || c.line.Len() > 0 || c.late(r.deadline) {
 		return false
 	}
 	if c.plain && r.costs == nil {
@@ -322,8 +322,8 @@ func (c *core) takes(r *request) bool {
 }
 
 // late reports whether the deadline has passed.
-func (c *core) late(r *request) bool {
-	return r.deadline != never && c.standing(r.deadline) < c.now
+func (c *core) late(deadline moment) bool {
+	return deadline != never && c.standing(deadline) < c.now
 }
 
 // decideToWait decides about a ticket that is not granted at once.
@@ -363,7 +363,7 @@ func (c *core) decideToWait(k call, r *request) (verdict, error) {
 // non-blocking scheduler.
 func (c *core) refuseToWait(r *request) error {
 	at, by := c.earliest(r)
-	if c.late(r) {
+	if c.late(r.deadline) {
 		return c.deadlineError(r, at, by)
 	}
 	wait, limit := c.advice(r, at, by)

@@ -408,7 +408,7 @@ func TestEndStory(t *testing.T) {
 	`)
 }
 
-// What was used elsewhere counts as granted now, also beyond the Permits. What the far side says is left
+// What was used elsewhere counts as granted now, also beyond the Permits. What the server says is left
 // holds until it is used up or its time is over.
 func TestChargeAndObserveStory(t *testing.T) {
 	tell(t, "3/s 5/10s", `

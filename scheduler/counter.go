@@ -17,7 +17,7 @@ import (
 //
 // Everything works the same without, only slower.
 type counter struct {
-	counts bool // false only in tests
+	counts bool // false only in tests; then no state is given back as calm either
 
 	// word has, from the highest bit: 1 if the counter is open, 20 bits for the free permits, 43 bits for the
 	// number of the last ticket. It is 0 if the counter is closed. A change succeeds only if the word is as it was
@@ -32,6 +32,9 @@ const (
 	oneFree     = 1 << numberBits
 	mostFree    = counterOpen/oneFree - 1
 )
+
+// counting reports whether the counter is open, which it may not be any more.
+func (c *counter) counting() bool { return c.word.Load() != 0 }
 
 // take takes a permit and returns the number of its ticket, or 0 and whether that is because none is free.
 func (c *counter) take() (number uint64, full bool) {

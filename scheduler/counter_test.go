@@ -31,7 +31,7 @@ func TestCountingMakesNoDifference(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			seen[way] = misuse(s, r, &counted)
+			seen[way] = misuse(s, r, justBurst, func() { counted++ })
 			s.Close()
 			seen[way] = append(seen[way], fmt.Sprintf("%+v", s.Stats()))
 		}
@@ -50,8 +50,18 @@ func TestCountingMakesNoDifference(t *testing.T) {
 	}
 }
 
-// misuse does all kinds of things to a scheduler and returns what can be seen of it after each.
-func misuse(s *Scheduler, r *rand.Rand, counted *int) (seen []string) {
+// justBurst returns limits that are mostly a burst alone.
+func justBurst(r *rand.Rand) Limits {
+	limits := Limits{MaxBurst: r.IntN(4)}
+	if r.IntN(3) == 0 {
+		limits.Windows = []Window{{Permits: 1 + r.IntN(3), Per: time.Second, From: Instant(r.IntN(2))}}
+	}
+	return limits
+}
+
+// misuse does all kinds of things to a scheduler and returns what can be seen of it after each. It calls counted when
+// the counter has granted.
+func misuse(s *Scheduler, r *rand.Rand, limits func(*rand.Rand) Limits, counted func()) (seen []string) {
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
 	see := func(what ...any) { seen = append(seen, fmt.Sprintln(what...)) }
@@ -73,7 +83,7 @@ func misuse(s *Scheduler, r *rand.Rand, counted *int) (seen []string) {
 		case k < 6:
 			t, ok := source.TryAcquire()
 			if s.handle.box.word.Load() != 0 && ok {
-				*counted++
+				counted()
 			}
 			see("try", ok)
 			keep(t)
@@ -106,10 +116,7 @@ func misuse(s *Scheduler, r *rand.Rand, counted *int) (seen []string) {
 			t := tickets[r.IntN(len(tickets))]
 			see("settle", t.Settle(), t.Settle(Unit("tokens").Of(1)), t.Settle(Unit("tokens").Of(-1)))
 		case k < 26:
-			limits := Limits{MaxBurst: r.IntN(4)}
-			if r.IntN(3) == 0 {
-				limits.Windows = []Window{{Permits: 1 + r.IntN(3), Per: time.Second, From: Instant(r.IntN(2))}}
-			}
+			limits := limits(r)
 			see("limits", limits, s.SetLimits(limits))
 		case k < 27:
 			s.Pause()

@@ -1,20 +1,37 @@
 package scheduler
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"github.com/flowguard-go/flowguard/internal/weight"
+)
 
 // A scheduler's core and windows take more than a kilobyte, most of it for what is rarely used: lines of
-// several flows, forecasts, costs. Of a key that nobody waits for and whose permits are all given back,
-// little of that is in use. So what is kept of it is a cell, and a core is lent to it while somebody works
-// with it. To wake a key copies a hundred bytes for each window, and moves what the windows remember.
+// several flows, forecasts, costs. Of a key that nobody waits for little of that is in use. So what is kept of
+// it is a cell, and a core is lent to it while somebody works with it. To wake a key copies a hundred bytes for
+// each window, and moves what the windows remember. Most tries do not wake the key; see seatfast.go.
 
 // cell is what is kept of one key.
 type cell struct {
 	rules *rules
 	live  *liveCore // nil: the key is dormant, and what follows is all there is
 
-	granted, released, noPermit uint64
-	rest                        *totals // what else was counted; nil: nothing
-	windows                     []dormantWindow
+	// What most tries touch comes first. A key with one window has all that it remembers of it in one piece of memory.
+	held               int // weight granted and not released
+	granted            uint64
+	first              dormantWindow
+	more               []dormantWindow // but the first
+	released, noPermit uint64
+	rest               *totals // what else was counted; nil: nothing
+}
+
+// window returns what is kept of the i-th window.
+func (c *cell) window(i int) *dormantWindow {
+	if i == 0 {
+		return &c.first
+	}
+	return &c.more[i-1]
 }
 
 // liveCore is a core that is lent to a key.
@@ -28,35 +45,51 @@ type liveCore struct {
 
 // dormantWindow is what is kept of a window: what its limits do not say.
 type dormantWindow struct {
-	ring                           []charge
-	head, size, emptied            uint32
-	gone, total                    uint64
-	opened                         moment
-	latest                         int
-	wideUntil, retimed, vagueUntil moment
-	apart                          moment
+	ring                []charge
+	head, size, emptied uint32
+	gone, total         uint64
+	opened              moment
+	latest              int
+	rare                *rareMoments // nil: noMoments
 }
+
+// rareMoments are those of a window that are needed for few limits, or after few calls.
+type rareMoments struct {
+	wideUntil, retimed, vagueUntil moment
+	apart                          moment // of a window that is reset, which spaces nothing, when moment 0 was
+}
+
+// noMoments are those of a window that is new.
+var noMoments = rareMoments{wideUntil: math.MinInt64, retimed: math.MinInt64, vagueUntil: -1}
+
+// firstCharges is how many charges are kept in one piece of memory with the cell of a key with one window. A try
+// of one among many keys then touches no other memory for them.
+const firstCharges = 4
 
 // newCell returns a cell for a key about which nothing is known.
 func newCell(r *rules) *cell {
-	if n := len(r.limits.Windows); n != 1 {
+	windows := r.limits.Windows
+	if len(windows) != 1 {
 		c := &cell{rules: r}
-		c.windows = make([]dormantWindow, n)
+		if len(windows) > 1 {
+			c.more = make([]dormantWindow, len(windows)-1)
+		}
 		c.init()
 		return c
 	}
 	c := new(struct { // one piece of memory instead of two
 		cell
-		windows [1]dormantWindow
+		charges [firstCharges]charge
 	})
-	c.rules, c.cell.windows = r, c.windows[:]
+	c.rules = r
 	c.init()
+	c.first.ring = c.charges[:min(firstCharges, windows[0].Permits)]
 	return &c.cell
 }
 
 func (c *cell) init() {
 	for i, w := range c.rules.limits.Windows {
-		c.windows[i].store(&window{Window: w, past: newPast(w)})
+		c.window(i).store(&window{Window: w, past: newPast(w)})
 	}
 }
 
@@ -68,23 +101,26 @@ func newPast(w Window) history {
 
 func (d *dormantWindow) store(w *window) {
 	h := &w.past
-	ring := h.ring
-	if h.size == 0 {
-		ring = nil
-	}
 	*d = dormantWindow{
-		ring: ring, head: uint32(h.head), size: uint32(h.size), emptied: uint32(h.emptied),
-		gone: h.gone, total: h.total, opened: h.opened, latest: h.latest,
-		wideUntil: h.wideUntil, retimed: h.retimed, vagueUntil: h.vagueUntil,
-		apart: w.apart,
+		ring: h.ring, head: uint32(h.head), size: uint32(h.size), emptied: uint32(h.emptied),
+		gone: h.gone, total: h.total, opened: h.opened, latest: h.latest, rare: d.rare,
 	}
-	if ring == nil {
-		d.head, d.emptied = 0, 0
-	}
-	if h.reset != nil { // a window that is reset spaces nothing, so apart has room for when moment 0 was
-		d.apart = moment(h.reset.epoch.UnixNano())
+	if h.size == 0 {
+		if d.head, d.emptied = 0, 0; len(h.ring) > firstCharges {
+			d.ring = nil
+		}
 	}
 	h.ring = nil
+	rare := rareMoments{h.wideUntil, h.retimed, h.vagueUntil, w.apart}
+	if h.reset != nil {
+		rare.apart = moment(h.reset.epoch.UnixNano())
+	}
+	switch {
+	case d.rare != nil:
+		*d.rare = rare
+	case rare != noMoments:
+		d.rare = &rare
+	}
 }
 
 func (d *dormantWindow) load(w *window) {
@@ -92,12 +128,16 @@ func (d *dormantWindow) load(w *window) {
 	h.ring, h.tooHigh = d.ring, nil
 	h.head, h.size, h.emptied = int(d.head), int(d.size), int(d.emptied)
 	h.gone, h.total, h.opened, h.latest = d.gone, d.total, d.opened, d.latest
-	h.wideUntil, h.retimed, h.vagueUntil = d.wideUntil, d.retimed, d.vagueUntil
-	w.apart = d.apart
+	rare := &noMoments
+	if d.rare != nil {
+		rare = d.rare
+	}
+	h.wideUntil, h.retimed, h.vagueUntil = rare.wideUntil, rare.retimed, rare.vagueUntil
+	w.apart = rare.apart
 	if h.reset != nil {
 		w.apart = 0
-		if d.apart != 0 { // if the time of day was set meanwhile, the core learns that next
-			h.reset.set(time.Unix(0, int64(d.apart)))
+		if rare.apart != 0 { // if the time of day was set meanwhile, the core learns that next
+			h.reset.set(time.Unix(0, int64(rare.apart)))
 		}
 	}
 	d.ring = nil // it has one owner
@@ -107,9 +147,10 @@ func (d *dormantWindow) load(w *window) {
 func (c *cell) wake(l *liveCore, now moment) {
 	l.now, l.behind = now, 0
 	for i := range l.windows {
-		c.windows[i].load(&l.windows[i])
+		c.window(i).load(&l.windows[i])
 	}
 	l.forget()
+	l.burst.held = weight.Sum{Low: uint64(c.held)}
 	l.granted = c.granted
 	if c.rest != nil {
 		l.totals = *c.rest
@@ -120,11 +161,12 @@ func (c *cell) wake(l *liveCore, now moment) {
 	c.live = l
 }
 
-// sleep keeps what is to be kept of the key, whose core must be idle, and returns the core.
+// sleep keeps what is to be kept of the key, whose core canSleep, and returns the core.
 func (c *cell) sleep() *liveCore {
 	l := c.live
+	c.held = l.burst.held.Saturated()
 	for i := range l.windows {
-		c.windows[i].store(&l.windows[i])
+		c.window(i).store(&l.windows[i])
 	}
 	c.granted = l.granted
 	t := l.totals
@@ -144,7 +186,10 @@ func (c *core) idle() bool { return c.line.Len() == 0 && c.burst.held.IsZero() }
 
 // canSleep reports whether all that must be kept of the key has a place in its cell.
 func (l *liveCore) canSleep() bool {
-	if l.own || !l.idle() || l.thinning || l.underway.counting || l.pause.paused(l.now) {
+	if l.own || l.line.Len() > 0 || l.thinning || l.underway.counting || l.pause.paused(l.now) {
+		return false
+	}
+	if held := l.burst.held; !held.IsZero() && (!l.plain || l.countsReleases || held.Saturated() == math.MaxInt) {
 		return false
 	}
 	for i := range l.windows {
@@ -180,6 +225,7 @@ type rules struct {
 	text   string // the limits as a text
 	cells  int    // how many keys have them
 	spare  []*liveCore
+	fast   fastRules
 }
 
 // maxSpare is how many cores that nobody uses are kept.
@@ -201,7 +247,7 @@ func (b *ruleBook) find(l Limits) *rules {
 	text := l.String()
 	r := b.all[text]
 	if r == nil {
-		r = &rules{limits: l.clone(), text: text}
+		r = &rules{limits: l.clone(), text: text, fast: newFastRules(l)}
 		if b.all == nil {
 			b.all = make(map[string]*rules)
 		}

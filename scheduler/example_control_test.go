@@ -23,7 +23,7 @@ func ExampleScheduler_SetLimits() {
 	defer t.Cancel()
 	fmt.Println("waiting:", s.Stats().Waiting)
 
-	// The far side allows more from now on. A ticket in line is granted as soon as it fits.
+	// The server allows more from now on. A ticket in line is granted as soon as it fits.
 	if err := s.SetLimits(scheduler.Limits{Windows: []scheduler.Window{scheduler.PerHour(100)}}); err != nil {
 		log.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func ExampleParseError() {
 	// scheduler: limits: after "3/2s 15/": expected a length such as "s", "2s", "min", "1h30m" or "day", got "fortnight"
 }
 
-// Asking again when there is a point in it, and only then.
+// Ask again only when that can succeed.
 func ExampleRetryAfter() {
 	mock := clock.NewMock()
 	began := mock.Now()

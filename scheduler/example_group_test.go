@@ -21,7 +21,7 @@ func ExampleScheduler_Group() {
 	for _, city := range []string{"Lima", "Oslo", "Pune"} {
 		g.Go(func() error {
 			fmt.Println("asking about", city)
-			return ctx.Err() // of the call to the far side, which uses ctx
+			return ctx.Err() // of the call to the server, which uses ctx
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -82,7 +82,7 @@ func ExampleGroup_Wait() {
 	for i := range 1_000 {
 		g.Go(func() error {
 			if i == 2 {
-				return errors.New("the far side is gone")
+				return errors.New("the server is gone")
 			}
 			return ctx.Err()
 		})
@@ -90,7 +90,7 @@ func ExampleGroup_Wait() {
 	fmt.Println(g.Wait())
 	fmt.Println(g.Withdrawn(), "never began")
 	// Output:
-	// the far side is gone
+	// the server is gone
 	// 997 never began
 }
 

@@ -35,7 +35,7 @@ func ExamplePerDay() {
 	// Output: 5000/day
 }
 
-// The far side counts arrivals strictly, so a permit must count until the call is over, and then for
+// The server counts arrivals strictly, so a permit must count until the call is over, and then for
 // a second more.
 func ExampleWindow() {
 	w := scheduler.PerSecond(5)
@@ -44,8 +44,8 @@ func ExampleWindow() {
 	// Output: 5/s from release
 }
 
-// Two calls of half a second each, under one call a second. Counted from its grant, the first is
-// past after a second; counted from its release, after a second and a half.
+// Two calls of half a second each, under one call a second. If the window counts from grant, it forgets the
+// first call after a second. If it counts from release, it does so after a second and a half.
 func ExampleInstant() {
 	for _, from := range []scheduler.Instant{scheduler.FromGrant, scheduler.FromRelease} {
 		mock := clock.NewMock()

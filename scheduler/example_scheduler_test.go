@@ -133,7 +133,7 @@ func ExampleScheduler_Close() {
 	// true
 }
 
-// Drain lets those in line have their turn, and those at work finish.
+// Drain serves the waiting tickets, and waits until all permits are released.
 func ExampleScheduler_Drain() {
 	s, err := scheduler.New(scheduler.Limits{MaxBurst: 1})
 	if err != nil {
@@ -163,7 +163,7 @@ func ExampleScheduler_Drain() {
 	// newcomer: scheduler: closed
 }
 
-// Code that is only to be limited gets a handle: it can take permits, but not close or change the scheduler.
+// Give a handle to code that only needs permits. It can take permits, but not close or change the scheduler.
 func ExampleScheduler_Handle() {
 	s, err := scheduler.New(scheduler.MustParseLimits("2/h"))
 	if err != nil {

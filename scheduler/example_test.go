@@ -32,7 +32,7 @@ func Example() {
 				return
 			}
 			defer t.Release()
-			// Call the far side here.
+			// Call the server here.
 		})
 	}
 	calls.Wait()

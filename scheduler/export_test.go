@@ -9,7 +9,8 @@ func KeepCore() Option {
 	})
 }
 
-// KeepCount makes callers borrow the state where they would only count. All tests must pass either way.
+// KeepCount makes callers borrow the state where they would only count, and take a calm state for any other. All tests
+// must pass either way.
 func KeepCount() Option {
 	return optionFunc(func(cfg *config) error {
 		cfg.keepsCount = true

@@ -3,7 +3,7 @@ package scheduler
 import "github.com/flowguard-go/flowguard/internal/line"
 
 // These stand for ask in the three calls that are made most often. They leave out what makes no
-// difference there: to build a message, and to read the clock, which is a third of a call.
+// difference there: to build a message, and to read the clock, which is a third of a call. calm.go leaves out more.
 
 // tryNow answers a call that does not wait without the owner, if it can.
 func (h *Handle) tryNow(k call, r *request) (p *line.Place, answered bool, err error) {

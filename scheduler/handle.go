@@ -71,14 +71,20 @@ func (h *Handle) acquire(ctx context.Context, weight int, costs *line.CostList) 
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
 	}
-	r := request{weight: weight, deadline: never, flow: h.flow, costs: costs}
+	deadline := never
 	if d, ok := ctx.Deadline(); ok {
-		r.deadline = h.shared.momentOf(d)
-	} else if weight == 1 && costs == nil {
+		deadline = h.shared.momentOf(d)
+	} else if weight == 1 && costs == nil && h.box.counting() {
 		if granted, _ := h.countNow(&t); granted {
 			return t, nil
 		}
 	}
+	if costs == nil {
+		if granted, _ := h.takeCalm(&t, weight, deadline); granted {
+			return t, nil
+		}
+	}
+	r := request{weight: weight, deadline: deadline, flow: h.flow, costs: costs}
 	p, how, err := h.acquireNow(&r, ctx.Done())
 	switch how {
 	case outcomeGranted:
@@ -172,8 +178,14 @@ func (h *Handle) try(weight int, costs *line.CostList) (t ticket.Ticket, ok bool
 		h.shared.refused.refuse(h.invalid)
 		return t, false
 	}
-	if weight == 1 && costs == nil {
-		switch granted, full := h.countNow(&t); {
+	if costs == nil {
+		var granted, full bool
+		if weight == 1 && h.box.counting() {
+			granted, full = h.countNow(&t)
+		} else {
+			granted, full = h.takeCalm(&t, weight, never)
+		}
+		switch {
 		case granted:
 			return t, true
 		case full:
@@ -205,6 +217,11 @@ func (h *Handle) AcquireNow(weight int, costs ...ticket.Cost) (t ticket.Ticket, 
 	}
 	if h.invalid != nil {
 		return t, h.shared.refused.refuse(h.invalid)
+	}
+	if len(costs) == 0 {
+		if granted, _ := h.takeCalm(&t, weight, never); granted {
+			return t, nil
+		}
 	}
 	list := line.ListOf(costs)
 	defer list.Recycle()
@@ -348,7 +365,7 @@ type desk Handle
 
 // Release implements [line.Desk].
 func (d *desk) Release(p *line.Place, n uint64) {
-	if h := (*Handle)(d); !h.releaseNow(p, n) {
+	if h := (*Handle)(d); !h.releaseCalm(p, n) && !h.releaseNow(p, n) {
 		h.send(&message{verb: verbRelease, place: p, number: n})
 	}
 }

@@ -154,9 +154,9 @@ func (w Window) invalid() *InvalidError {
 	case w.Unit != "" && !w.Unit.valid():
 		return &InvalidError{"Unit", fmt.Sprintf("%q", string(w.Unit)), wantUnit}
 	case w.Evenly && w.From != FromGrant:
-		return &InvalidError{"From", w.From, "FromGrant where grants are spaced evenly"}
+		return &InvalidError{"From", w.From, "FromGrant if grants are spaced evenly"}
 	case w.From != FromReset && (w.ResetAt != 0 || w.Zone != ""):
-		return &InvalidError{"From", w.From, "FromReset where ResetAt or Zone is given"}
+		return &InvalidError{"From", w.From, "FromReset if ResetAt or Zone is given"}
 	case w.From == FromReset:
 		return w.invalidReset()
 	}
@@ -167,12 +167,12 @@ func (w Window) invalid() *InvalidError {
 func (w Window) invalidReset() *InvalidError {
 	switch {
 	case w.Per != Month && (w.Per > day || day%w.Per != 0):
-		return &InvalidError{"Per", w.Per, "a length that divides a day, a day, or a month (31 days stand for it), because the window counts from reset"}
+		return &InvalidError{"Per", w.Per, "a day, a month (Month, 31 days), or a length that divides a day, because the window counts from reset"}
 	case w.ResetAt < 0 || w.ResetAt >= day || w.ResetAt%time.Minute != 0:
 		return &InvalidError{"ResetAt", w.ResetAt, "a time of day in whole minutes, from 0 to 23h59m"}
 	}
 	if _, err := newResets(w); err != nil || strings.ContainsAny(w.Zone, spaces) {
-		return &InvalidError{"Zone", fmt.Sprintf("%q", w.Zone), "a time zone that this computer knows, such as \"Europe/Berlin\", or \"\" for UTC; import _ \"time/tzdata\" where there are none"}
+		return &InvalidError{"Zone", fmt.Sprintf("%q", w.Zone), "a time zone that this computer knows, such as \"Europe/Berlin\", or \"\" for UTC; if it knows none, import _ \"time/tzdata\""}
 	}
 	return nil
 }

@@ -18,6 +18,10 @@ func newMailbox(lends, counts bool) *mailbox {
 
 // lend puts the state where borrowers find it.
 func (b *mailbox) lend(st *state) {
+	if b.counts && st.calm() {
+		b.LendCalm(st)
+		return
+	}
 	st.openCounter(&b.counter)
 	b.Lend(st)
 }
@@ -44,6 +48,10 @@ func (b *mailbox) giveBack(st *state) {
 	sooner := !st.core.timeless && st.core.line.Len() > 0 && st.wakeIsSooner()
 	if st.core.quota != nil {
 		st.stirQuota()
+	}
+	if b.counts && st.calm() {
+		b.GiveBackCalm()
+		return
 	}
 	st.openCounter(&b.counter)
 	b.GiveBack()

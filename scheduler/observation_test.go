@@ -143,7 +143,7 @@ func TestFirstObservation(t *testing.T) {
 				s.observe(hundred, 0, 0)
 			}
 			call := s.acquire()
-			s.acquire().Release() // the far side may count it only after it has answered call
+			s.acquire().Release() // the server may count it only after it has answered call
 			s.observe(hundred, 5, time.Minute)
 			call.Release()
 			if begin {
@@ -212,7 +212,7 @@ func TestObservationThatEndsFirst(t *testing.T) {
 		s.until(time.Second)
 		s.wantRemaining(5)
 		s.acquire().Release()
-		s.observe(hundred, 8, time.Second) // the far side allows more, and nothing says that it stops to
+		s.observe(hundred, 8, time.Second) // the server allows more, and nothing says that it stops to
 		s.acquire().Release()
 		s.wantRemaining(7)
 		s.until(10*time.Second - 1)
@@ -273,7 +273,7 @@ func TestObserveWithWeights(t *testing.T) {
 	})
 }
 
-// The far side has never seen a grant that is undone.
+// The server has never seen a grant that is undone.
 func TestUndoneGrantIsLeft(t *testing.T) {
 	control(t, "100/h", func(s *story) {
 		before := s.enqueue(1)
@@ -303,7 +303,7 @@ func TestUndoneGrantIsLeft(t *testing.T) {
 	})
 }
 
-// It is not given back to an observation that was told after it: the far side has not counted it there.
+// It is not given back to an observation that was told after it: the server has not counted it there.
 func TestUndoneGrantOfBeforeIsNotLeft(t *testing.T) {
 	control(t, "100/h", func(s *story) {
 		s.observe(hundred, 5, time.Minute)
@@ -319,7 +319,7 @@ func TestUndoneGrantOfBeforeIsNotLeft(t *testing.T) {
 	})
 }
 
-// Release does not give back what the far side has counted.
+// Release does not give back what the server has counted.
 func TestObserveFromRelease(t *testing.T) {
 	control(t, "5/min from release", func(s *story) {
 		w := scheduler.Window{Permits: 5, Per: time.Minute, From: scheduler.FromRelease}
@@ -415,7 +415,7 @@ func TestObserveByManyWorkers(t *testing.T) {
 			for range 8 {
 				calls = append(calls, s.acquire())
 			}
-			for _, i := range r.Perm(8) { // the far side has counted others too
+			for _, i := range r.Perm(8) { // the server has counted others too
 				s.observe(hundred, 47-i, time.Minute)
 				calls[i].Release()
 			}
@@ -424,7 +424,7 @@ func TestObserveByManyWorkers(t *testing.T) {
 	}
 }
 
-// All of them are told the same: the far side counts late, or tells what it knew a while ago. Then how
+// All of them are told the same: the server counts late, or tells what it knew a while ago. Then how
 // many of the eight it has counted is not known, but at least one.
 func TestObserveTheSameByManyWorkers(t *testing.T) {
 	control(t, "100/h", func(s *story) {
@@ -468,20 +468,20 @@ func (c *toldClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return clock.NewMock().AfterFunc(d, f)
 }
 
-// farSide is a server that counts calls in fixed periods and knows nothing of a scheduler.
-type farSide struct {
+// countingServer is a server that counts calls in fixed periods and knows nothing of a scheduler.
+type countingServer struct {
 	limit, used int
 	per, reset  time.Duration // the present period ends at reset
 }
 
-func (f *farSide) advance(now time.Duration) {
+func (f *countingServer) advance(now time.Duration) {
 	for now >= f.reset {
 		f.used, f.reset = 0, f.reset+f.per
 	}
 }
 
 // call counts a call if it fits.
-func (f *farSide) call(n int) (accepted bool) {
+func (f *countingServer) call(n int) (accepted bool) {
 	if n > f.limit-f.used {
 		return false
 	}
@@ -512,7 +512,7 @@ type worker struct {
 	period time.Duration // the end of the period in which it was counted
 }
 
-// trial is workers who share a scheduler, and a far side that counts their calls. The scheduler's
+// trial is workers who share a scheduler, and a server that counts their calls. The scheduler's
 // window is so wide that it never makes anybody wait, so only what is observed can.
 type trial struct {
 	*testing.T
@@ -520,7 +520,7 @@ type trial struct {
 	r       *rand.Rand
 	clock   toldClock
 	window  scheduler.Window
-	far     farSide
+	far     countingServer
 	workers []worker
 	now     time.Duration
 
@@ -539,7 +539,7 @@ type trial struct {
 	used    map[time.Duration]int // of the periods that end then
 }
 
-func newTrial(t *testing.T, r *rand.Rand, far farSide, workers int) *trial {
+func newTrial(t *testing.T, r *rand.Rand, far countingServer, workers int) *trial {
 	x := &trial{
 		T: t, r: r, far: far,
 		window:    scheduler.Window{Permits: 1 << 30, Per: 1 << 50, From: scheduler.Instant(r.IntN(2))},
@@ -674,27 +674,27 @@ func (x *trial) observe(w *worker) {
 	}
 }
 
-// What is promised: a call is accepted if at the last grant before the far side counts it an
+// What is promised: a call is accepted if at the last grant before the server counts it an
 // observation held. So when an answer of a period has been observed, no call that is granted later is
 // refused in that period, because until its end an observation holds.
 //
-// It takes for granted that nobody else uses the far side's limit after the first answer that is
-// observed, that the far side counts a call between its grant and its release, that an answer is
+// It takes for granted that nobody else uses the server's limit after the first answer that is
+// observed, that the server counts a call between its grant and its release, that an answer is
 // observed while its ticket is held, and that no ticket is released before something is observed.
 //
 // Proof. Let t be the instant of that last grant. For an answer and an instant, take the number in the
 // answer, less the permits granted before it was told that might not have been counted, less those
 // granted since and not undone. What the scheduler took to be left at t was no more than that for one
 // of the answers: it replaces what it knows by a new answer or keeps it, but never adds them up. (Of the
-// ticket whose answer it was it deducts all but one permit. The far side has counted that permit, or has
+// ticket whose answer it was it deducts all but one permit. The server has counted that permit, or has
 // refused the whole ticket.) The grant at t was within what was left. So of all permits granted up to t,
-// those not counted when that answer was given are no more than the number in it. What the far side has
+// those not counted when that answer was given are no more than the number in it. What the server has
 // counted since is among them, and so is the call in question, because no grant came between t and its
-// arrival. The far side had room for that number, and a reset only makes more room.
+// arrival. The server had room for that number, and a reset only makes more room.
 //
 // Before the first observation, and when all have ended, there is only the scheduler's window: what is
 // granted then may be refused.
-func TestObserveKeepsTheLimitOfTheFarSide(t *testing.T) {
+func TestObserveKeepsTheLimitOfTheServer(t *testing.T) {
 	runs := uint64(300)
 	if scheduler.RaceEnabled {
 		runs = 30
@@ -702,7 +702,7 @@ func TestObserveKeepsTheLimitOfTheFarSide(t *testing.T) {
 	guarded, refused := 0, 0
 	for seed := range runs {
 		r := rand.New(rand.NewPCG(seed, 31))
-		far := farSide{limit: 1 + r.IntN(40), per: time.Duration(100 + r.IntN(900))}
+		far := countingServer{limit: 1 + r.IntN(40), per: time.Duration(100 + r.IntN(900))}
 		far.used, far.reset = r.IntN(far.limit+1), 1+time.Duration(r.Int64N(int64(far.per))) // others, before
 		x := newTrial(t, r, far, 1+r.IntN(10))
 		x.latency = far.per * time.Duration(1+r.IntN(60)) / 40 >> r.IntN(6)
@@ -720,8 +720,8 @@ func TestObserveKeepsTheLimitOfTheFarSide(t *testing.T) {
 	}
 }
 
-// Workers who are quick use all that the far side allows in each of its periods.
-func TestObserveUsesAllOfTheFarSidesLimit(t *testing.T) {
+// Workers who are quick use all that the server allows in each of its periods.
+func TestObserveUsesAllOfTheServersLimit(t *testing.T) {
 	for _, limit := range []int{1, 2, 10, 90, 400} {
 		if limit == 400 && scheduler.RaceEnabled {
 			continue // as many steps as in all the others
@@ -729,7 +729,7 @@ func TestObserveUsesAllOfTheFarSidesLimit(t *testing.T) {
 		for workers := 1; workers <= 8; workers++ {
 			r := rand.New(rand.NewPCG(uint64(limit), uint64(workers)))
 			per := time.Duration(limit) * 10_000
-			x := newTrial(t, r, farSide{limit: limit, per: per, reset: per}, workers)
+			x := newTrial(t, r, countingServer{limit: limit, per: per, reset: per}, workers)
 			x.latency, x.rest = 500, 200
 			for x.now < 5*per {
 				x.step()

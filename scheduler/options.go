@@ -23,7 +23,7 @@ type config struct {
 	quotaKey    string
 	away        Away
 	keepsState  bool // the owner lends nothing; for tests, which must pass either way
-	keepsCount  bool // callers count nothing; for the same
+	keepsCount  bool // callers count nothing, and no state is calm; for the same
 }
 
 func newConfig(opts []Option) (config, error) {

@@ -2,18 +2,18 @@ package scheduler
 
 import "math"
 
-// slowObservation is what the far side said of a window, less what was granted since.
+// slowObservation is what the server said of a window, less what was granted since.
 type slowObservation struct {
 	since, until moment
 	left         int
 }
 
-// slowObserved is what the far side said last, and what it said that ends last.
+// slowObserved is what the server said last, and what it said that ends last.
 type slowObserved struct{ latest, longest slowObservation }
 
 func (o *slowObserved) both() []*slowObservation { return []*slowObservation{&o.latest, &o.longest} }
 
-// tell notes what the far side says now. Each of the two is true, so after the latest the larger holds.
+// tell notes what the server says now. Each of the two is true, so after the latest the larger holds.
 func (o *slowObserved) tell(now slowObservation) {
 	if o.latest = now; now.until >= o.longest.until {
 		o.longest = now
@@ -22,7 +22,7 @@ func (o *slowObserved) tell(now slowObservation) {
 	}
 }
 
-// settle notes that a ticket granted at a moment cost more than was thought, or less. The far side may have
+// settle notes that a ticket granted at a moment cost more than was thought, or less. The server may have
 // counted a grant of before it spoke, or not.
 func (o *slowObserved) settle(at moment, more int) {
 	for _, said := range o.both() {
@@ -75,7 +75,7 @@ func (u *slowUnderway) end(id int) {
 	}
 }
 
-// uncounted returns what the far side may not have counted of a unit when it answered the ticket with the id,
+// uncounted returns what the server may not have counted of a unit when it answered the ticket with the id,
 // or one of which nothing is known.
 func (u *slowUnderway) uncounted(unit Unit, id int) int {
 	answered := 0
@@ -106,7 +106,7 @@ func (u *slowUnderway) uncounted(unit Unit, id int) int {
 	return max(0, sum-answered)
 }
 
-// observe notes what the far side said of the i-th window, and all like it, when it answered a ticket.
+// observe notes what the server said of the i-th window, and all like it, when it answered a ticket.
 func (o *slowCore) observe(i, left int, until moment, id int) {
 	if !o.underway.counting {
 		o.underway.counting = true
@@ -129,7 +129,7 @@ func (o *slowCore) observe(i, left int, until moment, id int) {
 	}
 }
 
-// left returns what the far side grants of the i-th window at t.
+// left returns what the server grants of the i-th window at t.
 func (o *slowCore) left(i int, t moment) int {
 	for _, said := range o.observed[i].both() {
 		if t < said.until {

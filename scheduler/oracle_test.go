@@ -15,7 +15,7 @@ import (
 // slowCore is a core that is obviously right and obviously slow: it keeps every grant it ever
 // made and answers each question by looking at all of them.
 //
-// What it knows of the far side is in oracle_observed_test.go, when windows are reset in
+// What it knows of the server is in oracle_observed_test.go, when windows are reset in
 // oracle_reset_test.go, and how windows are replaced in oracle_limits_test.go.
 type slowCore struct {
 	limits      Limits
@@ -566,7 +566,7 @@ func (o *slowCore) nextFree(i int) moment {
 	return first
 }
 
-// remaining returns what could be granted of the i-th window at t if the far side grants so much.
+// remaining returns what could be granted of the i-th window at t if the server grants so much.
 func (o *slowCore) remaining(grants []*slowGrant, i int, t moment, left int) int {
 	if t < o.spaced(grants, i, t) {
 		return 0

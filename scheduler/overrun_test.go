@@ -10,7 +10,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// The far side counts what calls really cost, each at some instant between its grant and its release. If estimates
+// The server counts what calls really cost, each at some instant between its grant and its release. If estimates
 // are upper bounds, it never counts more than the limit in any interval. If they are guesses, it counts at most
 // the limit and the sum of the underestimates that are not settled, which is MaxBurst times the largest.
 func TestSettledCostsKeepTheirLimit(t *testing.T) {
@@ -27,11 +27,11 @@ func TestSettledCostsKeepTheirLimit(t *testing.T) {
 				})
 			}
 			if bound := limit + burst*under; most > bound {
-				t.Errorf("%v, underestimated by up to %d: the far side counts %d in a second, want at most %d", w, under, most, bound)
+				t.Errorf("%v, underestimated by up to %d: the server counts %d in a second, want at most %d", w, under, most, bound)
 			}
 			// Else the calls would say nothing about the bound.
 			if least := limit * 9 / 10; most < least || under > 0 && most <= limit {
-				t.Errorf("%v, underestimated by up to %d: the far side never counts more than %d", w, under, most)
+				t.Errorf("%v, underestimated by up to %d: the server never counts more than %d", w, under, most)
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func makeSettledCalls(t *testing.T, rnd *rand.Rand, s *scheduler.Scheduler, unit
 	return calls
 }
 
-// mostCounted returns the most that the far side counts in any second, if it counts each call at a random instant
+// mostCounted returns the most that the server counts in any second, if it counts each call at a random instant
 // that the window allows for.
 func mostCounted(rnd *rand.Rand, calls []*settledCall, w scheduler.Window) (most int) {
 	for range 10 {

@@ -57,7 +57,7 @@ func TestReviewRestoredObservationIsUsedUp(t *testing.T) {
 		}
 	}
 	if _, v := reviewTake(t, d, 1, nil); v == verdictGranted {
-		t.Error("a fourth was granted where the far side has 3 left")
+		t.Error("a fourth was granted where the server has 3 left")
 	}
 }
 

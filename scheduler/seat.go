@@ -82,10 +82,11 @@ func (s seatShared) GaveUp(ctx context.Context) error { return gaveUp(ctx) }
 // DrainCut returns the error for a Drain whose context ended before the drain did.
 func (s seatShared) DrainCut(ctx context.Context) error { return drainCut(ctx) }
 
-// SetTime moves the time on to what the clock shows.
-func (s *seat) SetTime(reading int64) {
+// SetTime moves the time on to what the clock shows, and returns it.
+func (s *seat) SetTime(reading int64) (latest int64) {
 	s.read = moment(reading)
 	s.latest = max(s.latest, s.read)
+	return int64(s.latest)
 }
 
 // NewCell returns the cell of a new key with valid limits.
@@ -167,18 +168,28 @@ func (s *seat) Leave() inside.Standing {
 	if len(s.chores) > 0 || len(s.unfinished) > 0 {
 		s.keepChores(c)
 	}
-	if !l.idle() {
-		at := never
-		if l.line.Len() > 0 && l.stands == nil { // else the scheduler for all keys tells when it is time
-			at = l.wake()
-		}
-		return inside.Standing{At: int64(at), Busy: true}
+	left := inside.Standing{At: int64(never), Busy: true}
+	switch {
+	case l.idle():
+		at := l.forgettable()
+		left = inside.Standing{At: int64(at), Forget: at <= l.now}
+	case l.line.Len() > 0 && l.stands == nil: // else the scheduler for all keys tells when it is time
+		left.At = int64(l.wake())
 	}
-	at := l.forgettable()
-	if !l.warm {
+	s.layDown(c)
+	return left
+}
+
+// layDown lets the key sleep, or if a dormant key could not decide by itself, may let another one sleep.
+func (s *seat) layDown(c *cell) {
+	l := c.live
+	switch {
+	case l.warm || l.line.Len() > 0:
+	case c.rules.fast.simple && l.canSleep():
+		s.spare(c.rules, c.sleep())
+	default:
 		s.cool(c)
 	}
-	return inside.Standing{At: int64(at), Forget: at <= l.now}
 }
 
 // keepChores notes what is left to do for the key.

@@ -130,7 +130,7 @@ func TestNextFree(t *testing.T) {
 		{"all remain", func() {}, 3, 0},
 		{"the oldest permit goes first", func() { s.TryAcquire(); mock.Add(time.Second); s.TryAcquire() }, 1, 2 * time.Second},
 		{"overfull: two must go", func() { s.Charge(window, 2) }, 0, 3 * time.Second},
-		{"the far side leaves less", func() { mock.Add(2 * time.Second); s.Observe(window, 2, 5*time.Second) }, 1, 8 * time.Second},
+		{"the server leaves less", func() { mock.Add(2 * time.Second); s.Observe(window, 2, 5*time.Second) }, 1, 8 * time.Second},
 	} {
 		c.do()
 		var want time.Time

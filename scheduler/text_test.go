@@ -190,9 +190,9 @@ func TestParseErrorReads(t *testing.T) {
 		{"5/min from reset evenly", `after "5/min from reset": ` + limit + `, got "evenly"; write "evenly" once, right after the length of a window`},
 		{"5 burst/s", `after "5": the unit must be ` + unit + `, got "burst/s"`},
 		{"5/day from reset 9:00", `after "5/day from reset": expected a time of day such as "09:00", got "9:00"`},
-		{"5/day from reset 09:00 Nowhere", `after "5/day from reset 09:00": Zone must be a time zone that this computer knows, such as "Europe/Berlin", or "" for UTC; import _ "time/tzdata" where there are none, got "Nowhere"`},
-		{"5/7h from reset", `Per must be a length that divides a day, a day, or a month (31 days stand for it), because the window counts from reset, got 7h0m0s`},
-		{"5/s evenly from release", `From must be FromGrant where grants are spaced evenly, got release`},
+		{"5/day from reset 09:00 Nowhere", `after "5/day from reset 09:00": Zone must be a time zone that this computer knows, such as "Europe/Berlin", or "" for UTC; if it knows none, import _ "time/tzdata", got "Nowhere"`},
+		{"5/7h from reset", `Per must be a day, a month (Month, 31 days), or a length that divides a day, because the window counts from reset, got 7h0m0s`},
+		{"5/s evenly from release", `From must be FromGrant if grants are spaced evenly, got release`},
 		{"5/s from-release", `after "5/s": ` + limit + `, got "from-release"; write "from release" with a space, right after a window`},
 		{"5/s from Release", `after "5/s from": expected "release", "reset" or "grant" after "from", got "Release"; write it in lower case`},
 

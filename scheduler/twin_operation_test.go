@@ -118,7 +118,7 @@ type (
 		permits int // 1 to the Permits of the window; wraps around
 	}
 
-	opObserve struct { // the far side says what is left of a window
+	opObserve struct { // the server says what is left of a window
 		window int    // index
 		left   int    // 0 to the Permits of the window; wraps around
 		until  moment // counted from now
@@ -524,7 +524,7 @@ func (o opObserve) do(w *twin) error {
 	return errors.Join(err, w.pump())
 }
 
-// answered chooses a ticket that the far side has answered.
+// answered chooses a ticket that the server has answered.
 func (w *twin) answered(i int) *twinTicket {
 	var held []*twinTicket
 	for _, t := range w.tickets {

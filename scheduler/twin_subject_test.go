@@ -82,7 +82,7 @@ func (s *subject) charge(w Window, n int) error {
 	return s.send(message{verb: verbCharge, request: request{weight: n}, change: &change{window: w}})
 }
 
-// observe tells the subject what the far side said when it answered a ticket, if t is not nil.
+// observe tells the subject what the server said when it answered a ticket, if t is not nil.
 func (s *subject) observe(w Window, left int, until moment, t *twinTicket) error {
 	m := message{verb: verbObserve, request: request{weight: left}, change: &change{window: w, until: s.shown(until)}}
 	if t != nil {

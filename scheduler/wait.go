@@ -39,6 +39,9 @@ func (h *Handle) passNow(ctx context.Context, weight int) bool {
 	if _, timed := ctx.Deadline(); timed || ctx.Err() != nil || h.invalid != nil || h.other != nil {
 		return false
 	}
+	if h.passCalm(weight) {
+		return true
+	}
 	r := request{weight: weight, deadline: never, flow: h.flow}
 	st := h.box.borrow()
 	if st == nil {

@@ -17,26 +17,40 @@ import (
 // or send.
 //
 // An exchange of a pointer would be a call, because the garbage collector has to know of it. So what is exchanged is a
-// number, which says whether the state lies in the slot.
+// number, which says whether the state lies in the slot. It also says whether the state is calm, which means what those
+// who give it back mean by it. So a caller who wants only a calm state need not take it to see that it is not.
 type Slot[S any] struct {
-	lies  atomic.Uint32 // 1: the state lies here, lent out and not in use
+	lies  atomic.Uint32 // the state lies here, lent out and not in use; and it may be calm
 	out   atomic.Bool   // the owner does not want it back
 	state *S            // for who has made lies 0
 	home  chan *S       // to the owner, who waits for it; has a slot free
 }
 
-// Lend puts the state where borrowers find it.
+const (
+	taken uint32 = iota
+	lies
+	liesCalm
+)
+
+// Lend puts the state where borrowers find it. It is not calm, or whether it is does not matter.
 func (s *Slot[S]) Lend(st *S) {
 	s.out.Store(true)
 	s.state = st
-	s.lies.Store(1)
+	s.lies.Store(lies)
+}
+
+// LendCalm is Lend for a state that is calm.
+func (s *Slot[S]) LendCalm(st *S) {
+	s.out.Store(true)
+	s.state = st
+	s.lies.Store(liesCalm)
 }
 
 // CallIn waits until the state is back. A borrower has it for less than a microsecond, unless it is kept from
 // running or the clock is slow to read.
 func (s *Slot[S]) CallIn() *S {
 	s.out.Store(false)
-	if s.lies.CompareAndSwap(1, 0) {
+	if s.lies.Swap(taken) != taken {
 		return s.state
 	}
 	return <-s.home
@@ -58,19 +72,39 @@ const (
 
 // Borrow returns the state, or nil if the owner has it or wants it.
 func (s *Slot[S]) Borrow() *S {
-	if s.look() {
+	if s.look(lies) {
 		return s.state
 	}
-	return s.lookAgain()
+	return s.lookAgain(lies)
 }
 
-// look takes the state if it is in the slot.
-func (s *Slot[S]) look() bool { return s.lies.Load() != 0 && s.lies.CompareAndSwap(1, 0) }
+// BorrowCalm is Borrow for a caller who wants the state only if it is calm.
+func (s *Slot[S]) BorrowCalm() *S {
+	if s.look(liesCalm) {
+		return s.state
+	}
+	return s.lookAgain(liesCalm)
+}
 
-// lookAgain is Borrow where the first look did not find the state.
-func (s *Slot[S]) lookAgain() *S {
+// LookCalm is the first look of BorrowCalm. Unlike that it is short enough for the compiler to inline it. A caller who
+// gets nil goes on with BorrowCalm.
+func (s *Slot[S]) LookCalm() *S {
+	if s.lies.Load() == liesCalm && s.lies.CompareAndSwap(liesCalm, taken) {
+		return s.state
+	}
+	return nil
+}
+
+// look takes the state if it is in the slot, and at least as calm as wanted.
+func (s *Slot[S]) look(wanted uint32) bool {
+	there := s.lies.Load()
+	return there >= wanted && s.lies.CompareAndSwap(there, taken)
+}
+
+// lookAgain is Borrow or BorrowCalm where the first look did not find the state.
+func (s *Slot[S]) lookAgain(wanted uint32) *S {
 	for look := 2; look <= borrowLooks; look++ {
-		if !s.out.Load() {
+		if there := s.lies.Load(); there != taken && there < wanted || !s.out.Load() {
 			return nil
 		}
 		if look%yieldEvery == 0 {
@@ -79,7 +113,7 @@ func (s *Slot[S]) lookAgain() *S {
 			for range look * pauseUnit { // nothing: runtime has no pause that others may call
 			}
 		}
-		if s.look() {
+		if s.look(wanted) {
 			return s.state
 		}
 	}
@@ -90,7 +124,15 @@ func (s *Slot[S]) lookAgain() *S {
 // who has called it in. The owner looks at the slot after it has called, and GiveBack at the call after it
 // has filled the slot: one of them sees the other.
 func (s *Slot[S]) GiveBack() {
-	s.lies.Store(1)
+	s.lies.Store(lies)
+	if !s.out.Load() {
+		s.bringHome()
+	}
+}
+
+// GiveBackCalm is GiveBack for a state that is calm.
+func (s *Slot[S]) GiveBackCalm() {
+	s.lies.Store(liesCalm)
 	if !s.out.Load() {
 		s.bringHome()
 	}
@@ -98,7 +140,7 @@ func (s *Slot[S]) GiveBack() {
 
 // bringHome hands the state to the owner, if it is still in the slot.
 func (s *Slot[S]) bringHome() {
-	if s.lies.CompareAndSwap(1, 0) {
+	if s.lies.Swap(taken) != taken {
 		s.home <- s.state
 	}
 }

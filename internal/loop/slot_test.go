@@ -33,18 +33,66 @@ func TestOneHasTheState(t *testing.T) {
 	}
 }
 
+// A caller who wants only a calm state gets no other, and leaves one that is not calm where it is. Everybody else gets a
+// calm state as any other.
+func TestCalmState(t *testing.T) {
+	var b Mailbox[int, string]
+	b.Init()
+	st := new(int)
+	b.Lend(st)
+	if b.LookCalm() != nil || b.BorrowCalm() != nil {
+		t.Error("took a state that is not calm")
+	}
+	if b.Borrow() != st {
+		t.Fatal("could not borrow")
+	}
+	b.GiveBackCalm()
+	for name, take := range map[string]func() *int{"LookCalm": b.LookCalm, "BorrowCalm": b.BorrowCalm, "Borrow": b.Borrow} {
+		if take() != st {
+			t.Fatalf("%s did not take a calm state", name)
+		}
+		if b.BorrowCalm() != nil {
+			t.Errorf("took it again after %s", name)
+		}
+		b.GiveBackCalm()
+	}
+	if b.CallIn() != st {
+		t.Error("not called in from the slot")
+	}
+	b.LendCalm(st)
+	if b.BorrowCalm() != st {
+		t.Error("not lent as a calm one")
+	}
+	b.out.Store(false) // the owner calls, and waits
+	b.GiveBackCalm()
+	if len(b.home) != 1 || b.lies.Load() != taken {
+		t.Error("a borrower did not hand the state to the owner who waits for it")
+	}
+}
+
 // The holder of the state changes it without a lock. Two holders at once would show in the race detector and in the sum.
 func TestStateHasOneOwner(t *testing.T) {
 	const callers, calls = 8, 2000
 	var b Mailbox[int, int]
 	b.Init()
 	var all sync.WaitGroup
-	for range callers {
+	for caller := range callers {
 		all.Go(func() {
-			for range calls {
+			for call := range calls {
+				if caller%2 == 0 { // they would rather have a calm one
+					if st := b.BorrowCalm(); st != nil {
+						*st++
+						b.GiveBackCalm()
+						continue
+					}
+				}
 				if st := b.Borrow(); st != nil {
 					*st++
-					b.GiveBack()
+					if call%2 == 0 {
+						b.GiveBackCalm()
+					} else {
+						b.GiveBack()
+					}
 				} else if one := 1; !b.Send(&one) {
 					t.Error("refused")
 				}

@@ -266,7 +266,7 @@ func (r rule) checkSpace(before Tickets, t Ticket, free *time.Time) (broken []er
 			until := last.Granted.Add(r.space(n))
 			if t.Granted.Before(until) {
 				broken = append(broken, &BrokenError{Ticket: t.Number, Limit: r.name, From: last.Granted, To: t.Granted,
-					text: fmt.Sprintf("limit %s: ticket %d was granted at %s, %v after ticket %d, which keeps the next away for %v",
+					text: fmt.Sprintf("limit %s: ticket %d was granted at %s, %v after ticket %d; even spacing requires %v",
 						r.name, t.Number, clockTime(t.Granted), t.Granted.Sub(last.Granted), last.Number, r.space(n))})
 			}
 			*free = latest(*free, until)

@@ -166,7 +166,7 @@ func TestRetry(t *testing.T) {
 	})
 }
 
-// Each attempt takes a permit: the far side counts it too.
+// Each attempt takes a permit: the server counts it too.
 func TestRetriesKeepTheLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
