@@ -5,13 +5,13 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Most often no ticket waits, nobody watches, and the limits are windows of permits that count from grant and perhaps
-// a burst. Then the state is calm: a ticket that has room changes windows, the burst and totals, a release only the
-// last two, and nothing follows from either. So the state is calm afterwards too. Whoever gives it back notes in
-// the slot that it is, and the calls of this file take only a calm one.
+// Usually no ticket waits, no watcher is there, and the limits are windows of permits that count from grant,
+// perhaps with a burst. Then the state is calm. A ticket that has room changes only windows, the burst and
+// totals, and a release only the last two. Nothing else follows, so the state is calm afterwards too. The
+// caller that gives a calm state back notes that in the slot. The calls of this file take only a calm state.
 //
-// They decide and charge with the methods of the core that every call uses. What they leave out is all that would find
-// nothing to do: half of the time of a call.
+// They decide and charge with the methods of the core that every call uses. They leave out the steps that would
+// find nothing to do, which are half of the time of a call.
 //
 // Everything works the same without, only slower.
 
@@ -29,8 +29,8 @@ func (st *state) fitsCalm(n int, deadline moment) bool {
 	return n > 0 && !c.late(deadline) && c.plainFit(n)
 }
 
-// takeCalm makes the zero ticket a granted one, if the state is calm and has room. Full says that it is calm and has
-// none, or that the deadline has passed.
+// takeCalm makes the zero ticket a granted one, if the state is calm and has room. Full says that the state is
+// calm and has no room, or that the deadline has passed.
 func (h *Handle) takeCalm(t *ticket.Ticket, n int, deadline moment) (granted, full bool) {
 	st := h.box.LookCalm()
 	if st == nil {
