@@ -9,7 +9,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// call is what one exchange tells the engine. Times are in microseconds.
+// call is the request of one exchange. Times are in microseconds.
 type call struct {
 	begin  bool   // the engine did not know the script, so its memory may be old
 	nonce  string // makes a generation unique
@@ -35,7 +35,7 @@ func (c *call) args() []any {
 		c.head, c.waiting, c.ahead, c.past}
 }
 
-// result is what the engine answers.
+// result is the engine's answer.
 type result struct {
 	code  int64
 	lease int64 // permits
@@ -68,8 +68,8 @@ func roundUp(d time.Duration) int64 { return int64((d + time.Microsecond - 1) / 
 // slack is the part by which the rates of two clocks may differ.
 const slack = 100
 
-// sooner returns an age that is not longer by the engine's clock than d is by this one, in microseconds. What
-// is reported with it is taken to have been later than it was, never earlier.
+// sooner returns an age that is not longer by the engine's clock than d is by this one, in microseconds. So a
+// use that is reported with that age counts as later than it was, never earlier.
 func sooner(d time.Duration) int64 {
 	d = max(d, 0)
 	return (d - d/slack).Microseconds()

@@ -10,7 +10,7 @@ import (
 )
 
 // Share makes a scheduler share its limits with all schedulers, in any process, that share the quota of that
-// name on the same engine. Together they never exceed the limits in any interval. It is an option of
+// name on the same server. Together they never exceed the limits in any interval. It is an option of
 // [scheduler.New]:
 //
 //	s, err := scheduler.New(limits, flowredis.Share(rdb, "github-api"))
@@ -19,29 +19,30 @@ import (
 // a [*LimitsError] while one of the others runs. The option may be used for several schedulers. With
 // [scheduler.WithQuotaKey] each key has a quota of its own.
 //
-// The client must have ContextTimeoutEnabled. Otherwise a stopped engine would block exchanges for longer than
+// The client must have ContextTimeoutEnabled. Otherwise a stopped server would block exchanges for longer than
 // a lease. MaxRetries should be -1, because the scheduler itself tries again. scheduler.New returns a
 // [*scheduler.InvalidError] for a client without ContextTimeoutEnabled, and for invalid options.
 //
-// The first use of a name waits for one lease, because the engine may have lost its memory.
+// The first use of a name waits for one lease, because the server may have lost its memory.
 func Share(rdb redis.Scripter, name string, opts ...Option) scheduler.Option {
 	return scheduler.WithQuota(newShare(rdb, name, opts))
 }
 
-// ShareKeys makes a [keyed.Set] share the limits of each key with the same key of all sets, in any process, that
-// share the quotas of that name on the same engine. It is an option of [keyed.New]:
+// ShareKeys makes a [keyed.Set] share the limits of each key with the same key of all sets, in any process,
+// that share the quotas of that name on the same server. It is an option of [keyed.New]:
 //
 //	set, err := keyed.New(limitsOf, flowredis.ShareKeys(rdb, "tenants"))
 //
 // Each key has a quota of its own, named by fmt.Sprint of the key. A scheduler with [Share] of the name and
-// [scheduler.WithQuotaKey] of the key shares it too. What Share says of the client, the limits and the options
-// holds here as well, for each key: all need the same. keyed.New returns a [*scheduler.InvalidError] for a client or
-// options that Share would refuse.
+// [scheduler.WithQuotaKey] of the key shares it too. The conditions of Share on the client, the limits and the
+// options hold for each key. keyed.New returns a [*scheduler.InvalidError] for a client or options that Share
+// would refuse.
 //
-// A key that is used or remembers grants makes at least three exchanges in each lease, so the number of exchanges
-// grows with the number of such keys. For limits of an hour and thousands of keys choose a longer [Lease], or
-// [Quarantine], with which keys that only remember make none. All keys of a name are in one slot of a cluster. The first use of a name waits for one lease; later
-// keys do not.
+// A key that is used or remembers grants makes at least three exchanges in each lease, so the number of
+// exchanges grows with the number of such keys. For limits of an hour and thousands of keys choose a longer
+// [Lease]. Or choose [Quarantine], with which keys that only remember grants make no exchanges. All keys of a
+// name are in one slot of a cluster. The first use of a name waits for one lease. Later keys do not wait for
+// that.
 func ShareKeys(rdb redis.Scripter, name string, opts ...Option) keyed.Option {
 	return keyed.WithQuota(newShare(rdb, name, opts))
 }
@@ -77,7 +78,7 @@ func invalid(rdb redis.Scripter, s *share) error {
 	return nil
 }
 
-// timesOut reports whether a client heeds the deadlines of contexts, as far as that can be seen.
+// timesOut reports whether a client obeys the deadlines of contexts, as far as its options show.
 func timesOut(rdb redis.Scripter) bool {
 	switch c := rdb.(type) {
 	case *redis.Client:
@@ -101,16 +102,16 @@ const (
 type Option func(*share)
 
 // Lease sets how long a scheduler may use its leased permits without another exchange. The default is a second.
-// A scheduler that is silent for that long is taken to be dead. Its leased permits then count as used, and the
+// A scheduler that is silent for that long counts as dead. Its leased permits then count as used, and the
 // permits that it holds of a MaxBurst as released. Lease also sets the pace: a scheduler makes at least three
 // exchanges in this time while it has anything to tell. It can be from 50 ms to 5 minutes. Choose at least ten
 // times a round trip.
 func Lease(d time.Duration) Option { return func(s *share) { s.lease = d } }
 
-// OnLoss sets what happens when the engine has lost its memory. The default is [Recollect].
+// OnLoss sets what happens when the server has lost its memory. The default is [Recollect].
 func OnLoss(r Recovery) Option { return func(s *share) { s.onLoss = r } }
 
-// Recovery says what happens when the engine has lost its memory, because it was restarted or flushed.
+// Recovery says what happens when the server has lost its memory, because it was restarted or flushed.
 type Recovery uint8
 
 const (
@@ -145,7 +146,7 @@ func (r Recovery) String() string {
 type LimitsError struct {
 	Quota string
 	Here  string // what this scheduler has
-	There string // what those have that live
+	There string // what the other running schedulers have
 }
 
 // Error says what is different and what to do.

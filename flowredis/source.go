@@ -24,7 +24,7 @@ type engine interface {
 	do(ctx context.Context, key string, c *call) (result, error)
 }
 
-// share is what Share was told. It opens a source for each scheduler.
+// share holds the arguments of Share. It opens a source for each scheduler.
 type share struct {
 	engine  engine
 	name    string
@@ -36,7 +36,8 @@ type share struct {
 // String names the quota in errors.
 func (s *share) String() string { return s.name }
 
-// Exchange is there because WithQuota takes a source. The scheduler calls that of what Open returns.
+// Exchange is needed because WithQuota takes a source. The scheduler calls the Exchange of the source that Open
+// returns.
 func (s *share) Exchange(context.Context, scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
 	return scheduler.QuotaReply{}, fmt.Errorf("flowredis: not opened: %w", scheduler.ErrQuotaRefused)
 }
@@ -66,7 +67,7 @@ func (s *share) Open(m scheduler.QuotaMember) (scheduler.QuotaSource, error) {
 // mostPermits leaves room for sums in the engine's numbers, which count up to 2^53.
 const mostPermits = 1 << 50
 
-// source is what one scheduler exchanges with.
+// source makes the exchanges of one scheduler.
 type source struct {
 	*share
 	key    string

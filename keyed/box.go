@@ -57,8 +57,8 @@ func (b *box[K]) giveBack(st *state[K]) {
 	}
 }
 
-// ask does what a message asks for and returns its answer: at once with the borrowed state if the verb is
-// brief and the state is there, else through the owner. It returns false if the owner has ended.
+// ask does what a message asks for and returns its answer. If the verb is brief and the state is in the slot,
+// ask borrows it. Otherwise it sends the message to the owner. It returns false if the owner has ended.
 func (b *box[K]) ask(m *message[K]) (a answer[K], ok bool) {
 	if m.verb.brief() {
 		if st := b.Borrow(); st != nil {
@@ -84,8 +84,9 @@ func (b *box[K]) sendAndWait(m *message[K]) (a answer[K], ok bool) {
 
 // try grants a ticket of the key if it need not wait. It returns a nil place if it would have to.
 //
-// It reads the clock before it borrows the state, so that others have it sooner. If somebody has read it later and
-// was quicker, their reading counts. So it does if the clock has stepped back, which only matters to deadlines.
+// It reads the clock before it borrows the state, so that others have it sooner. If another caller read it
+// later and was quicker, that reading counts. It also counts if the clock has stepped back, which only matters
+// to deadlines.
 func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
 	reading := b.Now()
 	st := b.Borrow()

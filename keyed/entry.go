@@ -5,9 +5,9 @@ import (
 	"github.com/flowguard-go/flowguard/internal/line"
 )
 
-// entry is what is kept of a key. It belongs to the holder of the state, but for key, hash, box and desk, which never
-// change. It is the desk where its tickets are given back. When the key is forgotten the
-// ticket has ended, and the entry is gone for good: a key that comes again has another.
+// entry is the stored state of a key. It belongs to the holder of the state, except for key, hash, box and
+// desk, which never change. It is the desk where its tickets are given back. When the key is forgotten its
+// tickets have ended, and the entry is never used again: a key that comes again gets a new entry.
 type entry[K comparable] struct {
 	key     K
 	planned int64 // its instant in the agenda, here too because every call compares it

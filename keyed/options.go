@@ -97,9 +97,9 @@ func MaxKeys(n int) Option {
 	})
 }
 
-// Overflow makes all new keys beyond [MaxKeys] share the given limits, as if they were one key more, instead of being
-// refused. Once other keys have been forgotten, a new key has limits of its own again. With [Within], what they
-// share is within those limits too.
+// Overflow makes all new keys beyond [MaxKeys] share the given limits, as if they were one key more, instead of
+// being refused. Once other keys have been forgotten, a new key has limits of its own again. With [Within], the
+// shared limits are also within the limits for all keys.
 func Overflow(l scheduler.Limits) Option {
 	return optionFunc(func(cfg *config) error {
 		if err := l.Validate(); err != nil {
@@ -144,9 +144,9 @@ func NonBlocking() Option {
 // when it fits.
 //
 // When s grants the first ticket of a key, it tells the key's owner, which grants the ticket some microseconds
-// later. A deadline is compared with what the key and s say at first. Later waits in the line of s are not
-// foreseen. s may refuse the first ticket of a waiting key, because the line of s is full or s is closed. That
-// ticket then gets the error.
+// later. A deadline is checked against the key and s when the call is made. If the ticket joins the line of s
+// later, that wait is not foreseen. s may refuse the first ticket of a waiting key, because the line of s is
+// full or s is closed. That ticket then gets the error.
 //
 // Each grant takes a decision of s. All owners share s, so a set within a scheduler is no faster than the
 // scheduler.

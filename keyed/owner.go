@@ -26,13 +26,13 @@ func newOwner[K comparable](b *box[K], c scheduler.Clock) *owner[K] {
 	}
 }
 
-// run is the owner's life, turn after turn: receive, read the clock, do what is asked and what is due, set the
-// alarm, reply. Between turns the state is lent out.
+// run does turn after turn: receive, read the clock, apply the messages, grant what is due, set the alarm,
+// reply. Between turns it lends the state.
 func (o *owner[K]) run(st *state[K]) {
 	lent := o.lendIfIdle(st)
 	for over, workLeft := false, false; !over; {
 		if workLeft {
-			runtime.Gosched() // callers wait for processors too, of which there may be fewer than owners
+			runtime.Gosched() // there may be fewer processors than owners, and callers need them too
 		}
 		batch := o.Receive(workLeft)
 		if lent {
@@ -70,7 +70,7 @@ func (o *owner[K]) serve(st *state[K], m *message[K]) {
 	o.Answer(m.answer, a)
 }
 
-// end serves the messages that are still under way, and leaves nothing behind.
+// end serves the messages that were already sent, and leaves nothing behind.
 func (o *owner[K]) end(st *state[K]) {
 	st.draining = true
 	o.alarm.Off()

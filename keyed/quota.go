@@ -16,9 +16,9 @@ import (
 // the quota is fmt.Sprint(k), so a string stands for itself. A scheduler with WithQuotaKey of that name shares
 // it too. flowredis.ShareKeys makes this option for Redis and Valkey.
 //
-// No call waits for the source, except for permits. A key that was not used lately has nothing leased, so its first
-// ticket waits for an exchange, and a try fails and asks for more. Where callers should not wait for long, use
-// [Set.Acquire] with a context that ends soon, rather than a try.
+// Calls wait for the source only if they wait for permits. A key that was not used lately has nothing leased.
+// So its first ticket waits for an exchange, and a try fails and asks for more. If callers must not wait for
+// long, use [Set.Acquire] with a context that ends soon, rather than a try.
 //
 // A key makes exchanges only while it has something to tell or its windows remember grants, as often as
 // [scheduler.QuotaReply] says. Then it is forgotten as without a quota. If the source fails or refuses the
@@ -27,14 +27,14 @@ import (
 // an exchange is due are served in turn. The set opens a source for a key before its first exchange, and drops
 // it when it forgets the key.
 //
-// src must be a [scheduler.QuotaOpener]. If it has a method Validate() error, New returns its error. The windows
-// must count permits, from grant and not evenly. Otherwise the call that names the key returns a
+// src must be a [scheduler.QuotaOpener]. If it has a method Validate() error, New returns its error. The
+// windows must count permits, from grant and not evenly. Otherwise the call that names the key returns a
 // [*scheduler.InvalidError]. If the source cannot be opened for a key, tickets of the key are refused with a
-// [*scheduler.QuotaError]. New refuses [Overflow] and [Within] beside it, and [Set.SetLimits] and [Set.Restore] return
-// an InvalidError.
+// [*scheduler.QuotaError]. New refuses [Overflow] and [Within] together with it, and [Set.SetLimits] and
+// [Set.Restore] return an InvalidError.
 //
-// Close ends exchanges that are under way, and tells the source what was used. It waits for that for up to two
-// seconds. What could not be told by then counts as used at the end of its lease.
+// Close ends running exchanges, and tells the source what was used. It waits for that for up to two seconds.
+// Permits that could not be reported by then count as used at the end of their lease.
 //
 // A key takes about 2.5 kB while it is remembered.
 func WithQuota(src scheduler.QuotaSource) Option {
@@ -65,7 +65,7 @@ func WithQuotaAway(a scheduler.Away) Option {
 	})
 }
 
-// checkQuota returns which option cannot be beside a quota, or nil.
+// checkQuota returns an error for an option that cannot be used with a quota, or nil.
 func (cfg *config) checkQuota() error {
 	switch {
 	case cfg.within != nil:
@@ -76,17 +76,17 @@ func (cfg *config) checkQuota() error {
 	return nil
 }
 
-// notShared returns why a call cannot be made where quotas are shared.
+// notShared returns why a call is refused if quotas are shared.
 func notShared(call string) error {
 	return invalid("the set of "+call, "one that shares quotas", "one without WithQuota")
 }
 
-// exchanges makes the exchanges of all keys of a set with the source of their quotas. A key whose exchange is due
-// gets in line. A goroutine takes the first in line, asks the key's owner for the request, exchanges, and tells the owner
-// what was replied. Goroutines begin when there is a line, a bounded number of them, and end when there is none.
-// So the owners wait for nobody, and a request is made when there is somebody to send it.
+// exchanges makes the exchanges of all keys of a set with the source of their quotas. A key whose exchange is
+// due gets in line. A goroutine takes the first key in line, asks the key's owner for the request, makes the
+// exchange, and gives the owner the reply. While there is a line, there is a bounded number of such goroutines.
+// They end when the line is empty. So the owners never wait, and a request is made just before it is sent.
 //
-// When the set has ended, what its keys have used is told in the same way.
+// When the set has ended, the keys report their use in the same way.
 type exchanges[K comparable] struct {
 	opener scheduler.QuotaOpener
 	boxes  []*box[K]
@@ -127,7 +127,7 @@ func newExchanges[K comparable](opener scheduler.QuotaOpener, owners int) *excha
 	return x
 }
 
-// planExchange puts the key in line if an exchange is due. It returns when the key is to be looked at again.
+// planExchange puts the key in line if an exchange is due. It returns when to look at the key again.
 func (st *state[K]) planExchange(e *entry[K], s inside.Standing) (at int64) {
 	switch {
 	case e.queued && s.Forget:
@@ -253,8 +253,8 @@ func (x *exchanges[K]) endIfDone() {
 	}
 }
 
-// owing returns the keys, after the end, of which the source may count more than what was used, apart from those that are
-// busy.
+// owing returns, after the end, the keys for which the source may count more than was used, except those that
+// are busy.
 func (b *box[K]) owing(busy map[*entry[K]]struct{}) (all []*entry[K]) {
 	st := b.Remains()
 	b.after.Lock()

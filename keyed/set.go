@@ -226,7 +226,7 @@ func (s *Set[K]) Limits(k K) scheduler.Limits {
 	return limits
 }
 
-// Windows returns how full each window of a key is now, as Stats.Windows does. It is not a barrier, and mostly
+// Windows returns how full each window of a key is now, as Stats.Windows does. It is not a barrier, and usually
 // takes a tenth of the time of [Set.Stats].
 func (s *Set[K]) Windows(k K) []scheduler.WindowStats {
 	stats, _ := s.look(k, verbWindows)

@@ -30,8 +30,8 @@ const snapshotsPerTurn = 64
 
 // Snapshot returns what the set remembers, each key as [scheduler.Scheduler.Snapshot] would. It also works
 // after Close. It reads a few keys at a time, so other callers are served meanwhile. Each key is as it was at
-// one instant, and later grants of the key are not in it. So it is complete only after Close. Limits that
-// [Set.SetLimits] has set are not in it, nor is what the keys beyond [MaxKeys] share. It costs some
+// one instant, and later grants of the key are not in it. So it is complete only after Close. It does not
+// contain limits that [Set.SetLimits] has set, nor the grants that keys beyond [MaxKeys] share. It costs some
 // microseconds for each key.
 func (s *Set[K]) Snapshot() Snapshot[K] {
 	snap := Snapshot[K]{Version: snapshotVersion, Keys: []KeySnapshot[K]{}}
@@ -87,8 +87,8 @@ func (st *state[K]) snapshots(keys []K, epoch time.Time) (all []KeySnapshot[K]) 
 }
 
 // Restore charges the keys with what a snapshot remembers, as [scheduler.Scheduler.Restore] does. Call it right
-// after [New]. It makes each key of the snapshot of which something still counts. The key has the limits that
-// the function of New returns for it.
+// after [New]. It makes each key of the snapshot whose grants still count, with the limits that the function of
+// New returns for the key.
 //
 // It returns a [*scheduler.InvalidError] for a snapshot that is damaged or of another version, and then changes
 // nothing. If there are more keys than [MaxKeys] allows, it restores that many, beginning with those that

@@ -29,8 +29,8 @@ func (st *state) fitsCalm(n int, deadline moment) bool {
 	return n > 0 && !c.late(deadline) && c.plainFit(n)
 }
 
-// takeCalm makes the zero ticket a granted one, if the state is calm and has room. Full says that it is calm and has
-// none, or that the deadline has passed.
+// takeCalm makes the zero ticket a granted one, if the state is calm and has room. Full says that the state is
+// calm and has no room, or that the deadline has passed.
 func (h *Handle) takeCalm(t *ticket.Ticket, n int, deadline moment) (granted, full bool) {
 	st := h.box.LookCalm()
 	if st == nil {

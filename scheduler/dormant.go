@@ -8,9 +8,9 @@ import (
 )
 
 // A scheduler's core and windows take more than a kilobyte, most of it for what is rarely used: lines of
-// several flows, forecasts, costs. Of a key that nobody waits for little of that is in use. So what is kept of
-// it is a cell, and a core is lent to it while somebody works with it. To wake a key copies a hundred bytes for
-// each window, and moves what the windows remember. Most tries do not wake the key; see seatfast.go.
+// several flows, forecasts, costs. A key without waiting tickets uses little of that. So the key is kept as a
+// cell, and gets a core only for the time of a call. To wake a key copies a hundred bytes for each window, and
+// moves what the windows remember. Most tries do not wake the key; see seatfast.go.
 
 // cell is what is kept of one key.
 type cell struct {
@@ -181,7 +181,7 @@ func (c *cell) sleep() *liveCore {
 	return l
 }
 
-// idle reports whether nobody waits and nothing is held.
+// idle reports whether no ticket waits and no permit is held.
 func (c *core) idle() bool { return c.line.Len() == 0 && c.burst.held.IsZero() }
 
 // canSleep reports whether all that must be kept of the key has a place in its cell.
@@ -231,7 +231,7 @@ type rules struct {
 	fast   fastRules
 }
 
-// maxSpare is how many cores that nobody uses are kept.
+// maxSpare is how many unused cores are kept.
 const maxSpare = 64
 
 // ruleBook finds the rules for limits.

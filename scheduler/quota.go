@@ -47,7 +47,7 @@ type QuotaRequest struct {
 	Leased int           // permits leased and not used; the scheduler gives back all others that it held
 	InUse  int           // permits granted and not released
 
-	Head    int // what the first ticket in line asks for if it waits for the quota, or what a failed try lacked; the scheduler cannot use less; 0: neither
+	Head    int // the least that is of use: the weight of the first ticket in line if it waits for the quota, or of a try that failed; else 0
 	Waiting int // what all tickets in line ask for, including the first
 	Ahead   int // what the scheduler also wants, for tickets to come
 
@@ -74,9 +74,9 @@ type QuotaReply struct {
 	Resend bool          // the source does not know the scheduler any more, which must make a request with Past at once
 }
 
-// ErrQuotaRefused is wrapped by an error of a [QuotaSource] that will never lease anything to the scheduler,
-// for instance because its limits differ from those of the others. Every ticket is then refused with a
-// [*QuotaError].
+// ErrQuotaRefused says that a [QuotaSource] will never lease anything to the scheduler, for instance because
+// its limits differ from those of the others. The source wraps it in its error. The scheduler then refuses
+// every ticket with a [*QuotaError].
 var ErrQuotaRefused = errors.New("scheduler: the quota refuses this scheduler")
 
 // QuotaError refuses a ticket because the source of the quota leases nothing to this scheduler. With
@@ -158,7 +158,7 @@ func (a Away) damage() error {
 }
 
 // Away says what a scheduler does while the source of its quota cannot be reached and nothing is leased. The
-// zero value is that of [AwayWait].
+// zero value is AwayWait().
 type Away struct {
 	kind  awayKind
 	share int

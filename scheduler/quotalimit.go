@@ -9,8 +9,8 @@ import (
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
-// quota is what is leased of a quota that others share. It is a limit like others, and decides when an
-// exchange is due. It is plain data that is told the time; quotaloop.go has the goroutine.
+// quota is the part of a shared quota that is leased to this scheduler. It is a limit like others, and decides
+// when an exchange is due. It is plain data that is told the time; quotaloop.go has the goroutine.
 //
 // What the source has heard of counts there as used; the rest counts as held until the next request. So a
 // grant that is undone gives its permits back only if no request has told of it yet.
@@ -42,7 +42,7 @@ type quota struct {
 	kept     moment // grants up to then are not given back
 	resend   bool   // the next request has the past
 	want     int    // what is wanted ahead
-	missed   int    // what a try asked for in vain since the last request
+	missed   int    // the weight of a failed try since the last request
 	beat     time.Duration
 	remind   time.Duration
 	soonest  moment // no exchange before, unless the beat says so
@@ -176,7 +176,7 @@ func (q *quota) leave(n int) {
 	q.stirred = true
 }
 
-// miss notes that n permits were asked for in vain by a caller who does not wait.
+// miss notes that a caller that does not wait asked for n permits and got none.
 func (q *quota) miss(n int) {
 	if n > q.usable(q.core.now) {
 		q.missed = max(q.missed, n)
@@ -294,8 +294,8 @@ func (q *quota) request(now moment) QuotaRequest {
 	return r
 }
 
-// plan sets what is wanted ahead: what was used since the last request, for the time of a beat, and at most
-// twice as much as was used.
+// plan sets how much is wanted ahead: as much as a beat uses at the rate since the last request, and at most
+// twice what was used since then.
 func (q *quota) plan(now moment, recent uint64) {
 	n := float64(recent)
 	since := max(q.asked.until(now), time.Microsecond)

@@ -22,12 +22,12 @@ type seat struct {
 
 	book   ruleBook
 	cell   *cell  // of the key that is open
-	key    any    // what package keyed knows it by
+	key    any    // its name in package keyed
 	read   moment // what the clock showed last
 	latest moment // the time, which stands still while the clock is behind
 	issued uint64 // tickets of all keys have different numbers, because they share places
 
-	warm     [8]*cell // their keys were open lately, and may sleep when others have been
+	warm     [8]*cell // of keys that were open lately; they may sleep after others have been open
 	warmNext int
 
 	unfinished map[*cell][]*chore
@@ -74,7 +74,7 @@ func (s seatShared) Damage(snap *Snapshot) error { return snap.damage() }
 // Place returns an idle place.
 func (s seatShared) Place() *line.Place { return s.place() }
 
-// Recycle takes back a place that nobody uses any more.
+// Recycle takes back a place that is no longer used.
 func (s seatShared) Recycle(p *line.Place) { s.places.Put(p) }
 
 // GaveUp returns the error for a caller whose context ended before a grant.
@@ -423,7 +423,7 @@ func (s *seat) Resume() {
 // Charge notes that n permits of a window were used elsewhere.
 func (s *seat) Charge(w Window, n int) error { return s.spend(w, n) }
 
-// Observe notes what the far side said is left of a window until the clock shows an instant.
+// Observe notes what the server said is left of a window until the clock shows an instant.
 func (s *seat) Observe(w Window, left int, until int64, p *line.Place, n uint64) error {
 	err := s.observe(w, left, moment(until), p, n)
 	s.grant()

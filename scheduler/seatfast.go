@@ -9,9 +9,9 @@ import (
 )
 
 // A reader may skip this file: everything works the same without it, only slower. Most calls for a key find it
-// dormant, name no costs and have room. If the key's limits are simple, its cell then decides itself, and no core
-// is lent to it. What is not so simple it leaves undecided, and has changed nothing. dormantWindow.add does what
-// history.add does, and a test compares all that they keep.
+// dormant, name no costs and have room. If the key's limits are simple, its cell then decides itself, and no
+// core is lent to it. Otherwise it decides nothing and changes nothing. dormantWindow.add does what history.add
+// does, and a test compares the two.
 
 // fastRules is what a cell needs of its limits to decide by itself.
 type fastRules struct {
@@ -41,8 +41,8 @@ func (c *cell) decides(weight int) bool {
 	return c.live == nil && c.rules.fast.simple && 0 < weight && weight <= c.rules.fast.maxWeight
 }
 
-// fits reports whether there is room for n permits. If it is not known whether there is, or there is no memory
-// to note them, decided is false.
+// fits reports whether there is room for n permits. If that is not known, or there is no memory to note the
+// permits, decided is false.
 func (c *cell) fits(now moment, n int) (fits, decided bool) {
 	f := &c.rules.fast
 	for i := range f.windows {

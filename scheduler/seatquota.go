@@ -6,10 +6,10 @@ import (
 	"github.com/flowguard-go/flowguard/internal/inside"
 )
 
-// seatQuota is what the quotas of a seat's keys have in common. Each key has a quota of its own, which decides when
-// its exchanges are due. Package keyed makes them.
+// seatQuota is the common part of the quotas of a seat's keys. Each key has a quota of its own, which decides
+// when its exchanges are due. Package keyed makes the exchanges.
 //
-// A key that shares a quota does not sleep: it is exchanged with as long as it remembers anything, and is
+// A key that shares a quota does not sleep. It makes exchanges as long as it remembers anything, and is
 // forgotten soon after.
 type seatQuota struct {
 	name string
@@ -37,7 +37,7 @@ func (sq *seatQuota) begin(c *core) {
 	c.enforce()
 }
 
-// QuotaDue returns when the next exchange for a key that was open is due, inside.Never if one is under way.
+// QuotaDue returns when the next exchange for a key that was open is due, or inside.Never if one is running.
 func (s *seat) QuotaDue(of inside.Cell) int64 {
 	l := of.(*cell).live
 	return int64(l.quota.due(l.now))
@@ -53,7 +53,7 @@ func (s *seat) QuotaRequest() (r QuotaRequest, src QuotaSource, due bool) {
 	return c.quota.request(c.now), c.quota.source, true
 }
 
-// QuotaReply does what the source of the key that is open replied. It reports whether that goes on in Work.
+// QuotaReply applies the source's reply to the key that is open. It reports whether that goes on in Work.
 func (s *seat) QuotaReply(src QuotaSource, r QuotaReply, err error) (later bool) {
 	s.core.quota.source = src
 	s.looks = perTurn
@@ -69,7 +69,7 @@ func (s *seat) QuotaOpened(of inside.Cell, src QuotaSource) {
 	}
 }
 
-// QuotaOwes reports whether the source of a key may count more than what was used, after the end.
+// QuotaOwes reports, after the end, whether the source of a key may count more than was used.
 func (s *seat) QuotaOwes(of inside.Cell) bool {
 	l := of.(*cell).live
 	return l != nil && l.quota.source != nil && l.quota.err == nil && (l.quota.underway || l.quota.tells(l.now))
@@ -83,8 +83,8 @@ func (s *seat) QuotaFarewell(of inside.Cell) (QuotaRequest, QuotaSource) {
 	return q.request(max(l.now, s.now())), q.source
 }
 
-// keepsError is for how long a key is kept because its source failed or refuses it: so that who asks again meanwhile
-// need not wait for an exchange to hear of it.
+// keepsError is how long a key is kept because its source failed or refuses it. So a caller that asks again
+// meanwhile gets the error without waiting for an exchange.
 const keepsError = 10 * time.Second
 
 // forgettable returns the first instant at which a new quota would be as good, apart from what windows remember. It
