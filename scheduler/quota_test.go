@@ -426,6 +426,27 @@ func TestQuotaAsksWithThoseWhoComeBack(t *testing.T) {
 	})
 }
 
+// A lease counts from when the request was made, so a reply that takes longer than the lease brings nothing.
+func TestQuotaLeaseCountsFromTheRequest(t *testing.T) {
+	for _, takes := range []time.Duration{300 * time.Millisecond, 1500 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := mustShare(t, limits(t, "10/s"), exchangeFunc(func(_ context.Context, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+				time.Sleep(takes)
+				return scheduler.QuotaReply{Leased: r.Head, For: time.Second, Beat: time.Hour}, nil
+			}))
+			defer s.Close()
+			end := time.Now().Add(time.Second)
+			s.TryAcquireN(3)
+			time.Sleep(takes)
+			synctest.Wait()
+			q := s.Stats().Quota
+			if takes < time.Second && (q.Leased != 3 || !q.Until.Equal(end)) || takes > time.Second && q.Leased != 0 {
+				t.Errorf("a reply that takes %v: %+v, want the end %v", takes, q, end)
+			}
+		})
+	}
+}
+
 // A lease that is not extended is void before the source takes it for used.
 func TestQuotaLeaseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
