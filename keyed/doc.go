@@ -19,5 +19,5 @@
 //
 // No key has a goroutine, a timer or a channel. Keys are spread over a few owners by their hashes. Each owner
 // is one goroutine. It owns the state of its keys, and lends it to callers as the owner of a scheduler does. An
-// idle key takes about 380 bytes.
+// idle key takes about 360 bytes.
 package keyed

@@ -111,3 +111,46 @@ func TestNewsOfOneTurn(t *testing.T) {
 		t.Errorf("%d granted, want %d", granted, keys)
 	}
 }
+
+// An owner wakes for a ticket at the very instant at which it can be granted, and to forget keys a little later than for the
+// first of them. What asks in between finds a key forgotten that has ended.
+func TestWakeAt(t *testing.T) {
+	mock := clock.NewMock()
+	l := scheduler.MustParseLimits("2/s")
+	set, err := New(func(int) scheduler.Limits { return l }, WithClock(mock), Shards(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Wait(t.Context(), 1)
+	first := set.Stats(1).Granted
+	if first != 1 {
+		t.Fatalf("%d were granted", first)
+	}
+	wakeAt := func() time.Duration {
+		set.Len() // the owner lends before it answers
+		st := set.boxes[0].Borrow()
+		defer set.boxes[0].giveBack(st)
+		return time.Duration(st.wakeAt())
+	}
+	if at := wakeAt(); at != time.Second+time.Duration(forgetEvery) {
+		t.Errorf("to forget a key the owner wakes at %v", at)
+	}
+	held, _ := set.TryAcquireN(2, 2)
+	waiting, err := set.Enqueue(2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := wakeAt(); at != time.Second {
+		t.Errorf("while a ticket waits the owner wakes at %v", at)
+	}
+	waiting.Cancel()
+	held.Release()
+	if at := wakeAt(); at != time.Second+time.Duration(forgetEvery) {
+		t.Errorf("when no ticket waits any more the owner wakes at %v", at)
+	}
+	mock.Add(time.Second) // the owner still sleeps
+	if granted := set.Stats(1).Granted; granted != 0 {
+		t.Errorf("a key that has ended says that %d were granted", granted)
+	}
+	set.Close()
+}
