@@ -16,7 +16,7 @@ type state[K comparable] struct {
 	keys   table[K]
 	agenda agenda[K]
 
-	latest int64 // the time, which stands still while the clock is behind
+	latest int64 // the time, which does not move while the clock is behind
 	armed  int64 // what the owner's alarm is set to, or will be
 	busy   int   // keys for which a ticket waits or a permit is held
 	waits  int   // keys for which a ticket waits for an instant
@@ -56,8 +56,8 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 	return e, nil
 }
 
-// known returns the entry of a key, nil if there is none. A key whose time has come is looked at first, so it makes no
-// difference whether the owner has done that.
+// known returns the entry of a key, or nil if there is none. A key whose time has come is looked at first, so
+// it makes no difference whether the owner has done that.
 func (st *state[K]) known(hash uint64, k K) *entry[K] {
 	e := st.keys.find(hash, k)
 	if e != nil && e.planned <= st.latest && e.index >= 0 {
@@ -198,13 +198,13 @@ func (st *state[K]) release(e *entry[K], p *line.Place, n uint64) {
 	st.leave(e)
 }
 
-// close makes all who wait be told, at the end.
+// close prepares the end: all waiting tickets will be told.
 func (st *state[K]) close() {
 	st.draining, st.closed, st.unserved = true, true, st.unserved || st.busy > 0
 	st.seat.Close()
 }
 
-// end tells all who wait.
+// end tells all waiting tickets.
 func (st *state[K]) end() {
 	st.draining, st.closed = true, true
 	st.seat.Close()

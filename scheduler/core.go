@@ -46,7 +46,7 @@ type core struct {
 	nonBlocking bool
 	unserved    bool // closed while a ticket waited
 
-	behind time.Duration // how far the clock is behind now because it stepped back
+	behind time.Duration // how far the clock is behind now after a step back
 	epoch  time.Time     // when moment 0 was, by the time of day as it was set when that last mattered
 
 	inForce []limit // the pause while it lasts, the burst if there is a cap, the quota if there is one, the windows
@@ -60,8 +60,9 @@ type core struct {
 type limit interface {
 	// fits reports whether there is room for n permits.
 	fits(now moment, n int) bool
-	// roomAt returns the earliest instant at which what is asked for fits behind those foreseen. It
-	// takes permits in use to be released now, and then is a lower bound: sure says that it is exact.
+	// roomAt returns the earliest instant at which the demand fits behind the foreseen tickets. If that depends on
+	// permits in use, it assumes that they are released now, and the result is a lower bound. sure says that it is
+	// exact.
 	roomAt(now moment, ahead *foreseen, d demand) (at moment, sure bool)
 	// grant charges n permits that are granted now.
 	grant(now moment, n int)
@@ -231,7 +232,7 @@ func (c *core) chargeAll(p *line.Place) {
 	}
 }
 
-// useUp counts a grant in what the far side said is left.
+// useUp deducts a grant from the amounts that the server said are left.
 func (c *core) useUp(p *line.Place, d demand) {
 	c.underway.grant(p, d)
 	for i := range c.windows {
@@ -429,7 +430,7 @@ func (c *core) admits(r *request) error {
 	return nil
 }
 
-// atOnce reports the same of a ticket that the limits admit, whatever the deadline.
+// atOnce is takes for a ticket that the limits admit, without regard to the deadline.
 func (c *core) atOnce(r *request) bool { return c.line.Len() == 0 && c.fits(c.asked(r)) }
 
 // grantAtOnce grants a ticket for which decide said so. If it has costs, keepCosts was called.
@@ -499,7 +500,7 @@ func (c *core) pass(n int) bool {
 	return true
 }
 
-// undo makes the grant to p as if it had never been.
+// undo removes every trace of the grant to p.
 func (c *core) undo(p *line.Place) {
 	c.burst.undo(c.now, moment(p.At), p.Weight)
 	if c.quota != nil {
@@ -581,8 +582,8 @@ func (c *core) spend(w Window, n int) error {
 	return c.eachWindow("Charge", w, func(w *window) { w.spend(c.now, n) })
 }
 
-// observe notes that the far side grants at most left more permits of the window until an instant.
-// If the answer belongs to the ticket at p, that is held; else p is nil.
+// observe notes that the server grants at most left more permits of the window until an instant. If the answer
+// belongs to the ticket at p, that is held; else p is nil.
 func (c *core) observe(w Window, left int, until moment, p *line.Place) error {
 	if left < 0 {
 		return &InvalidError{"the permits left of Observe", left, "0 or more"}
@@ -633,8 +634,8 @@ func (c *core) inUse() []weight.Sum {
 	return held
 }
 
-// finished reports whether all is over: after Close when every ticket has left the line, else when a
-// drain has no ticket waiting and nothing held.
+// finished reports whether the scheduler may end. After Close that is when every ticket has left the line. In a
+// drain it is when no ticket waits and no permit is held.
 func (c *core) finished() bool {
 	return c.draining && c.line.Len() == 0 && (c.closed || c.served())
 }

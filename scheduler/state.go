@@ -276,8 +276,8 @@ func (st *state) spend(w Window, n int) error {
 	return err
 }
 
-// observe notes what the far side said is left of a window until the clock shows an instant.
-// If the answer belongs to the ticket with the number, that is at p.
+// observe notes what the server said is left of a window until the clock shows an instant. If the answer
+// belongs to the ticket with the number, that is at p.
 func (st *state) observe(w Window, left int, until moment, p *line.Place, n uint64) error {
 	if p != nil && (p.Number != n || p.State != line.Holding) {
 		p = nil
