@@ -86,6 +86,8 @@ func WithClock(c scheduler.Clock) Option {
 // beyond that is refused with [ErrTooManyKeys], or served as [Overflow] says. A key is never forgotten to make
 // room for another. Otherwise clients could erase their history by inventing keys.
 //
+// A key that can be forgotten may take room for up to a millisecond longer. [Set.Len] forgets all such keys.
+//
 // Memory grows with the keys in use, not with n.
 func MaxKeys(n int) Option {
 	return optionFunc(func(cfg *config) error {

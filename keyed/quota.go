@@ -13,7 +13,8 @@ import (
 // WithQuota makes the set share the limits of each key with the same key of other sets, also in other processes.
 // It does for each key what [scheduler.WithQuota] with [scheduler.WithQuotaKey] does for a scheduler: a key
 // grants only what src leases to it, and together the sets never exceed its limits in any interval. The name of
-// the quota is fmt.Sprint(k), so a string stands for itself. A scheduler with WithQuotaKey of that name shares
+// the quota is fmt.Sprint(k), so a string stands for itself. Keys with the
+// same text share one quota, so the text must tell apart keys that are to have their own. A scheduler with WithQuotaKey of that name shares
 // it too. flowredis.ShareKeys makes this option for Redis and Valkey.
 //
 // Calls wait for the source only if they wait for permits. A key that was not used lately has nothing leased.
@@ -21,8 +22,9 @@ import (
 // long, use [Set.Acquire] with a context that ends soon, rather than a try.
 //
 // A key makes exchanges only while it has something to tell or its windows remember grants, as often as
-// [scheduler.QuotaReply] says. Then it is forgotten as without a quota. If the source fails or refuses the
-// key, the set remembers that for ten seconds after the last call that needed it. No key has a goroutine or a
+// [scheduler.QuotaReply] says. Then it is forgotten as without a quota. If the source fails, the set
+// remembers that for ten seconds after the last call that needed it. If the source refuses the key, the set asks again
+// after ten seconds. No key has a goroutine or a
 // timer. The exchanges of all keys are made by up to 64 goroutines, which end when none is due. Keys for which
 // an exchange is due are served in turn. The set opens a source for a key before its first exchange, and drops
 // it when it forgets the key.

@@ -670,6 +670,34 @@ func TestQuotaAway(t *testing.T) {
 	})
 }
 
+// While calls need the source, the key remembers that it is away, also if none of them waits: so none waits for an
+// exchange to hear of it again.
+func TestQuotaAwayRemembered(t *testing.T) {
+	for name, away := range map[string]scheduler.Away{"local share": scheduler.AwayLocalShare(2), "reject": scheduler.AwayReject()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				set := mustShare(t, allKeys("10/s"), source{exchange: func(ctx context.Context, _ string, r scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+					time.Sleep(500 * time.Millisecond) // it finds out only slowly
+					return scheduler.QuotaReply{}, errors.New("unplugged")
+				}}, keyed.WithQuotaAway(away))
+				defer set.Close()
+				set.Wait(t.Context(), 1)
+				for i := range 20 {
+					time.Sleep(3 * time.Second)
+					since := time.Now()
+					if set.Wait(t.Context(), 1); time.Since(since) > 0 {
+						t.Errorf("call %d waited %v", i, time.Since(since))
+					}
+				}
+				time.Sleep(15 * time.Second)
+				if n := set.Len(); n != 0 {
+					t.Errorf("%d keys, with an error that nobody needs", n)
+				}
+			})
+		})
+	}
+}
+
 // A key whose turn for an exchange has not come is not forgotten, or the line would hold entries of keys that are gone, as many
 // as clients can invent.
 func TestQuotaQueuedIsKept(t *testing.T) {

@@ -49,7 +49,7 @@ type quota struct {
 	err      error  // of the last exchange
 	failures int    // since the last that went well
 	refused  bool   // the source will never lease anything
-	wanted   moment // when a ticket was last to wait for the quota
+	wanted   moment // when a ticket last was to wait for the quota, or would have been if the source were not away
 
 	stirred bool   // an exchange may be due earlier than before
 	armed   moment // when the goroutine will look by itself
@@ -142,7 +142,7 @@ func (q *quota) grant(now moment, n int) {
 			q.stirred = true
 		}
 	} else {
-		q.kept = now // it came from no lease, so it goes back to none
+		q.kept, q.wanted = now, now // it came from no lease, so it goes back to none
 	}
 	q.used += uint64(n)
 	q.usedAt = now
@@ -348,6 +348,7 @@ func (q *quota) refuses(n int) error {
 	if q.err == nil || !q.refused && q.away.kind != awayReject || q.fits(q.core.now, n) {
 		return nil
 	}
+	q.wanted = q.core.now
 	return &QuotaError{q.name, q.err}
 }
 
