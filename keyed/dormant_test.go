@@ -2,12 +2,14 @@ package keyed_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/benbjohnson/clock"
 
 	"github.com/flowguard-go/flowguard/keyed"
 	"github.com/flowguard-go/flowguard/scheduler"
+	"github.com/flowguard-go/flowguard/ticket"
 )
 
 // A key that slept knows how far apart grants are to be as one that did not. In a window of more than 65,536 permits grants
@@ -44,4 +46,39 @@ func TestDormantCoarseEvenly(t *testing.T) {
 		}
 		set.Close()
 	}
+}
+
+// Drain waits for the permits of keys that are asleep, and no longer, however many a key holds.
+func TestDrainOfDormantKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set, err := keyed.New(allKeys("9/s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		var held []ticket.Ticket
+		for range 3 {
+			for k := range 5 {
+				got, ok := set.TryAcquire(k)
+				if !ok {
+					t.Fatal("no permit")
+				}
+				held = append(held, got)
+			}
+		}
+		drained := make(chan error, 1)
+		go func() { drained <- set.Drain(t.Context()) }()
+		for _, h := range held {
+			synctest.Wait()
+			if len(drained) > 0 {
+				t.Error("drained while permits are held")
+			}
+			h.Release()
+			h.Release()
+		}
+		synctest.Wait()
+		if len(drained) == 0 {
+			t.Error("not drained when all permits are back")
+		}
+	})
 }
