@@ -5,13 +5,13 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// Most often no ticket waits, nobody watches, and the limits are windows of permits that count from grant and perhaps
-// a burst. Then the state is calm: a ticket that has room changes windows, the burst and totals, a release only the
-// last two, and nothing follows from either. So the state is calm afterwards too. Whoever gives it back notes in
-// the slot that it is, and the calls of this file take only a calm one.
+// A state is calm if no ticket waits, nobody watches, and the limits are windows of permits that count from grant, with or
+// without a burst. A ticket that has room then changes the windows, the burst and the totals, and a release
+// changes the last two. Nothing else follows from either, so the state stays calm. The slot says whether the state in
+// it is calm, and the calls in this file take only a calm one.
 //
-// They decide and charge with the methods of the core that every call uses. What they leave out is all that would find
-// nothing to do: half of the time of a call.
+// They decide and charge with the same methods of the core as all other calls. They leave out what would find nothing to
+// do, which is a third of the time of a call.
 //
 // Everything works the same without, only slower.
 

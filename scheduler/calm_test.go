@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,9 +31,10 @@ func TestCalmMakesNoDifference(t *testing.T) {
 				seen[way] = disturb(t, rand.New(rand.NewPCG(seed, run)), opts, &calm)
 			}
 			for _, other := range seen[1:] {
-				for i := range other {
-					if seen[0][i] != other[i] {
-						t.Fatalf("run %d, step %d:\n%s\ninstead of\n%s", run, i, seen[0][i], other[i])
+				for i := range max(len(seen[0]), len(other)) {
+					got, want := append(seen[0], "nothing")[i], append(other, "nothing")[i]
+					if got != want {
+						t.Fatalf("run %d, step %d:\n%s\ninstead of\n%s", run, i, got, want)
 					}
 				}
 			}
@@ -126,6 +129,93 @@ func TestPanickingClockOfACalmState(t *testing.T) {
 	}
 	if n := p.handle.box.callIn().core.granted; n != 0 {
 		t.Errorf("%d granted", n)
+	}
+}
+
+// Callers who take a calm state, others who make it not calm and the owner never grant more than the limits together, and
+// no number is given twice.
+func TestCalmTogether(t *testing.T) {
+	for _, opts := range [][]Option{nil, {KeepCount()}, {KeepCore()}} {
+		const burst, permits, goroutines, each = 3, 1500, 16, 300
+		limits := Limits{Windows: []Window{PerHour(permits)}, MaxBurst: burst}
+		s, err := New(limits, append(opts, NonBlocking(), WithClock(clock.NewMock()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var held, granted, weight atomic.Int64
+		var numbers sync.Map
+		use := func(got ticket.Ticket) {
+			n := int64(got.Weight())
+			if now := held.Add(n); now > burst {
+				t.Errorf("%d permits held", now)
+			}
+			if _, twice := numbers.LoadOrStore(got.Number(), true); twice {
+				t.Errorf("number %d was given twice", got.Number())
+			}
+			granted.Add(1)
+			weight.Add(n)
+			held.Add(-n)
+			got.Release()
+			got.Release()
+		}
+		behave := func(r *rand.Rand) {
+			switch n := 1 + r.IntN(2); r.IntN(24) {
+			case 0:
+				s.Stats()
+			case 1:
+				s.SetLimits(limits)
+			case 2:
+				if watch, err := s.Watch(1); err == nil {
+					watch.Stop()
+				}
+			case 3:
+				s.Pause()
+				s.Resume()
+			case 4:
+				waits, err := s.Flow("a", 2).Enqueue(n)
+				if err != nil {
+					t.Error(err)
+				}
+				waits.Cancel()
+			case 5, 6, 7, 8:
+				if s.WaitN(context.Background(), n) == nil {
+					granted.Add(1)
+					weight.Add(int64(n))
+				}
+			case 9, 10, 11:
+				if got, err := s.AcquireN(context.Background(), n); err == nil {
+					use(got)
+				}
+			case 12, 13, 14:
+				if got, err := s.AcquireNow(n); err == nil {
+					use(got)
+				}
+			default:
+				if got, ok := s.TryAcquireN(n); ok {
+					use(got)
+				}
+			}
+		}
+		var all sync.WaitGroup
+		for g := range goroutines {
+			all.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(g), 1))
+				for range each {
+					behave(r)
+				}
+			})
+		}
+		all.Wait()
+		for s.Wait(context.Background()) == nil {
+			granted.Add(1)
+			weight.Add(1)
+		}
+		s.Close()
+		got := s.Stats()
+		if got.Windows[0].Used != permits || weight.Load() != permits || got.Granted != uint64(granted.Load()) ||
+			got.InUse != 0 || got.Totals.Released != got.Granted {
+			t.Errorf("%d tickets of %d permits were granted, of %d: %+v", granted.Load(), weight.Load(), permits, got)
+		}
 	}
 }
 
@@ -245,6 +335,7 @@ func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []strin
 	}
 	if r.IntN(2) == 0 {
 		s.Drain(canceled())
+		synctest.Wait() // an owner who is about to end would still tell watchers of the try
 		_, ok := s.TryAcquire()
 		see("drain", ok)
 		for _, t := range slices.Backward(tickets) {

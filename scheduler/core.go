@@ -132,19 +132,24 @@ func (c *core) enforce() {
 	c.timeless = !paused && len(c.windows) == 0 && c.quota == nil
 }
 
-// advance moves time on to what the clock shows. Time stands still while the clock is behind.
-func (c *core) advance(reading moment) {
+// advance moves time on to what the clock shows. Time stands still while the clock is behind. It returns false if
+// that cannot have made room for a ticket.
+func (c *core) advance(reading moment) (room bool) {
+	room = !c.plain || c.quota != nil
 	if reading <= c.now {
 		c.behind = reading.until(c.now)
-		return
+		return room
 	}
 	c.now, c.behind = reading, 0
 	if c.expiry <= reading {
 		c.forget()
+		room = true
 	}
 	if c.ends <= reading {
 		c.expire()
+		room = true
 	}
+	return room
 }
 
 // forget makes windows forget what no longer counts, and notes when there is more to forget. What is charged from

@@ -40,8 +40,10 @@ func tell(t *testing.T, limits, story string) {
 	for i, text := range strings.Split(strings.TrimSpace(story), "\n") {
 		act, want, _ := strings.Cut(strings.TrimSpace(text), "->")
 		at, what, _ := strings.Cut(strings.TrimSpace(act), " ")
-		told.advance(told.moment(at))
-		outcome := told.grants(nil)
+		var outcome []string
+		if told.advance(told.moment(at)) {
+			outcome = told.grants(nil)
+		}
 		if said := told.do(strings.Fields(what)); said != "" {
 			outcome = append(outcome, said)
 		}
@@ -501,6 +503,23 @@ func TestPassIsGrantAndRelease(t *testing.T) {
 	}
 	if passed < 50 { // of about 200
 		t.Errorf("only %d tickets were passed", passed)
+	}
+}
+
+// Time makes room also by the end of a lease, if the source is away and a part of the limits holds from then on.
+func TestTheEndOfALeaseMakesRoom(t *testing.T) {
+	var c core
+	c.init(Limits{Windows: []Window{PerSecond(4)}}, unlimited, false)
+	c.quota = newQuota(&c, "", AwayLocalShare(2))
+	c.quota.err, c.quota.until = errors.New("away"), 100
+	c.enforce()
+	p := line.NewPlace()
+	c.join(p, &request{weight: 1, deadline: never})
+	if c.advance(99); c.fitsAt(p) {
+		t.Fatal("fits before the lease ends")
+	}
+	if room := c.advance(100); !room || !c.fitsAt(p) {
+		t.Errorf("advance tells of room: %v; the ticket fits: %v", room, c.fitsAt(p))
 	}
 }
 

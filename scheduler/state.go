@@ -40,23 +40,21 @@ func (st *state) timeless() bool { return st.core.timeless && !st.watched && !st
 
 // catchUp brings the state to the present.
 func (st *state) catchUp() {
-	timeless := st.core.timeless
-	st.advance(st.now())
-	if !timeless { // else nothing has become due
+	if st.advance(st.now()) {
 		st.grant()
 	}
 }
 
 // advance moves time on to what the clock shows. What events need of the clock is read here, before
 // anything is decided: so all events of a moment tell one time, and a clock that panics changes nothing.
-func (st *state) advance(reading moment) {
+func (st *state) advance(reading moment) (room bool) {
 	if st.watched {
 		st.setBy = st.step()
 	}
 	if st.core.resets {
 		st.core.setEpoch(st.epochToday())
 	}
-	st.core.advance(reading)
+	return st.core.advance(reading)
 }
 
 // eventTime returns what an event tells as the time of the moment.

@@ -179,7 +179,12 @@ func (s *subject) share(done <-chan struct{}) {
 
 func (s *subject) moveTo(at moment) {
 	s.clock.at = at
-	s.state.core.advance(at)
+	if s.state.core.advance(at) {
+		return
+	}
+	if p, _ := s.state.core.line.First(); p != nil && s.state.core.fitsAt(p) {
+		panic("there is room that advance did not tell of")
+	}
 }
 
 func (s *subject) grant() { s.state.grant() }

@@ -17,40 +17,40 @@ import (
 // or send.
 //
 // An exchange of a pointer would be a call, because the garbage collector has to know of it. So what is exchanged is a
-// number, which says whether the state lies in the slot. It also says whether the state is calm, which means what those
-// who give it back mean by it. So a caller who wants only a calm state need not take it to see that it is not.
+// number, which says whether the state lies in the slot. It also says whether the state is calm. What that means is up to
+// those who give it back. A caller who wants only a calm state sees there that it is not, without taking it.
 type Slot[S any] struct {
-	lies  atomic.Uint32 // the state lies here, lent out and not in use; and it may be calm
+	holds atomic.Uint32 // what lies here, lent out and not in use
 	out   atomic.Bool   // the owner does not want it back
-	state *S            // for who has made lies 0
+	state *S            // for the one who changed holds to holdsNothing
 	home  chan *S       // to the owner, who waits for it; has a slot free
 }
 
 const (
-	taken uint32 = iota
-	lies
-	liesCalm
+	holdsNothing uint32 = iota // the state is in use
+	holdsState
+	holdsCalm // the state, and it is calm
 )
 
-// Lend puts the state where borrowers find it. It is not calm, or whether it is does not matter.
+// Lend puts the state where borrowers find it. It is not marked as calm.
 func (s *Slot[S]) Lend(st *S) {
 	s.out.Store(true)
 	s.state = st
-	s.lies.Store(lies)
+	s.holds.Store(holdsState)
 }
 
 // LendCalm is Lend for a state that is calm.
 func (s *Slot[S]) LendCalm(st *S) {
 	s.out.Store(true)
 	s.state = st
-	s.lies.Store(liesCalm)
+	s.holds.Store(holdsCalm)
 }
 
 // CallIn waits until the state is back. A borrower has it for less than a microsecond, unless it is kept from
 // running or the clock is slow to read.
 func (s *Slot[S]) CallIn() *S {
 	s.out.Store(false)
-	if s.lies.Swap(taken) != taken {
+	if s.holds.Swap(holdsNothing) != holdsNothing {
 		return s.state
 	}
 	return <-s.home
@@ -72,24 +72,24 @@ const (
 
 // Borrow returns the state, or nil if the owner has it or wants it.
 func (s *Slot[S]) Borrow() *S {
-	if s.look(lies) {
+	if s.look(holdsState) {
 		return s.state
 	}
-	return s.lookAgain(lies)
+	return s.lookAgain(holdsState)
 }
 
 // BorrowCalm is Borrow for a caller who wants the state only if it is calm.
 func (s *Slot[S]) BorrowCalm() *S {
-	if s.look(liesCalm) {
+	if s.look(holdsCalm) {
 		return s.state
 	}
-	return s.lookAgain(liesCalm)
+	return s.lookAgain(holdsCalm)
 }
 
 // LookCalm is the first look of BorrowCalm. Unlike that it is short enough for the compiler to inline it. A caller who
 // gets nil goes on with BorrowCalm.
 func (s *Slot[S]) LookCalm() *S {
-	if s.lies.Load() == liesCalm && s.lies.CompareAndSwap(liesCalm, taken) {
+	if s.holds.Load() == holdsCalm && s.holds.CompareAndSwap(holdsCalm, holdsNothing) {
 		return s.state
 	}
 	return nil
@@ -97,14 +97,14 @@ func (s *Slot[S]) LookCalm() *S {
 
 // look takes the state if it is in the slot, and at least as calm as wanted.
 func (s *Slot[S]) look(wanted uint32) bool {
-	there := s.lies.Load()
-	return there >= wanted && s.lies.CompareAndSwap(there, taken)
+	there := s.holds.Load()
+	return there >= wanted && s.holds.CompareAndSwap(there, holdsNothing)
 }
 
 // lookAgain is Borrow or BorrowCalm where the first look did not find the state.
 func (s *Slot[S]) lookAgain(wanted uint32) *S {
 	for look := 2; look <= borrowLooks; look++ {
-		if there := s.lies.Load(); there != taken && there < wanted || !s.out.Load() {
+		if there := s.holds.Load(); there != holdsNothing && there < wanted || !s.out.Load() {
 			return nil
 		}
 		if look%yieldEvery == 0 {
@@ -124,7 +124,7 @@ func (s *Slot[S]) lookAgain(wanted uint32) *S {
 // who has called it in. The owner looks at the slot after it has called, and GiveBack at the call after it
 // has filled the slot: one of them sees the other.
 func (s *Slot[S]) GiveBack() {
-	s.lies.Store(lies)
+	s.holds.Store(holdsState)
 	if !s.out.Load() {
 		s.bringHome()
 	}
@@ -132,7 +132,7 @@ func (s *Slot[S]) GiveBack() {
 
 // GiveBackCalm is GiveBack for a state that is calm.
 func (s *Slot[S]) GiveBackCalm() {
-	s.lies.Store(liesCalm)
+	s.holds.Store(holdsCalm)
 	if !s.out.Load() {
 		s.bringHome()
 	}
@@ -140,7 +140,7 @@ func (s *Slot[S]) GiveBackCalm() {
 
 // bringHome hands the state to the owner, if it is still in the slot.
 func (s *Slot[S]) bringHome() {
-	if s.lies.Swap(taken) != taken {
+	if s.holds.Swap(holdsNothing) != holdsNothing {
 		s.home <- s.state
 	}
 }

@@ -28,7 +28,7 @@ func TestOneHasTheState(t *testing.T) {
 	b.Borrow()
 	b.out.Store(false) // the owner calls, and waits
 	b.GiveBack()
-	if len(b.home) != 1 || b.lies.Load() != 0 {
+	if len(b.home) != 1 || b.holds.Load() != 0 {
 		t.Error("a borrower did not hand the state to the owner who waits for it")
 	}
 }
@@ -63,9 +63,12 @@ func TestCalmState(t *testing.T) {
 	if b.BorrowCalm() != st {
 		t.Error("not lent as a calm one")
 	}
+	if b.GiveBackCalm(); b.LookCalm() != st {
+		t.Error("brought home though the owner does not want it")
+	}
 	b.out.Store(false) // the owner calls, and waits
 	b.GiveBackCalm()
-	if len(b.home) != 1 || b.lies.Load() != taken {
+	if len(b.home) != 1 || b.holds.Load() != holdsNothing {
 		t.Error("a borrower did not hand the state to the owner who waits for it")
 	}
 }
@@ -80,7 +83,11 @@ func TestStateHasOneOwner(t *testing.T) {
 		all.Go(func() {
 			for call := range calls {
 				if caller%2 == 0 { // they would rather have a calm one
-					if st := b.BorrowCalm(); st != nil {
+					st := b.LookCalm()
+					if st == nil {
+						st = b.BorrowCalm()
+					}
+					if st != nil {
 						*st++
 						b.GiveBackCalm()
 						continue
@@ -108,8 +115,12 @@ func TestStateHasOneOwner(t *testing.T) {
 	}()
 	turns := NewTurns[int, int, int](&b)
 	st, over := new(int), false
-	for !over {
-		b.Lend(st)
+	for turn := 0; !over; turn++ {
+		if turn%2 == 0 {
+			b.Lend(st)
+		} else {
+			b.LendCalm(st)
+		}
 		batch := turns.Receive(false)
 		st = b.CallIn()
 		for _, n := range batch {
