@@ -101,6 +101,7 @@ func compare(out, progress io.Writer, which *regexp.Regexp, count int) error {
 			fmt.Fprint(out, t)
 		}
 	}
+	fmt.Fprint(out, legend())
 	return nil
 }
 

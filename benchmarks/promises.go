@@ -1,52 +1,68 @@
 package main
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
 // promises says of each peer what it does not promise and Flowguard does. A peer is named as the
 // contenders are.
 var promises = map[string]string{
 	"rate.Allow":        bucket,
 	"rate.Wait":         bucket,
-	"rate.Wait in turn": "one decision: the first limiter is charged while the next makes wait; exact windows",
-	"semaphore and rate.Wait": "one decision: the slot is held while the limiter makes wait; exact windows; " +
-		"one line; giving back all that was charged when a wait is given up",
-	"rate.Wait range loop":     bucket + "; to end with its context while it receives or sends",
+	"rate.Wait in turn": "one decision: it charges the first limiter while it waits for the next; exact windows",
+	"semaphore and rate.Wait": "one decision: it holds the slot while it waits for the limiter; exact windows; one line; " +
+		"giving back all charges when a wait is given up",
+	"rate.Wait range loop":     bucket + "; ending with its context while it receives or sends",
 	"rate.Wait select loop":    bucket,
 	"rate.Wait with burst 100": bucket,
 	"rate.Wait with burst 1":   "using up a window at once, or catching up after a pause",
 
-	"semaphore": "any rate; refusing early what cannot succeed; an end that tells all who wait; to tell how long",
-	"channel":   "any rate; weights; refusing early; a documented order",
+	"semaphore": "rates; refusing at once what cannot succeed; a Close that ends all waits; forecasts of the wait",
+	"channel":   "rates; weights; refusing at once what cannot succeed; a documented order",
 
 	"ratelimit.Take":               evenly,
-	"ratelimit.Take range loop":    evenly + "; to end with its context while it receives or sends",
+	"ratelimit.Take range loop":    evenly + "; ending with its context while it receives or sends",
 	"ratelimit.Take select loop":   evenly,
-	"ratelimit.Take without slack": "using up a window at once; a wait that can be given up; trying; weights; a cap on what is in progress",
+	"ratelimit.Take without slack": "using up a window at once; waits that can be given up; tries; weights; a cap on permits held at once",
 
 	"failsafe limiter":        fixed,
 	"failsafe bursty limiter": fixed,
 	"failsafe smooth limiter": "using up a window at once; several windows; giving back what a cancelled wait reserved",
-	"failsafe bulkhead":       "any rate; weights; refusing early; a documented order",
+	"failsafe bulkhead":       "rates; weights; refusing at once what cannot succeed; a documented order",
 
-	"channels alone, range loop":  "any limit; to end with its context",
-	"channels alone, select loop": "any limit",
+	"channels alone, range loop":  "limits; ending with its context",
+	"channels alone, select loop": "limits",
 
-	"no limit":         "any limit",
-	"failsafe handler": fixed + "; Retry-After; what is left; 503 for what is not the client's fault",
-	"httprate": "an exact window: what it counts is interpolated between fixed periods; several windows or a cap on what is in " +
-		"progress; a wait; order",
+	"no limit":         "limits",
+	"failsafe handler": fixed + "; Retry-After; headers with the remaining amount; status 503 if the server is the cause",
+	"httprate": "exact windows: it estimates the count from fixed periods; several windows or a cap on permits held at once; " +
+		"waits; order",
 
-	"flowguard WaitN":     "nothing less: it takes and gives back in one step what the row beside it holds in between",
-	"rate.Allow in a map": bucket + "; forgetting a key; a bound on their number",
+	"rate.Allow in a map": bucket + "; forgetting keys; a bound on their number",
 	"go-limiter":          keyedFixed,
 	"ulule limiter":       keyedFixed,
 }
 
 const (
-	bucket = "an exact window: a bucket of n lets up to 2n−1 through in one; several windows or a cap on what is in " +
-		"progress; moving others up when a wait is given up"
-	evenly = "using up a window at once; an exact count: up to ten more make up for a pause; a wait that can be given " +
-		"up; trying; weights; a cap on what is in progress"
-	fixed = "an exact window: periods are fixed, so twice the permits fit around the edge of two; several windows; " +
-		"giving back what a cancelled wait reserved"
-	keyedFixed = "an exact window: periods are fixed, so twice the permits fit around the edge of two; several windows or a " +
-		"cap on what is in progress; a wait; order"
+	bucket = "exact windows: a bucket of n lets up to 2n−1 through in one window; several windows or a cap on permits held at " +
+		"once; moving others up when a wait is given up"
+	evenly = "using up a window at once; an exact count: up to ten extra make up for a pause; waits that can be given up; tries; " +
+		"weights; a cap on permits held at once"
+	fixed = "exact windows: periods are fixed, so up to twice the permits fit around the end of one; several windows; giving " +
+		"back what a cancelled wait reserved"
+	keyedFixed = "exact windows: periods are fixed, so up to twice the permits fit around the end of one; several windows or a cap " +
+		"on permits held at once; waits; order"
 )
+
+// legend returns a Markdown table of what the peers do not promise.
+func legend() string {
+	var b strings.Builder
+	b.WriteString("\n### What the others do not promise\n\n| instead | does not promise |\n| --- | --- |\n")
+	for _, peer := range slices.Sorted(maps.Keys(promises)) {
+		fmt.Fprintf(&b, "| %s | %s |\n", peer, promises[peer])
+	}
+	return b.String()
+}

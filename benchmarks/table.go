@@ -103,8 +103,8 @@ var beside = []string{"B/op", "allocs/op", busy}
 func (t *table) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n### %s\n\n", t.title)
-	b.WriteString("| case | Flowguard | instead | its figure | ratio | spread | processors | what it does not promise |\n")
-	b.WriteString("| --- | --: | --- | --: | --: | --: | --: | --- |\n")
+	b.WriteString("| case | Flowguard | instead | its figure | ratio | spread | processors |\n")
+	b.WriteString("| --- | --: | --- | --: | --: | --: | --: |\n")
 	for _, g := range t.groups {
 		for _, unit := range g.units {
 			if !slices.Contains(beside, unit) {
@@ -128,7 +128,7 @@ func (g *group) write(b *strings.Builder, unit string) {
 		return
 	}
 	if len(g.contenders) == 1 {
-		fmt.Fprintf(b, "| %s | %s | | | | | | |\n", name, g.figure(ours, unit))
+		fmt.Fprintf(b, "| %s | %s | | | | | |\n", name, g.figure(ours, unit))
 	}
 	for _, peer := range g.contenders {
 		if peer != ours && len(g.of(peer, unit)) > 0 {
@@ -150,12 +150,12 @@ func (g *group) row(b *strings.Builder, name, who, peer, unit string) {
 	if mine, theirs := g.of(who, busy), g.of(peer, busy); unit == "sec/op" && len(mine) > 0 && len(theirs) > 0 {
 		procs = fmt.Sprintf(" %.1f, %.1f", median(mine).Center, median(theirs).Center)
 	}
-	label, missing := "at "+peer, ""
+	label := "at " + peer
 	if who == ours {
-		label, missing = peer, " "+promises[peer]
+		label = peer
 	}
-	fmt.Fprintf(b, "| %s | %s | %s | %s |%s |%s |%s |%s |\n", name, g.figure(who, unit), label, g.figure(peer, unit),
-		ratio, spread, procs, missing)
+	fmt.Fprintf(b, "| %s | %s | %s | %s |%s |%s |%s |\n", name, g.figure(who, unit), label, g.figure(peer, unit),
+		ratio, spread, procs)
 }
 
 // cost reports whether less is better, so that a ratio says something.

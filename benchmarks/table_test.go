@@ -39,13 +39,13 @@ func TestTable(t *testing.T) {
 	want := `
 ### A case
 
-| case | Flowguard | instead | its figure | ratio | spread | processors | what it does not promise |
-| --- | --: | --- | --: | --: | --: | --: | --- |
-| Case: 1 permit | 175.0ns | rate.Wait | 150.0ns, 1 alloc | even | 1.00–1.50 | 1.8, 1.6 | ` + promises["rate.Wait"] + ` |
-| Line: jobs, B/job | 200 B | | | | | | |
-| Line: jobs, join | 1.500µs | | | | | | |
-| Quota: used, %used | 100% | channel | 150% | | | | ` + promises["channel"] + ` |
-| Growth: windows: 16 | 125.0ns | at 1 | 100.0ns | 1.25 | 1.20–1.30 | | |
+| case | Flowguard | instead | its figure | ratio | spread | processors |
+| --- | --: | --- | --: | --: | --: | --: |
+| Case: 1 permit | 175.0ns | rate.Wait | 150.0ns, 1 alloc | even | 1.00–1.50 | 1.8, 1.6 |
+| Line: jobs, B/job | 200 B | | | | | |
+| Line: jobs, join | 1.500µs | | | | | |
+| Quota: used, %used | 100% | channel | 150% | | | |
+| Growth: windows: 16 | 125.0ns | at 1 | 100.0ns | 1.25 | 1.20–1.30 | |
 `
 	if got := table.String(); got != want {
 		t.Errorf("got%s\nwant%s", got, want)
@@ -106,7 +106,7 @@ func TestEveryPeerHasItsPromises(t *testing.T) {
 }
 
 func mustPromise(t *testing.T, peer string) {
-	if peer = spaced(peer); peer != ours && promises[peer] == "" {
+	if peer = spaced(peer); !strings.HasPrefix(peer, ours) && promises[peer] == "" {
 		t.Errorf("promises says nothing of %s", peer)
 	}
 }
