@@ -920,3 +920,29 @@ func TestQuotaDifferential(t *testing.T) {
 		})
 	}
 }
+
+// What is leased to a key is not granted any more at the end of its lease.
+func TestQuotaLeaseEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := true
+		set := mustShare(t, allKeys("10/h"), source{exchange: func(context.Context, string, scheduler.QuotaRequest) (scheduler.QuotaReply, error) {
+			if !first {
+				return scheduler.QuotaReply{}, errors.New("unplugged")
+			}
+			first = false
+			return scheduler.QuotaReply{Leased: 9, For: time.Second, Beat: 10 * time.Second}, nil
+		}})
+		defer set.Close()
+		set.TryAcquire(1)
+		synctest.Wait()
+		set.TryAcquireN(1, 4)
+		time.Sleep(time.Second - 1)
+		if _, ok := set.TryAcquire(1); !ok {
+			t.Error("no permit just before the end of the lease")
+		}
+		time.Sleep(1)
+		if _, ok := set.TryAcquire(1); ok {
+			t.Error("a permit at the end of the lease")
+		}
+	})
+}
