@@ -169,6 +169,7 @@ func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []strin
 	}
 	if r.IntN(2) == 0 {
 		s.Drain(canceled())
+		synctest.Wait() // until it has ended, if nothing is held: what comes later is refused without an event
 		_, ok := s.TryAcquire()
 		see("drain", ok)
 		for _, t := range slices.Backward(tickets) {
