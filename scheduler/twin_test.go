@@ -401,10 +401,10 @@ const plainLimits = 8
 
 var queues = []int{unlimited, unlimited, 2, 0, 5}
 
-var operations = flag.Int("operations", 1_000_000, "how many random operations to compare with the oracle")
+var operations = flag.Int("operations", 400_000, "how many random operations to compare with the oracle")
 
-// TestTwin compares the scheduler and the oracle over random operations: a million without the race
-// detector, which would find nothing in a single goroutine.
+// TestTwin compares the scheduler and the oracle over random operations, over few with the race detector, which
+// would find nothing in a single goroutine.
 func TestTwin(t *testing.T) {
 	ops := *operations
 	if raceEnabled || testing.Short() {
