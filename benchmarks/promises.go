@@ -59,10 +59,14 @@ const (
 
 // legend returns a Markdown table of what the peers do not promise.
 func legend() string {
-	var b strings.Builder
-	b.WriteString("\n### What the others do not promise\n\n| instead | does not promise |\n| --- | --- |\n")
+	peers := make(map[string][]string) // that leave the same open
 	for _, peer := range slices.Sorted(maps.Keys(promises)) {
-		fmt.Fprintf(&b, "| %s | %s |\n", peer, promises[peer])
+		peers[promises[peer]] = append(peers[promises[peer]], peer)
 	}
-	return b.String()
+	var rows []string
+	for missing, names := range peers {
+		rows = append(rows, fmt.Sprintf("| %s | %s |\n", strings.Join(names, "; "), missing))
+	}
+	slices.Sort(rows)
+	return "\n### What the others do not promise\n\n| instead | does not promise |\n| --- | --- |\n" + strings.Join(rows, "")
 }
