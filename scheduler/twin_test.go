@@ -408,7 +408,7 @@ var operations = flag.Int("operations", 400_000, "how many random operations to 
 func TestTwin(t *testing.T) {
 	ops := *operations
 	if raceEnabled || testing.Short() {
-		ops = min(ops, 50_000)
+		ops = min(ops, 20_000)
 	}
 	const length = 60
 	seed := seed(t)
