@@ -10,12 +10,12 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// WithQuota makes the set share the limits of each key with the same key of other sets, also in other processes.
-// It does for each key what [scheduler.WithQuota] with [scheduler.WithQuotaKey] does for a scheduler: a key
-// grants only what src leases to it, and together the sets never exceed its limits in any interval. The name of
-// the quota is fmt.Sprint(k), so a string stands for itself. Keys with the
-// same text share one quota, so the text must tell apart keys that are to have their own. A scheduler with WithQuotaKey of that name shares
-// it too. flowredis.ShareKeys makes this option for Redis and Valkey.
+// WithQuota makes the set share the limits of each key with the same key of other sets, also in other processes. It
+// does for each key what [scheduler.WithQuota] with [scheduler.WithQuotaKey] does for a scheduler: a key grants only
+// what src leases to it, and together the sets never exceed its limits in any interval. The name of the quota is
+// fmt.Sprint(k), so a string stands for itself. Keys with the same text share one quota, so the text must tell apart
+// keys that are to have their own. A scheduler with WithQuotaKey of that name shares it too. flowredis.ShareKeys
+// makes this option for Redis and Valkey.
 //
 // Calls wait for the source only if they wait for permits. A key that was not used lately has nothing leased.
 // So its first ticket waits for an exchange, and a try fails and asks for more. If callers must not wait for
