@@ -57,7 +57,7 @@ func (s *share) Open(m scheduler.QuotaMember) (scheduler.QuotaSource, error) {
 			return nil, &scheduler.InvalidError{What: fmt.Sprintf("Limits.Windows[%d].Permits", i), Got: w.Permits, Want: "at most 2^50 where a quota is shared through an engine"}
 		}
 		src.beat = min(src.beat, max(w.Per/4, s.lease/50))
-		if s.onLoss == Quarantine { // which needs nobody's memory
+		if s.onLoss == Quarantine { // which asks no scheduler what it remembers
 			src.remind = max(src.remind, w.Per)
 		}
 	}

@@ -23,31 +23,19 @@ func (r *quotaRecord) judge(t *testing.T, key int, l scheduler.Limits) (granted 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := slices.Clone(r.all[key])
-	slices.SortStableFunc(all, func(a, b quotaChange) int {
-		if c := a.at.Compare(b.at); c != 0 {
-			return c
-		}
-		return a.in - b.in // at one instant what is released makes room
-	})
+	all.Sort()
 	for _, w := range l.Windows {
-		sum, first := 0, 0
-		for i, c := range all {
-			sum += c.n
-			for !all[first].at.After(c.at.Add(-w.Per)) {
-				sum -= all[first].n
-				first++
-			}
-			if sum > w.Permits {
-				t.Fatalf("key %d: %d granted in (%v, +%v], limit %v (change %d)", key, sum, c.at.Add(-w.Per), w.Per, w, i)
-			}
+		if err := all.Exceeds(w.Permits, w.Per); err != nil {
+			t.Fatalf("key %d, limit %v: %v", key, w, err)
 		}
 	}
-	in := 0
-	for _, c := range all {
-		granted += c.n
-		if in += c.in; l.MaxBurst > 0 && in > l.MaxBurst {
-			t.Fatalf("key %d: %d in use at %v, MaxBurst %d", key, in, c.at, l.MaxBurst)
+	if l.MaxBurst > 0 {
+		if err := all.ExceedsBurst(l.MaxBurst); err != nil {
+			t.Fatalf("key %d: %v", key, err)
 		}
+	}
+	for _, g := range all {
+		granted += g.Permits
 	}
 	return granted
 }

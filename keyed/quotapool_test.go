@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	model "github.com/flowguard-go/flowguard/internal/oracle"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -244,21 +245,14 @@ func (q *pooledQuota) free(now time.Time) int {
 // quotaRecord is what all sets have granted.
 type quotaRecord struct {
 	mu  sync.Mutex
-	all map[int][]quotaChange // by key
-}
-
-// quotaChange is a grant, or the end of one.
-type quotaChange struct {
-	at time.Time
-	n  int // granted
-	in int // change of what is in use
+	all map[int]model.Grants // by key
 }
 
 func (r *quotaRecord) note(key, granted, in int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil {
-		r.all = map[int][]quotaChange{}
+		r.all = map[int]model.Grants{}
 	}
-	r.all[key] = append(r.all[key], quotaChange{time.Now(), granted, in})
+	r.all[key] = append(r.all[key], model.Grant{At: time.Now(), Permits: granted, InUse: in})
 }

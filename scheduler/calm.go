@@ -5,7 +5,7 @@ import (
 	"github.com/flowguard-go/flowguard/ticket"
 )
 
-// A state is calm if no ticket waits, nobody watches, and the limits are windows of permits that count from grant, with or
+// A state is calm if no ticket waits, there is no watcher, and the limits are windows of permits that count from grant, with or
 // without a burst. A ticket that has room then changes the windows, the burst and the totals, and a release
 // changes the last two. Nothing else follows from either, so the state stays calm. The slot says whether the state in
 // it is calm, and the calls in this file take only a calm one.

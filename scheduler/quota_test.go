@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/oracle"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -151,55 +152,32 @@ func (p *pool) free(now time.Time) int {
 // judge fails the test if the grants of all logs together exceed a limit in any interval.
 func judge(t *testing.T, l scheduler.Limits, logs ...*scheduler.EventLog) (granted int) {
 	t.Helper()
-	type change struct {
-		at     time.Time
-		n      int // granted
-		in     int // change of what is in use
-		undone bool
-	}
-	var all []change
+	var all oracle.Grants
 	for _, log := range logs {
 		grants := map[ticket.Number]int{}
 		for _, e := range log.Events() {
 			switch e.Kind {
 			case scheduler.EventGranted:
 				grants[e.Number] = len(all)
-				all = append(all, change{at: e.At, n: e.Weight, in: e.Weight})
+				all = append(all, oracle.Grant{At: e.At, Permits: e.Weight, InUse: e.Weight})
 				granted += e.Weight
 			case scheduler.EventReleased:
-				all = append(all, change{at: e.At, in: -e.Weight})
+				all = append(all, oracle.Grant{At: e.At, InUse: -e.Weight})
 			case scheduler.EventUndone:
-				all[grants[e.Number]].undone = true
+				all[grants[e.Number]] = oracle.Grant{At: e.At} // as if it had never been
 				granted -= e.Weight
 			}
 		}
 	}
-	all = slices.DeleteFunc(all, func(c change) bool { return c.undone })
-	slices.SortStableFunc(all, func(a, b change) int {
-		if c := a.at.Compare(b.at); c != 0 {
-			return c
-		}
-		return a.in - b.in // at one instant what is released makes room
-	})
+	all.Sort()
 	for _, w := range l.Windows {
-		sum, first := 0, 0
-		for i, c := range all {
-			sum += c.n
-			for !all[first].at.After(c.at.Add(-w.Per)) {
-				sum -= all[first].n
-				first++
-			}
-			if sum > w.Permits {
-				t.Fatalf("%d granted in (%v, +%v], limit %v (event %d)", sum, c.at.Add(-w.Per), w.Per, w, i)
-			}
+		if err := all.Exceeds(w.Permits, w.Per); err != nil {
+			t.Fatalf("limit %v: %v", w, err)
 		}
 	}
 	if l.MaxBurst > 0 {
-		in := 0
-		for _, c := range all {
-			if in += c.in; in > l.MaxBurst {
-				t.Fatalf("%d in use at %v, MaxBurst %d", in, c.at, l.MaxBurst)
-			}
+		if err := all.ExceedsBurst(l.MaxBurst); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return granted
