@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/loop"
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
@@ -301,13 +302,7 @@ func (b *box[K]) lastRequest(e *entry[K]) (r scheduler.QuotaRequest, src schedul
 
 // wait waits until all is said, if the source lets it.
 func (x *exchanges[K]) wait() {
-	if x == nil {
-		return
-	}
-	late := time.NewTimer(closingExchange)
-	defer late.Stop()
-	select {
-	case <-x.done:
-	case <-late.C:
+	if x != nil {
+		loop.Await(x.done, closingExchange)
 	}
 }

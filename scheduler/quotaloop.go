@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowguard-go/flowguard/internal/alarm"
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/internal/loop"
 )
 
 // exchanger is the goroutine that exchanges with the source of a quota, one exchange at a time. It asks for
@@ -109,14 +110,8 @@ func (x *exchanger) sayFarewell() {
 
 // wait waits until the goroutine has ended, if its source lets it.
 func (x *exchanger) wait() {
-	if x == nil {
-		return
-	}
-	late := time.NewTimer(closingExchange)
-	defer late.Stop()
-	select {
-	case <-x.done:
-	case <-late.C:
+	if x != nil {
+		loop.Await(x.done, closingExchange)
 	}
 }
 
