@@ -27,6 +27,8 @@ type box[K comparable] struct {
 	quotas *exchanges[K] // nil: the keys share no limits with other sets
 
 	after sync.Mutex // of those who look at what remains
+
+	_ [cacheLine]byte
 }
 
 func (b *box[K]) hash(k K) uint64 { return maphash.Comparable(b.seed, k) }

@@ -4,6 +4,7 @@ import (
 	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
+	"github.com/flowguard-go/flowguard/scheduler"
 )
 
 // entry is the stored state of a key. It belongs to the holder of the state, except for key, hash, box and
@@ -23,13 +24,11 @@ type entry[K comparable] struct {
 	hash uint64
 }
 
-func newEntry[K comparable](b *box[K], hash uint64, k K) (e *entry[K], first []cell.Entry) {
-	one := &struct {
-		entry[K]
-		first [cell.FirstEntries]cell.Entry
-	}{entry: entry[K]{key: k, hash: hash, box: b, index: -1}}
-	one.desk = &one.entry
-	return &one.entry, one.first[:]
+func (st *state[K]) newEntry(hash uint64, k K, l scheduler.Limits) *entry[K] {
+	e := &entry[K]{key: k, index: -1, box: st.box, hash: hash}
+	e.desk = e
+	st.seat.InitCell(&e.cell, l)
+	return e
 }
 
 // forgotten reports whether the key is forgotten.

@@ -99,11 +99,7 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 	case verbStats, verbWindows:
 		st.stats(m.hash, m.key, m.limits, a)
 	case verbKeys:
-		for a.number = m.number; a.number < tableParts && len(a.keys) == 0; a.number++ {
-			for e := range st.keys.parts[a.number].all() {
-				a.keys = append(a.keys, e.key)
-			}
-		}
+		a.keys, a.number = st.keys.keysFrom(m.number)
 	case verbSnapshot:
 		a.snapshots = st.snapshots(m.keys, m.epoch)
 	case verbCount:

@@ -35,7 +35,7 @@ const defaultMaxKeys = 100_000
 
 func newConfig(opts []Option) (config, error) {
 	cfg := config{maxKeys: defaultMaxKeys, maxQueue: math.MaxInt, shards: 1}
-	for cfg.shards < 2*runtime.GOMAXPROCS(0) && cfg.shards < 32 {
+	for cfg.shards < 8*runtime.GOMAXPROCS(0) && cfg.shards < 64 {
 		cfg.shards *= 2
 	}
 	for _, opt := range opts {

@@ -13,7 +13,7 @@ import (
 // seat decides about one key after the other, in the way and with the code of a scheduler. Open makes a key
 // the one that is worked on, and Leave ends that. Only the holder of the state may use it.
 type seat interface {
-	InitCell(c *cell.Cell, first []cell.Entry, l scheduler.Limits)
+	InitCell(c *cell.Cell, l scheduler.Limits)
 	Forget(c *cell.Cell)
 	Open(c *cell.Cell, key any)
 	Within(h *scheduler.Handle, bell func())

@@ -12,21 +12,27 @@ import (
 // state is what an owner owns and lends: the keys that hash to it. Its methods are what only its holder may
 // do.
 type state[K comparable] struct {
-	box    *box[K]
-	seat   seat
-	keys   table[K]
-	agenda agenda[K]
-	idle   []*line.Place // for tickets that need no core
-
+	// What every call touches comes first.
 	cell.Register
-	armed int64 // what the owner's alarm is set to, or will be
-	busy   int   // keys for which a ticket waits or a permit is held
-	waits  int   // keys for which a ticket waits for an instant
+	keys     table[K]
+	idle     []*line.Place // for tickets that need no core
+	busy     int           // keys for which a ticket waits or a permit is held
+	box      *box[K]
+	alone    bool // the keys share no limits, neither with each other nor with other sets
+	draining bool
+	closed   bool
+	unserved bool // closed while a key was busy
 
-	alone            bool // the keys share no limits, neither with each other nor with other sets
-	draining, closed bool
-	unserved         bool // closed while a key was busy
+	armed  int64 // what the owner's alarm is set to, or will be
+	seat   seat
+	agenda agenda[K]
+	waits  int // keys for which a ticket waits for an instant
+
+	_ [cacheLine]byte
 }
+
+// cacheLine is how much is between what different owners write, or processors would take it from each other.
+const cacheLine = 64
 
 // perTurn is how many keys are looked at in a turn because their time has come. To forget one takes about a
 // microsecond, and several where a million keys do not fit into the processor's caches.
@@ -50,8 +56,7 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 		st.box.count.Add(-1)
 		return nil, errUnknown
 	}
-	e, first := newEntry(st.box, hash, k)
-	st.seat.InitCell(&e.cell, first, *l)
+	e := st.newEntry(hash, k, *l)
 	st.keys.insert(e)
 	return e, nil
 }
@@ -223,9 +228,7 @@ func (st *state[K]) stats(hash uint64, k K, l *scheduler.Limits, a *answer[K]) {
 		a.err = errUnknown
 		return
 	case e == nil:
-		var first []cell.Entry
-		e, first = newEntry(st.box, hash, k)
-		st.seat.InitCell(&e.cell, first, *l)
+		e = st.newEntry(hash, k, *l)
 		defer func() { st.seat.Forget(&e.cell) }()
 	default:
 		defer st.leave(e)

@@ -2,15 +2,19 @@ package keyed
 
 import "iter"
 
-// table finds entries by their keys. It is many small hash tables, so that none takes long to be made anew when
-// it has become too full or too empty. The caller hashes a key once, and a look at one cache line finds most
-// keys. A map would hash again and touch three lines.
+// table finds entries by their keys. A large one is many small hash tables, so that none takes long to be made anew
+// when it has become too full or too empty. A small one is in one part, which the processor's nearest cache
+// holds. The caller hashes a key once, and a look at one cache line finds most keys. A map would hash again and
+// touch three lines.
 type table[K comparable] struct {
-	parts  [tableParts]part[K]
+	parts  []part[K] // none, one or tableParts
 	length int
 }
 
-const tableParts = 256
+const (
+	tableParts = 64
+	onePart    = 1024 // so many entries are in one part
+)
 
 // part is open addressing with linear probing: an entry is in the slot that its hash names, or in one of the
 // next, with no empty slot between.
@@ -27,7 +31,13 @@ type slot[K comparable] struct {
 // leastSlots is how many slots a part has that has any.
 const leastSlots = 8
 
-func (t *table[K]) part(hash uint64) *part[K] { return &t.parts[uint8(hash>>32)] }
+// partOf returns the number of the part that the hash names in a large table.
+func partOf(hash uint64) uint64 { return hash >> 32 % tableParts }
+
+// part returns the part for the hash, of a table that has any.
+func (t *table[K]) part(hash uint64) *part[K] {
+	return &t.parts[partOf(hash)&uint64(len(t.parts)-1)]
+}
 
 // home returns the slot that the hash names.
 func (p *part[K]) home(hash uint64) int { return int(hash>>40) & (len(p.slots) - 1) }
@@ -35,6 +45,9 @@ func (p *part[K]) home(hash uint64) int { return int(hash>>40) & (len(p.slots) -
 func (p *part[K]) next(i int) int { return (i + 1) & (len(p.slots) - 1) }
 
 func (t *table[K]) find(hash uint64, k K) *entry[K] {
+	if t.length == 0 {
+		return nil
+	}
 	p := t.part(hash)
 	if len(p.slots) == 0 {
 		return nil
@@ -49,6 +62,12 @@ func (t *table[K]) find(hash uint64, k K) *entry[K] {
 
 // insert puts in an entry whose key is not there.
 func (t *table[K]) insert(e *entry[K]) {
+	switch {
+	case t.length == 0:
+		t.parts = make([]part[K], 1)
+	case t.length == onePart && len(t.parts) == 1:
+		t.split()
+	}
 	p := t.part(e.hash)
 	if (p.length+1)*4 > len(p.slots)*3 {
 		p.resize(max(leastSlots, 2*len(p.slots)))
@@ -56,6 +75,25 @@ func (t *table[K]) insert(e *entry[K]) {
 	p.put(slot[K]{e.hash, e})
 	p.length++
 	t.length++
+}
+
+// split makes many parts of one.
+func (t *table[K]) split() {
+	all := t.parts[0]
+	t.parts = make([]part[K], tableParts)
+	for i := range t.parts {
+		t.parts[i].slots = make([]slot[K], 4*onePart/tableParts)
+	}
+	for _, s := range all.slots {
+		if s.entry != nil {
+			p := t.part(s.hash)
+			if (p.length+1)*4 > len(p.slots)*3 {
+				p.resize(2 * len(p.slots))
+			}
+			p.put(s)
+			p.length++
+		}
+	}
 }
 
 func (p *part[K]) put(s slot[K]) {
@@ -88,7 +126,9 @@ func (t *table[K]) remove(e *entry[K]) {
 	p.length--
 	t.length--
 	switch {
-	case p.length == 0 && (len(p.slots) > leastSlots || t.length == 0):
+	case t.length == 0:
+		t.parts = nil
+	case p.length == 0 && len(p.slots) > leastSlots:
 		p.slots = nil
 	case len(p.slots) > leastSlots && p.length*8 < len(p.slots):
 		p.resize(len(p.slots) / 2)
@@ -117,6 +157,26 @@ func (t *table[K]) all() iter.Seq[*entry[K]] {
 			}
 		}
 	}
+}
+
+// keysFrom returns the keys in the first part from a number on that has any, and the number of the next part. It
+// returns tableParts if there is none. So who asks again with each next number gets all keys that stay meanwhile, and
+// each once, even if a small table becomes a large one.
+func (t *table[K]) keysFrom(number uint64) (keys []K, next uint64) {
+	if len(t.parts) <= 1 {
+		for e := range t.all() {
+			if partOf(e.hash) >= number {
+				keys = append(keys, e.key)
+			}
+		}
+		return keys, tableParts
+	}
+	for ; number < tableParts && len(keys) == 0; number++ {
+		for e := range t.parts[number].all() {
+			keys = append(keys, e.key)
+		}
+	}
+	return keys, number
 }
 
 func (p *part[K]) all() iter.Seq[*entry[K]] {

@@ -48,12 +48,63 @@ func TestTable(t *testing.T) {
 			}
 		}
 	}
-	if table.length != 0 {
-		t.Errorf("%d are left", table.length)
+	if table.length != 0 || table.parts != nil {
+		t.Errorf("%d are left, in %d parts", table.length, len(table.parts))
 	}
-	for i := range table.parts {
-		if n := len(table.parts[i].slots); n > leastSlots {
-			t.Fatalf("a part has %d slots", n)
+}
+
+// Who asks for the keys part by part gets each that stays once, while others come and go and the table becomes a large
+// one or a small one.
+func TestKeysFrom(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		var table table[int]
+		there := map[int]*entry[int]{}
+		set := func(k int) {
+			if e := there[k]; e != nil {
+				table.remove(e)
+				delete(there, k)
+				return
+			}
+			there[k] = &entry[int]{key: k, hash: r.Uint64()}
+			table.insert(there[k])
+		}
+		change := func(upTo int) {
+			if upTo < len(there) {
+				for k := range there {
+					if k >= 100 {
+						set(k)
+					}
+				}
+			}
+			for len(there) < upTo {
+				set(100 + r.IntN(1_000_000))
+			}
+		}
+		for k := range 100 * int(seed%2) {
+			set(k)
+		}
+		stay := len(there)
+		change(r.IntN(2 * onePart))
+		seen := map[int]int{}
+		for number := uint64(0); number < tableParts; {
+			before := number
+			var keys []int
+			keys, number = table.keysFrom(number)
+			if number <= before {
+				t.Fatalf("seed %d: from %d on to %d", seed, before, number)
+			}
+			for _, k := range keys {
+				seen[k]++
+			}
+			if r.IntN(8) == 0 {
+				change(r.IntN(2 * onePart))
+			}
+		}
+		for k := range stay {
+			if seen[k] != 1 {
+				t.Fatalf("seed %d: key %d was named %d times", seed, k, seen[k])
+			}
 		}
 	}
 }

@@ -33,22 +33,6 @@ func live(c *cell.Cell) *liveCore {
 // noneRare are the rare moments of a window that is new.
 var noneRare = cell.Rare{WideUntil: math.MinInt64, Retimed: math.MinInt64, VagueUntil: -1}
 
-// initCell makes the zero Cell that of a key about which nothing is known. If the key has one window, first is memory
-// for what it remembers.
-func (r *rules) initCell(c *cell.Cell, first []cell.Entry) {
-	windows := r.limits.Windows
-	c.Rules = &r.Rules
-	if len(windows) > 1 {
-		c.More = make([]cell.Window, len(windows)-1)
-	}
-	for i, w := range windows {
-		storeWindow(c.Window(i), &window{Window: w, past: newPast(w)})
-	}
-	if len(windows) == 1 {
-		c.First.Ring = first[:min(len(first), windows[0].Permits)]
-	}
-}
-
 // newPast is newHistory without a calendar, which belongs to the core.
 func newPast(w Window) history {
 	w.From = FromGrant
@@ -58,15 +42,9 @@ func newPast(w Window) history {
 // storeWindow keeps what is to be kept of a window.
 func storeWindow(d *cell.Window, w *window) {
 	h := &w.past
-	*d = cell.Window{
-		Ring: h.ring, Head: uint32(h.head), Size: uint32(h.size), Emptied: uint32(h.emptied),
-		Gone: h.gone, Total: h.total, Opened: int64(h.opened), Latest: h.latest, Rare: d.Rare,
-	}
-	if h.size == 0 {
-		if d.Head, d.Emptied = 0, 0; len(h.ring) > cell.FirstEntries {
-			d.Ring = nil
-		}
-	}
+	d.Head, d.Size, d.Emptied = uint32(h.head), uint32(h.size), uint32(h.emptied)
+	d.Gone, d.Total, d.Opened, d.Latest = h.gone, h.total, int64(h.opened), h.latest
+	d.SetRing(h.ring)
 	h.ring = nil
 	rare := cell.Rare{WideUntil: int64(h.wideUntil), Retimed: int64(h.retimed), VagueUntil: int64(h.vagueUntil), Apart: int64(w.apart)}
 	if h.reset != nil {
@@ -83,7 +61,7 @@ func storeWindow(d *cell.Window, w *window) {
 // loadWindow gives a window of a core what is kept of it.
 func loadWindow(d *cell.Window, w *window) {
 	h := &w.past
-	h.ring, h.tooHigh = d.Ring, nil
+	h.ring, h.tooHigh = d.Ring(), nil
 	h.head, h.size, h.emptied = int(d.Head), int(d.Size), int(d.Emptied)
 	h.gone, h.total, h.opened, h.latest = d.Gone, d.Total, moment(d.Opened), d.Latest
 	rare := &noneRare
@@ -98,7 +76,6 @@ func loadWindow(d *cell.Window, w *window) {
 			h.reset.set(time.Unix(0, rare.Apart))
 		}
 	}
-	d.Ring = nil // it has one owner
 }
 
 // load fills the core, which is made for the cell's rules, with what is kept of the key.

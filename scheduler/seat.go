@@ -84,12 +84,11 @@ func (s seatShared) GaveUp(ctx context.Context) error { return gaveUp(ctx) }
 // DrainCut returns the error for a Drain whose context ended before the drain did.
 func (s seatShared) DrainCut(ctx context.Context) error { return drainCut(ctx) }
 
-// InitCell makes the zero Cell that of a new key with valid limits. If these have one window, first is memory for what
-// it remembers.
-func (s *seat) InitCell(c *cell.Cell, first []cell.Entry, l Limits) {
+// InitCell makes the zero Cell that of a new key with valid limits.
+func (s *seat) InitCell(c *cell.Cell, l Limits) {
 	r := s.book.find(l)
 	r.cells++
-	r.initCell(c, first)
+	c.Init(&r.Rules)
 }
 
 // Forget ends a key. Its cell must not be used any more.

@@ -15,13 +15,13 @@ type Cell struct {
 	Live  *Link  // to the core that is lent to the key; nil: the key is dormant, and what follows is all there is
 
 	// What most calls touch comes first.
-	Held    int // weight granted and not released
-	Granted uint64
-	First   Window
-	More    []Window // but the first
+	Held              int // weight granted and not released
+	Granted, Released uint64
+	First             Window
 
-	Released, NoPermit uint64
-	Rest               *Link // to what else was counted; nil: nothing
+	more     *[]Window // but the first; nil: none
+	NoPermit uint64
+	Rest     *Link // to what else was counted; nil: nothing
 }
 
 // Link leads to what this package does not know.
@@ -55,12 +55,21 @@ func (r *Register) SetTime(reading int64) {
 	r.Latest = max(r.Latest, reading)
 }
 
+// Init makes the zero Cell that of a key with the rules, about which nothing is known.
+func (c *Cell) Init(r *Rules) {
+	c.Rules = r
+	if n := len(r.Windows); n > 1 {
+		more := make([]Window, n-1)
+		c.more = &more
+	}
+}
+
 // Window returns what is kept of the i-th window.
 func (c *Cell) Window(i int) *Window {
 	if i == 0 {
 		return &c.First
 	}
-	return &c.More[i-1]
+	return &(*c.more)[i-1]
 }
 
 // Decides reports whether the cell can decide by itself about a weight.
@@ -102,12 +111,8 @@ func (c *Cell) Charge(now int64, n int) (charged, decided bool) {
 func (c *Cell) Forgettable(now int64) int64 {
 	for i := range c.Rules.Windows {
 		if w := c.Window(i); w.Size > 0 {
-			now = max(now, w.Ring[w.Slot(w.Size-1)].At+c.Rules.Windows[i].Per)
+			now = max(now, w.Newest()+c.Rules.Windows[i].Per)
 		}
 	}
 	return now
 }
-
-// FirstEntries is how many charges of a key with one window are best kept in one piece of memory with its cell. A
-// call for one among many keys then touches no other memory for them.
-const FirstEntries = 4

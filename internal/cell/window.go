@@ -2,15 +2,20 @@ package cell
 
 // Window is what is kept of a window of a dormant key: what its limits do not say.
 type Window struct {
-	Ring       []Entry
-	Head, Size uint32 // the slot of the oldest entry; how many entries there are, empty ones too
-	Emptied    uint32 // at most so many entries are empty
-	Gone       uint64 // the running total up to the last charge that has expired
-	Total      uint64 // the running total up to the newest charge
-	Opened     int64  // when the newest entry was made
-	Latest     int    // what was charged at the moment of the newest entry itself; 0: not known
-	Rare       *Rare  // nil: NoneRare
+	large      *[]Entry // nil: the entries are in few
+	Head, Size uint32   // the slot of the oldest entry; how many entries there are, empty ones too
+	Gone       uint64   // the running total up to the last charge that has expired
+	Total      uint64   // the running total up to the newest charge
+	Opened     int64    // when the newest entry was made
+	Latest     int      // what was charged at the moment of the newest entry itself; 0: not known
+	Emptied    uint32   // at most so many entries are empty
+	few        [fewEntries]Entry
+	Rare       *Rare // nil: as of a new window
 }
+
+// fewEntries is how many entries of a window are in one piece of memory with its key. A call for one among many keys
+// touches no other memory.
+const fewEntries = 4
 
 // Entry says that by the moment At, Total permits had been charged since the beginning. Totals wrap around; only
 // differences matter.
@@ -25,23 +30,51 @@ type Rare struct {
 	Apart                          int64 // of a window that is reset, which spaces nothing, when moment 0 was
 }
 
+// Ring returns the slots of the entries.
+func (w *Window) Ring() []Entry {
+	if w.large != nil {
+		return *w.large
+	}
+	return w.few[:]
+}
+
+// SetRing makes the slots those of a ring, where the entries are. If there are none, the window needs little memory.
+func (w *Window) SetRing(ring []Entry) {
+	switch {
+	case w.Size == 0:
+		w.Head, w.Emptied, w.large = 0, 0, nil
+	case len(ring) == fewEntries && &ring[0] == &w.few[0]:
+		w.large = nil
+	case w.large != nil:
+		*w.large = ring
+	default:
+		w.large = &ring
+	}
+}
+
 // sum returns the permits charged and not yet expired.
 func (w *Window) sum() int { return int(w.Total - w.Gone) }
 
-// Slot returns the slot of the i-th oldest entry.
-func (w *Window) Slot(i uint32) uint32 {
-	if i += w.Head; i >= uint32(len(w.Ring)) {
-		i -= uint32(len(w.Ring))
+// Newest returns the moment of the newest entry, of a window that has any.
+func (w *Window) Newest() int64 {
+	ring := w.Ring()
+	return ring[w.slot(ring, w.Size-1)].At
+}
+
+// slot returns the slot of the i-th oldest entry.
+func (w *Window) slot(ring []Entry, i uint32) uint32 {
+	if i += w.Head; i >= uint32(len(ring)) {
+		i -= uint32(len(ring))
 	}
 	return i
 }
 
 // Expire forgets what was charged until the moment or before.
 func (w *Window) Expire(until int64) {
-	for w.Size > 0 && w.Ring[w.Head].At <= until {
-		w.Gone = w.Ring[w.Head].Total
+	for ring := w.Ring(); w.Size > 0 && ring[w.Head].At <= until; {
+		w.Gone = ring[w.Head].Total
 		w.Size--
-		if w.Head++; w.Head == uint32(len(w.Ring)) {
+		if w.Head++; w.Head == uint32(len(ring)) {
 			w.Head = 0
 		}
 	}
@@ -52,19 +85,20 @@ func (w *Window) shares(since int64) bool { return w.Size > 0 && since <= w.Open
 
 // hasSlot reports whether there is memory for one more charge.
 func (w *Window) hasSlot(since int64) bool {
-	return w.Size < uint32(len(w.Ring)) || w.shares(since)
+	return w.Size < uint32(len(w.Ring())) || w.shares(since)
 }
 
 // add charges n permits at now, where hasSlot is true.
 func (w *Window) add(now, quantum int64, n int) {
+	ring := w.Ring()
 	w.Total += uint64(n)
 	if !w.shares(now - quantum) {
-		w.Ring[w.Slot(w.Size)] = Entry{now, w.Total}
+		ring[w.slot(ring, w.Size)] = Entry{now, w.Total}
 		w.Size++
 		w.Opened, w.Latest = now, n
 		return
 	}
-	newest := &w.Ring[w.Slot(w.Size-1)]
+	newest := &ring[w.slot(ring, w.Size-1)]
 	if newest.At != now {
 		w.Latest = 0
 	}
