@@ -36,7 +36,7 @@ const cacheLine = 64
 
 // perTurn is how many keys are looked at in a turn because their time has come. To forget one takes about a
 // microsecond, and several where a million keys do not fit into the processor's caches.
-const perTurn = 32
+const perTurn = 8
 
 // catchUp brings the state to the present.
 func (st *state[K]) catchUp() { st.SetTime(st.box.Now()) }

@@ -43,8 +43,7 @@ func (w *Window) SetRing(ring []Entry) {
 	switch {
 	case w.Size == 0:
 		w.Head, w.Emptied, w.large = 0, 0, nil
-	case len(ring) == fewEntries && &ring[0] == &w.few[0]:
-		w.large = nil
+	case &ring[0] == &w.few[0]: // as before
 	case w.large != nil:
 		*w.large = ring
 	default:
