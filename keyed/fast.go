@@ -15,9 +15,9 @@ func (st *state[K]) decides(r inside.Request) bool {
 	return st.alone && !st.draining && r.Costs == nil && r.Deadline >= st.Latest
 }
 
-// inAgenda returns the entry of a key if it is known and in the agenda.
-func (st *state[K]) inAgenda(hash uint64, k K) *entry[K] {
-	if e := st.known(hash, k); e != nil && e.index >= 0 {
+// asleep returns the entry of a key, if it is known, in the agenda, and its time has not come.
+func (st *state[K]) asleep(hash uint64, k K) *entry[K] {
+	if e := st.keys.find(hash, k); e != nil && e.index >= 0 && e.planned > st.Latest {
 		return e
 	}
 	return nil
@@ -26,7 +26,7 @@ func (st *state[K]) inAgenda(hash uint64, k K) *entry[K] {
 // take grants a ticket of the key, and returns its entry and place, if that needs no core. If it is for a try, it may
 // also decide that there is no permit.
 func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry[K], p *line.Place, decided bool) {
-	if e = st.inAgenda(hash, k); e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
+	if e = st.asleep(hash, k); e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
 		return nil, nil, false
 	}
 	charged, decided := e.cell.Charge(st.Latest, r.Weight)
@@ -49,7 +49,7 @@ func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry
 
 // pass grants a ticket of the key and takes its permits back, if that needs no core.
 func (st *state[K]) pass(hash uint64, k K, r inside.Request) bool {
-	e := st.inAgenda(hash, k)
+	e := st.asleep(hash, k)
 	if e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
 		return false
 	}
