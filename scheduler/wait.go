@@ -68,7 +68,8 @@ func (st *state) pass(r *request) bool {
 	if !st.core.takes(r) {
 		return false
 	}
-	if r.costs != nil || st.watched || !st.core.pass(r.weight) {
+	// The core passes no ticket with costs: where units are known, there is more to note.
+	if st.watched || !st.core.pass(r.weight) {
 		p := st.grantNow(r)
 		st.release(p, p.Number, r.flow)
 	}
