@@ -179,6 +179,18 @@ func (b *box[K]) wait(ctx context.Context, hash uint64, k K, e *entry[K], p *lin
 // acquireNow grants a ticket, puts it in line or refuses it without the owner. If it cannot, it returns neither a
 // place nor an error.
 func (b *box[K]) acquireNow(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, granted bool, err error) {
+	if r.Deadline == inside.Never {
+		st := b.borrow()
+		if st == nil {
+			return nil, nil, false, nil
+		}
+		if e, p, _ = st.take(hash, k, r, false); p != nil {
+			b.GiveBack()
+			return e, p, true, nil
+		}
+		defer b.giveBack(st)
+		return st.acquire(hash, k, l, r)
+	}
 	st := b.Borrow()
 	if st == nil {
 		return nil, nil, false, nil
@@ -188,6 +200,11 @@ func (b *box[K]) acquireNow(hash uint64, k K, l *scheduler.Limits, r inside.Requ
 	if e, p, _ = st.take(hash, k, r, false); p != nil {
 		return e, p, true, nil
 	}
+	return st.acquire(hash, k, l, r)
+}
+
+// acquire grants a ticket, puts it in line or refuses it.
+func (st *state[K]) acquire(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, granted bool, err error) {
 	if e, err = st.entry(hash, k, l); err != nil {
 		return nil, nil, false, err
 	}

@@ -39,12 +39,34 @@ func (b *box[K]) admit(st *state[K]) bool {
 			return true
 		}
 		b.count.Add(-1)
-		if st.agenda.first() > st.latest {
+		if st.agenda.first() > st.Latest {
 			return false
 		}
 		st.lookAtDue(perTurn)
 	}
 	return false
+}
+
+// look borrows the state. Unlike Borrow, it makes no call if the first look finds the state.
+func (b *box[K]) look() *state[K] {
+	if st := b.Look(); st != nil {
+		return st
+	}
+	return b.Borrow()
+}
+
+// borrow borrows the state and brings it to the present, for a request without a deadline.
+//
+// It reads the clock before it borrows the state, so that others have it sooner. If another caller read it
+// later and was quicker, that reading counts. It also counts if the clock has stepped back, which only matters
+// to deadlines.
+func (b *box[K]) borrow() *state[K] {
+	reading := b.Now()
+	st := b.look()
+	if st != nil {
+		st.SetTime(max(reading, st.Latest))
+	}
+	return st
 }
 
 // giveBack ends a borrowing. If a key is to be looked at earlier than the alarm is set for, the owner is told to set
@@ -83,17 +105,11 @@ func (b *box[K]) sendAndWait(m *message[K]) (a answer[K], ok bool) {
 }
 
 // try grants a ticket of the key if it need not wait. It returns a nil place if it would have to.
-//
-// It reads the clock before it borrows the state, so that others have it sooner. If another caller read it
-// later and was quicker, that reading counts. It also counts if the clock has stepped back, which only matters
-// to deadlines.
 func (b *box[K]) try(hash uint64, k K, l *scheduler.Limits, r inside.Request) (e *entry[K], p *line.Place, err error) {
-	reading := b.Now()
-	st := b.Borrow()
+	st := b.borrow()
 	if st == nil {
 		return b.tryByMessage(hash, k, l, r)
 	}
-	st.setTime(max(reading, st.latest))
 	e, p, decided := st.take(hash, k, r, true)
 	if decided {
 		b.GiveBack()

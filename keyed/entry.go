@@ -1,6 +1,7 @@
 package keyed
 
 import (
+	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 )
@@ -16,16 +17,32 @@ type entry[K comparable] struct {
 	waits   bool  // a ticket waits for an instant
 	queued  bool  // an exchange is due, and is to be made by the next goroutine that is free; see quota.go
 
-	cell inside.Cell // nil: forgotten
-	desk line.Desk   // itself
+	cell cell.Cell
+	desk line.Desk // itself
 	box  *box[K]
 	hash uint64
 }
 
+func newEntry[K comparable](b *box[K], hash uint64, k K) (e *entry[K], first []cell.Entry) {
+	one := &struct {
+		entry[K]
+		first [cell.FirstEntries]cell.Entry
+	}{entry: entry[K]{key: k, hash: hash, box: b, index: -1}}
+	one.desk = &one.entry
+	return &one.entry, one.first[:]
+}
+
+// forgotten reports whether the key is forgotten.
+func (e *entry[K]) forgotten() bool { return e.cell.Rules == nil }
+
 // Release implements [line.Desk].
 func (e *entry[K]) Release(p *line.Place, n uint64) {
 	b := e.box
-	if st := b.Borrow(); st != nil {
+	if st := b.look(); st != nil {
+		if st.takeBack(e, p, n) {
+			b.GiveBack()
+			return
+		}
 		defer b.giveBack(st)
 		st.release(e, p, n)
 		return

@@ -6,40 +6,112 @@ import (
 )
 
 // A reader may skip this file: everything works the same without it, only slower. It replaces open, one
-// operation of the seat, and leave, if the key is known and dormant and needs no core. If it does not decide,
-// it has changed nothing. It never makes a key due earlier than it was, so the alarm need not be checked.
+// operation of the seat, and leave, if the key is known and dormant and needs no core. If a method does not decide,
+// it has changed nothing. If it does, the key is in the agenda and not due earlier than before, so the alarm need not
+// be checked.
+
+// decides reports whether cells may decide about requests.
+func (st *state[K]) decides(r inside.Request) bool {
+	return st.alone && !st.draining && r.Costs == nil && r.Deadline >= st.Latest
+}
+
+// inAgenda returns the entry of a key if it is known and in the agenda.
+func (st *state[K]) inAgenda(hash uint64, k K) *entry[K] {
+	if e := st.known(hash, k); e != nil && e.index >= 0 {
+		return e
+	}
+	return nil
+}
 
 // take grants a ticket of the key, and returns its entry and place, if that needs no core. If it is for a try, it may
 // also decide that there is no permit.
 func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry[K], p *line.Place, decided bool) {
-	if e = st.known(hash, k); e == nil {
+	if e = st.inAgenda(hash, k); e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
 		return nil, nil, false
 	}
-	if p, decided = st.seat.TakeDormant(e.cell, r, try); p != nil && !e.busy {
+	charged, decided := e.cell.Charge(st.Latest, r.Weight)
+	if !charged {
+		if decided && try {
+			e.cell.NoPermit++
+		}
+		return nil, nil, decided && try
+	}
+	e.cell.Held += r.Weight
+	if !e.busy {
 		e.busy = true
 		st.busy++
 	}
-	return e, p, decided
+	p = st.idlePlace()
+	st.Issued++
+	p.Number, p.Weight, p.State, p.At = st.Issued, r.Weight, line.Holding, st.Latest
+	return e, p, true
 }
 
 // pass grants a ticket of the key and takes its permits back, if that needs no core.
 func (st *state[K]) pass(hash uint64, k K, r inside.Request) bool {
-	e := st.known(hash, k)
-	if e == nil {
+	e := st.inAgenda(hash, k)
+	if e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
 		return false
 	}
-	passed, left := st.seat.PassDormant(e.cell, r)
-	if passed {
-		st.note(e, left)
+	charged, _ := e.cell.Charge(st.Latest, r.Weight)
+	if charged {
+		e.cell.Released++
 	}
-	return passed
+	return charged
+}
+
+// takeBack takes back what a ticket holds, if that needs no core.
+func (st *state[K]) takeBack(e *entry[K], p *line.Place, n uint64) bool {
+	if e.index < 0 || !st.alone || !e.cell.Dormant() {
+		return false
+	}
+	if p.Number != n || p.State != line.Holding {
+		return true // it has ended
+	}
+	e.cell.Held -= p.Weight
+	e.cell.Released++
+	if e.cell.Held == 0 {
+		e.busy = false
+		st.busy--
+	}
+	p.State = line.Idle
+	if p.Reused {
+		st.keep(p)
+	}
+	return true
+}
+
+// idlePlaces is how many places an owner keeps for tickets that need no core.
+const idlePlaces = 16
+
+// idlePlace returns a place for a ticket.
+func (st *state[K]) idlePlace() (p *line.Place) {
+	last := len(st.idle) - 1
+	if last < 0 {
+		return st.box.Place()
+	}
+	p, st.idle = st.idle[last], st.idle[:last]
+	return p
+}
+
+// keep keeps an idle place for another ticket.
+func (st *state[K]) keep(p *line.Place) {
+	if len(st.idle) < cap(st.idle) {
+		st.idle = append(st.idle, p)
+	} else {
+		st.box.Recycle(p)
+	}
 }
 
 // look is open and then leave of the seat, for a key whose time has come.
 func (st *state[K]) look(e *entry[K]) inside.Standing {
-	if left, done := st.seat.LookAtDormant(e.cell); done {
-		return left
+	switch {
+	case !e.cell.Dormant():
+		st.open(e)
+		return st.seat.Leave()
+	case e.cell.Held > 0:
+		return inside.Standing{At: inside.Never, Busy: true}
 	}
-	st.open(e)
-	return st.seat.Leave()
+	at := e.cell.Forgettable(st.Latest)
+	return inside.Standing{At: at, Forget: at <= st.Latest}
 }

@@ -124,7 +124,7 @@ func (st *state[K]) apply(m *message[K], a *answer[K]) {
 func (st *state[K]) find(m *message[K]) (*entry[K], error) {
 	switch m.verb {
 	case verbCancel, verbSettle, verbQuotaRequest, verbQuotaReply:
-		if m.entry.cell == nil {
+		if m.entry.forgotten() {
 			return nil, nil
 		}
 		return m.entry, nil

@@ -39,7 +39,7 @@ func (o *owner[K]) run(st *state[K]) {
 			st = o.CallIn()
 		}
 		read := o.Now()
-		st.setTime(read)
+		st.SetTime(read)
 		for i := range batch {
 			o.serve(st, &batch[i])
 		}

@@ -138,7 +138,7 @@ func (st *state[K]) planExchange(e *entry[K], s inside.Standing) (at int64) {
 	case e.queued || st.closed:
 		return s.At
 	}
-	if due := st.seat.QuotaDue(e.cell); due > st.latest {
+	if due := st.seat.QuotaDue(&e.cell); due > st.Latest {
 		return min(s.At, due)
 	}
 	e.queued = true
@@ -263,7 +263,7 @@ func (b *box[K]) owing(busy map[*entry[K]]struct{}) (all []*entry[K]) {
 	b.after.Lock()
 	defer b.after.Unlock()
 	for e := range st.keys.all() {
-		if _, ok := busy[e]; !ok && st.seat.QuotaOwes(e.cell) {
+		if _, ok := busy[e]; !ok && st.seat.QuotaOwes(&e.cell) {
 			all = append(all, e)
 		}
 	}
@@ -275,8 +275,8 @@ func (b *box[K]) keepSource(e *entry[K], src scheduler.QuotaSource) {
 	st := b.Remains()
 	b.after.Lock()
 	defer b.after.Unlock()
-	if e.cell != nil {
-		st.seat.QuotaOpened(e.cell, src)
+	if !e.forgotten() {
+		st.seat.QuotaOpened(&e.cell, src)
 	}
 }
 
@@ -294,8 +294,8 @@ func (b *box[K]) lastRequest(e *entry[K]) (r scheduler.QuotaRequest, src schedul
 	st := b.Remains()
 	b.after.Lock()
 	defer b.after.Unlock()
-	if e.cell != nil && st.seat.QuotaOwes(e.cell) {
-		return st.seat.QuotaFarewell(e.cell)
+	if !e.forgotten() && st.seat.QuotaOwes(&e.cell) {
+		return st.seat.QuotaFarewell(&e.cell)
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -12,26 +13,20 @@ import (
 // seat decides about one key after the other, in the way and with the code of a scheduler. Open makes a key
 // the one that is worked on, and Leave ends that. Only the holder of the state may use it.
 type seat interface {
-	SetTime(reading int64) (latest int64)
-	NewCell(l scheduler.Limits) inside.Cell
-	Forget(c inside.Cell)
-	Open(c inside.Cell, key any)
+	InitCell(c *cell.Cell, first []cell.Entry, l scheduler.Limits)
+	Forget(c *cell.Cell)
+	Open(c *cell.Cell, key any)
 	Within(h *scheduler.Handle, bell func())
 	News() (key any)
 	Leave() inside.Standing
 
 	ShareQuotas(src scheduler.QuotaSource, a scheduler.Away)
-	QuotaDue(c inside.Cell) int64
+	QuotaDue(c *cell.Cell) int64
 	QuotaRequest() (r scheduler.QuotaRequest, src scheduler.QuotaSource, due bool)
 	QuotaReply(src scheduler.QuotaSource, r scheduler.QuotaReply, err error) (later bool)
-	QuotaOpened(c inside.Cell, src scheduler.QuotaSource)
-	QuotaOwes(c inside.Cell) bool
-	QuotaFarewell(c inside.Cell) (scheduler.QuotaRequest, scheduler.QuotaSource)
-
-	TakeDormant(c inside.Cell, r inside.Request, try bool) (p *line.Place, decided bool)
-	PassDormant(c inside.Cell, r inside.Request) (passed bool, left inside.Standing)
-	LookAtDormant(c inside.Cell) (left inside.Standing, done bool)
-	ReleaseDormant(c inside.Cell, p *line.Place, n uint64) (left inside.Standing, done bool)
+	QuotaOpened(c *cell.Cell, src scheduler.QuotaSource)
+	QuotaOwes(c *cell.Cell) bool
+	QuotaFarewell(c *cell.Cell) (scheduler.QuotaRequest, scheduler.QuotaSource)
 
 	Try(r inside.Request) *line.Place
 	Pass(r inside.Request) bool
@@ -41,8 +36,8 @@ type seat interface {
 	Withdraw(p *line.Place, why error)
 	Cancel(p *line.Place, n uint64)
 	Release(p *line.Place, n uint64)
-	NeedsTime(c inside.Cell) bool
-	ReleaseUntimed(c inside.Cell, p *line.Place, n uint64) inside.Standing
+	NeedsTime(c *cell.Cell) bool
+	ReleaseUntimed(c *cell.Cell, p *line.Place, n uint64) inside.Standing
 	Settle(p *line.Place, n uint64, costs *line.CostList) error
 
 	Wait(r inside.Request) time.Duration

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -62,15 +63,16 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 	if cfg.quota != nil {
 		s.quotas = newExchanges[K](cfg.quota.(scheduler.QuotaOpener), cfg.shards)
 	}
-	newSeat := inside.NewSeats(cfg.clock, cfg.maxQueue, cfg.nonBlocking).(func() (any, any))
+	newSeat := inside.NewSeats(cfg.clock, cfg.maxQueue, cfg.nonBlocking).(func(*cell.Register) (any, any))
 	for range cfg.shards {
-		work, shared := newSeat()
+		st := &state[K]{alone: cfg.within == nil && cfg.quota == nil, armed: inside.Never, idle: make([]*line.Place, 0, idlePlaces)}
+		work, shared := newSeat(&st.Register)
 		b := &box[K]{common: shared.(common), seed: s.seed, count: s.count, max: int64(cfg.maxKeys)}
 		b.Init()
 		b.lends, b.within = !cfg.keepsState, cfg.within != nil
 		b.quotas = s.quotas
 		s.boxes = append(s.boxes, b)
-		st := &state[K]{box: b, seat: work.(seat), armed: inside.Never}
+		st.box, st.seat = b, work.(seat)
 		if cfg.within != nil {
 			st.seat.Within(cfg.within.Handle(), b.Hint)
 		}

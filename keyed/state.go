@@ -3,6 +3,7 @@ package keyed
 import (
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 	"github.com/flowguard-go/flowguard/scheduler"
@@ -15,12 +16,14 @@ type state[K comparable] struct {
 	seat   seat
 	keys   table[K]
 	agenda agenda[K]
+	idle   []*line.Place // for tickets that need no core
 
-	latest int64 // the time, which does not move while the clock is behind
-	armed  int64 // what the owner's alarm is set to, or will be
+	cell.Register
+	armed int64 // what the owner's alarm is set to, or will be
 	busy   int   // keys for which a ticket waits or a permit is held
 	waits  int   // keys for which a ticket waits for an instant
 
+	alone            bool // the keys share no limits, neither with each other nor with other sets
 	draining, closed bool
 	unserved         bool // closed while a key was busy
 }
@@ -29,11 +32,8 @@ type state[K comparable] struct {
 // microsecond, and several where a million keys do not fit into the processor's caches.
 const perTurn = 32
 
-// setTime moves the time on to what the clock shows.
-func (st *state[K]) setTime(reading int64) { st.latest = st.seat.SetTime(reading) }
-
 // catchUp brings the state to the present.
-func (st *state[K]) catchUp() { st.setTime(st.box.Now()) }
+func (st *state[K]) catchUp() { st.SetTime(st.box.Now()) }
 
 // entry returns the entry of a key. Where there is none it makes one with the limits, or if l is nil returns
 // errUnknown.
@@ -50,8 +50,8 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 		st.box.count.Add(-1)
 		return nil, errUnknown
 	}
-	e := &entry[K]{key: k, hash: hash, box: st.box, cell: st.seat.NewCell(*l), index: -1}
-	e.desk = e
+	e, first := newEntry(st.box, hash, k)
+	st.seat.InitCell(&e.cell, first, *l)
 	st.keys.insert(e)
 	return e, nil
 }
@@ -60,9 +60,9 @@ func (st *state[K]) entry(hash uint64, k K, l *scheduler.Limits) (*entry[K], err
 // it makes no difference whether the owner has done that.
 func (st *state[K]) known(hash uint64, k K) *entry[K] {
 	e := st.keys.find(hash, k)
-	if e != nil && e.planned <= st.latest && e.index >= 0 {
+	if e != nil && e.planned <= st.Latest && e.index >= 0 {
 		st.lookAt(e)
-		if e.cell == nil {
+		if e.forgotten() {
 			return nil
 		}
 	}
@@ -70,7 +70,7 @@ func (st *state[K]) known(hash uint64, k K) *entry[K] {
 }
 
 // open makes the key the one that the seat works on.
-func (st *state[K]) open(e *entry[K]) { st.seat.Open(e.cell, e) }
+func (st *state[K]) open(e *entry[K]) { st.seat.Open(&e.cell, e) }
 
 // leave ends the work on the key.
 func (st *state[K]) leave(e *entry[K]) { st.note(e, st.seat.Leave()) }
@@ -109,8 +109,7 @@ func (st *state[K]) note(e *entry[K], s inside.Standing) (at int64) {
 func (st *state[K]) forget(e *entry[K]) {
 	st.agenda.remove(e)
 	st.keys.remove(e)
-	st.seat.Forget(e.cell)
-	e.cell = nil
+	st.seat.Forget(&e.cell)
 	st.box.count.Add(-1)
 }
 
@@ -128,7 +127,7 @@ func (st *state[K]) hear(n int) (left int) {
 		if key == nil {
 			return n
 		}
-		if e := key.(*entry[K]); e.cell != nil {
+		if e := key.(*entry[K]); !e.forgotten() {
 			st.open(e)
 			st.leave(e)
 		}
@@ -138,15 +137,15 @@ func (st *state[K]) hear(n int) (left int) {
 
 // lookAtDue looks at n keys, or all, whose time has come. It reports whether there are more.
 func (st *state[K]) lookAtDue(n int) (more bool) {
-	for ; n > 0 && st.agenda.first() <= st.latest; n-- {
+	for ; n > 0 && st.agenda.first() <= st.Latest; n-- {
 		st.lookAt(st.agenda.item(0).entry)
 	}
-	return st.agenda.first() <= st.latest
+	return st.agenda.first() <= st.Latest
 }
 
 // lookAt looks at a key whose time has come.
 func (st *state[K]) lookAt(e *entry[K]) {
-	if at := st.note(e, st.look(e)); e.cell != nil {
+	if at := st.note(e, st.look(e)); !e.forgotten() {
 		st.agenda.postpone(e, at)
 	}
 }
@@ -181,15 +180,11 @@ func (st *state[K]) wakeIsSooner() bool {
 
 // release gives back what a ticket holds.
 func (st *state[K]) release(e *entry[K], p *line.Place, n uint64) {
-	if e.cell == nil {
+	if e.forgotten() {
 		return
 	}
-	if left, done := st.seat.ReleaseDormant(e.cell, p, n); done {
-		st.note(e, left)
-		return
-	}
-	if !st.seat.NeedsTime(e.cell) {
-		st.note(e, st.seat.ReleaseUntimed(e.cell, p, n))
+	if !st.seat.NeedsTime(&e.cell) {
+		st.note(e, st.seat.ReleaseUntimed(&e.cell, p, n))
 		return
 	}
 	st.catchUp()
@@ -228,8 +223,10 @@ func (st *state[K]) stats(hash uint64, k K, l *scheduler.Limits, a *answer[K]) {
 		a.err = errUnknown
 		return
 	case e == nil:
-		e = &entry[K]{cell: st.seat.NewCell(*l)}
-		defer func() { st.seat.Forget(e.cell) }()
+		var first []cell.Entry
+		e, first = newEntry(st.box, hash, k)
+		st.seat.InitCell(&e.cell, first, *l)
+		defer func() { st.seat.Forget(&e.cell) }()
 	default:
 		defer st.leave(e)
 	}

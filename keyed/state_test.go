@@ -40,7 +40,7 @@ func TestWorkOfOneTurn(t *testing.T) {
 		w.Release()
 	}
 	st := borrowed(t, set)
-	st.setTime(int64(time.Second))
+	st.SetTime(int64(time.Second))
 	for i := range st.keys.parts {
 		if n := len(st.keys.parts[i].slots); n > 8*keys/tableParts {
 			t.Errorf("a part of the table has %d slots, which are moved at once", n)
@@ -50,7 +50,7 @@ func TestWorkOfOneTurn(t *testing.T) {
 	for more := true; more; turns++ {
 		before := st.keys.length
 		more = st.work()
-		st.setTime(int64(time.Second) - int64(turns)) // the clock steps back, and what is due stays due
+		st.SetTime(int64(time.Second) - int64(turns)) // the clock steps back, and what is due stays due
 		if n := before - st.keys.length; n > perTurn {
 			t.Fatalf("turn %d: %d keys were forgotten", turns, n)
 		}

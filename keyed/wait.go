@@ -29,17 +29,21 @@ func (s *Set[K]) WaitN(ctx context.Context, k K, weight int, costs ...ticket.Cos
 // passNow grants a ticket and takes its permits back in one borrowing, if the key is there and the ticket need not
 // wait. Otherwise it has done nothing.
 func (b *box[K]) passNow(hash uint64, k K, weight int) (passed bool) {
-	reading := b.Now() // as in try
-	st := b.Borrow()
+	st := b.borrow()
 	if st == nil {
 		return false
 	}
-	defer b.giveBack(st)
-	st.setTime(max(reading, st.latest))
 	r := inside.Request{Weight: weight, Deadline: inside.Never}
 	if st.pass(hash, k, r) {
+		b.GiveBack()
 		return true
 	}
+	return b.passWith(st, hash, k, r)
+}
+
+// passWith is passNow with the borrowed state.
+func (b *box[K]) passWith(st *state[K], hash uint64, k K, r inside.Request) (passed bool) {
+	defer b.giveBack(st)
 	e := st.known(hash, k)
 	if e == nil {
 		return false

@@ -4,92 +4,48 @@ import (
 	"math"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/weight"
 )
 
-// A scheduler's core and windows take more than a kilobyte, most of it for what is rarely used: lines of
-// several flows, forecasts, costs. A key without waiting tickets uses little of that. So the key is kept as a
-// cell, and gets a core only for the time of a call. To wake a key copies a hundred bytes for each window, and
-// moves what the windows remember. Most tries do not wake the key; see seatfast.go.
-
-// cell is what is kept of one key.
-type cell struct {
-	rules *rules
-	live  *liveCore // nil: the key is dormant, and what follows is all there is
-
-	// What most tries touch comes first. A key with one window has all that it remembers of it in one piece of memory.
-	held               int // weight granted and not released
-	granted            uint64
-	first              dormantWindow
-	more               []dormantWindow // but the first
-	released, noPermit uint64
-	rest               *totals // what else was counted; nil: nothing
-}
-
-// window returns what is kept of the i-th window.
-func (c *cell) window(i int) *dormantWindow {
-	if i == 0 {
-		return &c.first
-	}
-	return &c.more[i-1]
-}
+// A key of package keyed without waiting tickets is kept as a cell, and gets a core for the time of a call. To wake a
+// key copies a hundred bytes for each window, and moves what the windows remember. Most calls do not wake it: its
+// cell decides itself. See package cell.
 
 // liveCore is a core that is lent to a key.
 type liveCore struct {
 	core
-	own     bool            // the limits are not those of the rules
-	foreign bool            // the core was changed in a way that other keys would notice
-	stands  *representative // of the first ticket in line, in the line of the scheduler for all keys; nil: none
-	warm    bool            // it is on the list of those that may be taken back
+	cell.Link                 // to itself
+	own       bool            // the limits are not those of the rules
+	foreign   bool            // the core was changed in a way that other keys would notice
+	stands    *representative // of the first ticket in line, in the line of the scheduler for all keys; nil: none
+	warm      bool            // it is on the list of those that may be taken back
 }
 
-// dormantWindow is what is kept of a window: what its limits do not say.
-type dormantWindow struct {
-	ring                []charge
-	head, size, emptied uint32
-	gone, total         uint64
-	opened              moment
-	latest              int
-	rare                *rareMoments // nil: noMoments
-}
-
-// rareMoments are those of a window that are needed for few limits, or after few calls.
-type rareMoments struct {
-	wideUntil, retimed, vagueUntil moment
-	apart                          moment // of a window that is reset, which spaces nothing, when moment 0 was
-}
-
-// noMoments are those of a window that is new.
-var noMoments = rareMoments{wideUntil: math.MinInt64, retimed: math.MinInt64, vagueUntil: -1}
-
-// firstCharges is how many charges are kept in one piece of memory with the cell of a key with one window. A try
-// of one among many keys then touches no other memory for them.
-const firstCharges = 4
-
-// newCell returns a cell for a key about which nothing is known.
-func newCell(r *rules) *cell {
-	windows := r.limits.Windows
-	if len(windows) != 1 {
-		c := &cell{rules: r}
-		if len(windows) > 1 {
-			c.more = make([]dormantWindow, len(windows)-1)
-		}
-		c.init()
-		return c
+// live returns the core that is lent to a key, or nil.
+func live(c *cell.Cell) *liveCore {
+	if c.Live == nil {
+		return nil
 	}
-	c := new(struct { // one piece of memory instead of two
-		cell
-		charges [firstCharges]charge
-	})
-	c.rules = r
-	c.init()
-	c.first.ring = c.charges[:min(firstCharges, windows[0].Permits)]
-	return &c.cell
+	return c.Live.To.(*liveCore)
 }
 
-func (c *cell) init() {
-	for i, w := range c.rules.limits.Windows {
-		c.window(i).store(&window{Window: w, past: newPast(w)})
+// noneRare are the rare moments of a window that is new.
+var noneRare = cell.Rare{WideUntil: math.MinInt64, Retimed: math.MinInt64, VagueUntil: -1}
+
+// initCell makes the zero Cell that of a key about which nothing is known. If the key has one window, first is memory
+// for what it remembers.
+func (r *rules) initCell(c *cell.Cell, first []cell.Entry) {
+	windows := r.limits.Windows
+	c.Rules = &r.Rules
+	if len(windows) > 1 {
+		c.More = make([]cell.Window, len(windows)-1)
+	}
+	for i, w := range windows {
+		storeWindow(c.Window(i), &window{Window: w, past: newPast(w)})
+	}
+	if len(windows) == 1 {
+		c.First.Ring = first[:min(len(first), windows[0].Permits)]
 	}
 }
 
@@ -99,86 +55,86 @@ func newPast(w Window) history {
 	return newHistory(w)
 }
 
-func (d *dormantWindow) store(w *window) {
+// storeWindow keeps what is to be kept of a window.
+func storeWindow(d *cell.Window, w *window) {
 	h := &w.past
-	*d = dormantWindow{
-		ring: h.ring, head: uint32(h.head), size: uint32(h.size), emptied: uint32(h.emptied),
-		gone: h.gone, total: h.total, opened: h.opened, latest: h.latest, rare: d.rare,
+	*d = cell.Window{
+		Ring: h.ring, Head: uint32(h.head), Size: uint32(h.size), Emptied: uint32(h.emptied),
+		Gone: h.gone, Total: h.total, Opened: int64(h.opened), Latest: h.latest, Rare: d.Rare,
 	}
 	if h.size == 0 {
-		if d.head, d.emptied = 0, 0; len(h.ring) > firstCharges {
-			d.ring = nil
+		if d.Head, d.Emptied = 0, 0; len(h.ring) > cell.FirstEntries {
+			d.Ring = nil
 		}
 	}
 	h.ring = nil
-	rare := rareMoments{h.wideUntil, h.retimed, h.vagueUntil, w.apart}
+	rare := cell.Rare{WideUntil: int64(h.wideUntil), Retimed: int64(h.retimed), VagueUntil: int64(h.vagueUntil), Apart: int64(w.apart)}
 	if h.reset != nil {
-		rare.apart = moment(h.reset.epoch.UnixNano())
+		rare.Apart = h.reset.epoch.UnixNano()
 	}
 	switch {
-	case d.rare != nil:
-		*d.rare = rare
-	case rare != noMoments:
-		d.rare = &rare
+	case d.Rare != nil:
+		*d.Rare = rare
+	case rare != noneRare:
+		d.Rare = &rare
 	}
 }
 
-func (d *dormantWindow) load(w *window) {
+// loadWindow gives a window of a core what is kept of it.
+func loadWindow(d *cell.Window, w *window) {
 	h := &w.past
-	h.ring, h.tooHigh = d.ring, nil
-	h.head, h.size, h.emptied = int(d.head), int(d.size), int(d.emptied)
-	h.gone, h.total, h.opened, h.latest = d.gone, d.total, d.opened, d.latest
-	rare := &noMoments
-	if d.rare != nil {
-		rare = d.rare
+	h.ring, h.tooHigh = d.Ring, nil
+	h.head, h.size, h.emptied = int(d.Head), int(d.Size), int(d.Emptied)
+	h.gone, h.total, h.opened, h.latest = d.Gone, d.Total, moment(d.Opened), d.Latest
+	rare := &noneRare
+	if d.Rare != nil {
+		rare = d.Rare
 	}
-	h.wideUntil, h.retimed, h.vagueUntil = rare.wideUntil, rare.retimed, rare.vagueUntil
-	w.apart = rare.apart
+	h.wideUntil, h.retimed, h.vagueUntil = moment(rare.WideUntil), moment(rare.Retimed), moment(rare.VagueUntil)
+	w.apart = moment(rare.Apart)
 	if h.reset != nil {
 		w.apart = 0
-		if rare.apart != 0 { // if the time of day was set meanwhile, the core learns that next
-			h.reset.set(time.Unix(0, int64(rare.apart)))
+		if rare.Apart != 0 { // if the time of day was set meanwhile, the core learns that next
+			h.reset.set(time.Unix(0, rare.Apart))
 		}
 	}
-	d.ring = nil // it has one owner
+	d.Ring = nil // it has one owner
 }
 
-// wake fills a core that is made for the cell's rules with what is kept of the key.
-func (c *cell) wake(l *liveCore, now moment) {
+// load fills the core, which is made for the cell's rules, with what is kept of the key.
+func (l *liveCore) load(c *cell.Cell, now moment) {
 	l.now, l.behind = now, 0
 	for i := range l.windows {
-		c.window(i).load(&l.windows[i])
+		loadWindow(c.Window(i), &l.windows[i])
 	}
 	l.forget()
-	l.burst.held = weight.Sum{Low: uint64(c.held)}
-	l.granted = c.granted
-	if c.rest != nil {
-		l.totals = *c.rest
+	l.burst.held = weight.Sum{Low: uint64(c.Held)}
+	l.granted = c.Granted
+	if c.Rest != nil {
+		l.totals = c.Rest.To.(totals)
 	} else {
 		l.totals = totals{}
 	}
-	l.totals.released, l.totals.refused[reasonNoPermit] = c.released, c.noPermit
-	c.live = l
+	l.totals.released, l.totals.refused[reasonNoPermit] = c.Released, c.NoPermit
+	l.To = l
+	c.Live = &l.Link
 }
 
-// sleep keeps what is to be kept of the key, whose core canSleep, and returns the core.
-func (c *cell) sleep() *liveCore {
-	l := c.live
-	c.held = l.burst.held.Saturated()
+// store keeps in the cell what is to be kept of the key, whose core canSleep.
+func (l *liveCore) store(c *cell.Cell) {
+	c.Held = l.burst.held.Saturated()
 	for i := range l.windows {
-		c.window(i).store(&l.windows[i])
+		storeWindow(c.Window(i), &l.windows[i])
 	}
-	c.granted = l.granted
+	c.Granted = l.granted
 	t := l.totals
-	c.released, c.noPermit = t.released, t.refused[reasonNoPermit]
+	c.Released, c.NoPermit = t.released, t.refused[reasonNoPermit]
 	t.released, t.refused[reasonNoPermit] = 0, 0
-	c.rest = nil
+	c.Rest = nil
 	if t != (totals{}) {
-		rest := t
-		c.rest = &rest
+		c.Rest = &cell.Link{To: t}
 	}
-	c.live = nil
-	return l
+	c.Live = nil
 }
 
 // idle reports whether no ticket waits and no permit is held.
@@ -213,7 +169,7 @@ func (l *liveCore) forgettable() moment {
 	for i := range l.windows {
 		w := &l.windows[i]
 		if n := w.past.size; n > 0 {
-			at = max(at, w.past.ring[w.past.slot(n-1)].at.after(w.past.per))
+			at = max(at, w.past.at(w.past.slot(n-1)).after(w.past.per))
 		}
 		if w.observed.holds() {
 			at = max(at, w.observed.latest.until, w.observed.longer.until)
@@ -224,12 +180,27 @@ func (l *liveCore) forgettable() moment {
 
 // rules is what keys with the same limits have in common.
 type rules struct {
+	cell.Rules
 	limits Limits
 	text   string // the limits as a text
 	cells  int    // how many keys have them
 	spare  []*liveCore
-	fast   fastRules
 }
+
+func newRules(l Limits) *rules {
+	r := &rules{limits: l.clone(), text: l.String()}
+	r.To = r
+	r.Simple, r.MaxBurst = true, l.MaxBurst
+	r.MaxWeight, _ = l.tightest("")
+	for _, w := range l.Windows {
+		r.Simple = r.Simple && w.Unit == "" && w.From == FromGrant && !w.Evenly
+		r.Windows = append(r.Windows, cell.Limit{Permits: w.Permits, Per: int64(w.Per), Quantum: int64(newPast(w).quantum)})
+	}
+	return r
+}
+
+// rulesOf returns the rules of a key.
+func rulesOf(c *cell.Cell) *rules { return c.Rules.To.(*rules) }
 
 // maxSpare is how many unused cores are kept.
 const maxSpare = 64
@@ -250,7 +221,7 @@ func (b *ruleBook) find(l Limits) *rules {
 	text := l.String()
 	r := b.all[text]
 	if r == nil {
-		r = &rules{limits: l.clone(), text: text, fast: newFastRules(l)}
+		r = newRules(l)
 		if b.all == nil {
 			b.all = make(map[string]*rules)
 		}

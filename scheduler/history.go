@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/flowguard-go/flowguard/internal/cell"
 )
 
 // exactEntries is how many charges a history keeps apart.
@@ -45,14 +47,14 @@ type history struct {
 	limit   int       // entries that suffice while no more than Permits are charged
 	reset   *calendar // nil: charges have their own moments
 
-	ring       []charge
-	tooHigh    []uint64 // by how much the totals in each block of slots are too high; nil: by nothing
-	head, size int      // the slot of the oldest entry; how many entries there are, empty ones too
-	emptied    int      // at most so many entries are empty; those that expired are still counted
-	gone       uint64   // the running total up to the last charge that has expired
-	total      uint64   // the running total up to the newest charge
-	opened     moment   // when the newest entry was made
-	latest     int      // what was charged at the moment of the newest entry itself; 0: not known
+	ring       []cell.Entry // in it a total may be too high; totalAt returns the true one
+	tooHigh    []uint64     // by how much the totals in each block of slots are too high; nil: by nothing
+	head, size int          // the slot of the oldest entry; how many entries there are, empty ones too
+	emptied    int          // at most so many entries are empty; those that expired are still counted
+	gone       uint64       // the running total up to the last charge that has expired
+	total      uint64       // the running total up to the newest charge
+	opened     moment       // when the newest entry was made
+	latest     int          // what was charged at the moment of the newest entry itself; 0: not known
 
 	// wideUntil is the last moment whose charges may be in an entry that was opened more than a quantum
 	// before its moment, because there was no room. No entry is made before it, or those charges would
@@ -64,13 +66,6 @@ type history struct {
 	// vagueUntil is the last moment whose charges cannot be taken back one by one: they are not in
 	// the history, or not at their own moment.
 	vagueUntil moment
-}
-
-// charge says that by the moment at, total permits had been charged since the beginning. Totals
-// wrap around; only differences matter. In a ring a total may be too high; totalAt returns the true one.
-type charge struct {
-	at    moment
-	total uint64
 }
 
 func newHistory(w Window) history {
@@ -127,6 +122,9 @@ func (h *history) slot(i int) int {
 	return i
 }
 
+// at returns the moment of the entry in a slot.
+func (h *history) at(slot int) moment { return moment(h.ring[slot].At) }
+
 // excess returns what the total in a slot is too high by.
 func (h *history) excess(slot int) uint64 {
 	if block := uint(slot) / blockSize; block < uint(len(h.tooHigh)) {
@@ -136,7 +134,12 @@ func (h *history) excess(slot int) uint64 {
 }
 
 // totalAt returns the running total up to the entry in a slot.
-func (h *history) totalAt(slot int) uint64 { return h.ring[slot].total - h.excess(slot) }
+func (h *history) totalAt(slot int) uint64 { return h.ring[slot].Total - h.excess(slot) }
+
+// put writes the entry in a slot.
+func (h *history) put(slot int, at moment, total uint64) {
+	h.ring[slot] = cell.Entry{At: int64(at), Total: total + h.excess(slot)}
+}
 
 // before returns the running total before the i-th oldest entry.
 func (h *history) before(i int) uint64 {
@@ -148,7 +151,7 @@ func (h *history) before(i int) uint64 {
 
 // expire forgets what was charged at now−Per or before.
 func (h *history) expire(now moment) {
-	for h.size > 0 && h.ring[h.head].at <= now-moment(h.per) {
+	for h.size > 0 && h.at(h.head) <= now-moment(h.per) {
 		h.dropOldest()
 	}
 }
@@ -162,7 +165,7 @@ func (h *history) expiry(now moment) moment {
 	case h.size == 0:
 		return now.after(h.per)
 	}
-	return h.ring[h.head].at.after(h.per)
+	return h.at(h.head).after(h.per)
 }
 
 func (h *history) dropOldest() {
@@ -180,7 +183,7 @@ func (h *history) charges() iter.Seq2[moment, int] {
 		for i := range h.size {
 			slot := h.slot(i)
 			total := h.totalAt(slot)
-			if total != before && !yield(h.ring[slot].at, int(total-before)) {
+			if total != before && !yield(h.at(slot), int(total-before)) {
 				return
 			}
 			before = total
@@ -202,15 +205,15 @@ func (h *history) add(now moment, n int) {
 		if now-h.quantum > h.opened { // there was no room
 			h.wideUntil = now
 		}
-		if h.ring[newest].at != now {
+		if h.at(newest) != now {
 			h.latest = 0
 		}
 		h.latest += n
-		h.ring[newest] = charge{now, h.total + h.excess(newest)}
+		h.put(newest, now, h.total)
 		return
 	}
 	newest := h.slot(h.size)
-	h.ring[newest] = charge{now, h.total + h.excess(newest)}
+	h.put(newest, now, h.total)
 	h.size++
 	h.opened, h.latest = now, n
 }
@@ -225,7 +228,7 @@ func (h *history) newest() (at moment, n int) {
 	if n = h.latest; n == 0 {
 		n = int(h.totalAt(slot) - h.before(h.size-1))
 	}
-	return h.ring[slot].at, n
+	return h.at(slot), n
 }
 
 // saturate makes n permits more countable. It forgets the oldest ones for them, because what is charged
@@ -260,7 +263,7 @@ func (h *history) makeRoom() bool {
 	if 4*h.emptied < size || size == 0 {
 		size = h.nextSize()
 	}
-	h.ring = make([]charge, size)
+	h.ring = make([]cell.Entry, size)
 	h.take(&old)
 	// If all that was empty has expired before, there is no room yet.
 	return h.size < size || h.makeRoom()
@@ -293,7 +296,7 @@ func (h *history) take(other *history) {
 	for i := range other.size {
 		slot := other.slot(i)
 		if total := other.totalAt(slot); total != before {
-			h.ring[h.size] = charge{other.ring[slot].at, total}
+			h.put(h.size, other.at(slot), total)
 			h.size++
 			before = total
 		}
@@ -309,8 +312,8 @@ func (h *history) remove(now, at moment, n int) {
 	if at = h.entryOf(at); at <= now-moment(h.per) {
 		return // expired
 	}
-	i := h.search(func(slot int) bool { return h.ring[slot].at >= at })
-	if i == h.size-1 && h.ring[h.slot(i)].at == at {
+	i := h.search(func(slot int) bool { return h.at(slot) >= at })
+	if i == h.size-1 && h.at(h.slot(i)) == at {
 		h.latest -= min(n, h.latest)
 	}
 	if i == 0 {
@@ -333,7 +336,7 @@ func (h *history) remove(now, at moment, n int) {
 		if h.size > 0 {
 			// When the entry that is now the newest was made is not known. Let it take charges of
 			// its own moment only.
-			h.opened = h.ring[h.slot(h.size-1)].at - h.quantum
+			h.opened = h.at(h.slot(h.size-1)) - h.quantum
 			h.latest = 0
 		}
 	default:
@@ -358,21 +361,21 @@ func (h *history) insert(now, at moment, n int) {
 		n, h.vagueUntil = most, max(h.vagueUntil, now) // what is not charged cannot be taken back
 	}
 	entry := h.entryOf(at)
-	i := h.search(func(slot int) bool { return h.ring[slot].at >= entry })
+	i := h.search(func(slot int) bool { return h.at(slot) >= entry })
 	switch {
 	case n == 0:
 		return
 	case i == h.size:
 		h.add(at, n)
 		return
-	case h.ring[h.slot(i)].at-entry > h.quantum && entry > h.wideUntil:
+	case h.at(h.slot(i))-entry > h.quantum && entry > h.wideUntil:
 		i = h.open(entry)
 	case h.totalAt(h.slot(i)) == h.before(i):
 		h.emptied--
 	}
 	if i == h.size-1 {
 		h.opened = min(h.opened, entry)
-		if h.latest > 0 && h.ring[h.slot(i)].at == entry {
+		if h.latest > 0 && h.at(h.slot(i)) == entry {
 			h.latest += n
 		}
 	}
@@ -383,19 +386,19 @@ func (h *history) insert(now, at moment, n int) {
 // room it returns that of the next entry.
 func (h *history) open(at moment) (i int) {
 	room := h.size < len(h.ring) || h.makeRoom()
-	i = h.search(func(slot int) bool { return h.ring[slot].at >= at })
+	i = h.search(func(slot int) bool { return h.at(slot) >= at })
 	if !room {
-		h.wideUntil = max(h.wideUntil, h.ring[h.slot(i)].at)
+		h.wideUntil = max(h.wideUntil, h.at(h.slot(i)))
 		return i
 	}
 	before := h.before(i)
 	h.size++
 	for j := h.size - 1; j > i; j-- {
 		from, to := h.slot(j-1), h.slot(j)
-		h.ring[to] = charge{h.ring[from].at, h.totalAt(from) + h.excess(to)}
+		h.put(to, h.at(from), h.totalAt(from))
 	}
 	slot := h.slot(i)
-	h.ring[slot] = charge{at, before + h.excess(slot)}
+	h.put(slot, at, before)
 	return i
 }
 
@@ -415,7 +418,7 @@ func (h *history) lower(i int, n uint64) {
 			h.tooHigh[block] += n
 			i += min(blockSize, len(h.ring)-slot)
 		} else {
-			h.ring[slot].total -= n
+			h.ring[slot].Total -= n
 			i++
 		}
 	}
@@ -427,7 +430,7 @@ func (h *history) freeAt(n int) moment {
 	if h.totalAt(slot)-h.gone < uint64(n) {
 		slot = h.slot(h.search(func(slot int) bool { return h.totalAt(slot)-h.gone >= uint64(n) }))
 	}
-	return h.ring[slot].at.after(h.per)
+	return h.at(slot).after(h.per)
 }
 
 // search returns the index of the first entry for whose slot the condition holds. It holds for all that

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/flowguard-go/flowguard/internal/cell"
 )
 
 // A history as a story: what is done at which time, and what then counts.
@@ -178,7 +180,7 @@ func TestWindowMemory(t *testing.T) {
 	if w.used() != permits {
 		t.Errorf("%d used", w.used())
 	}
-	bytes := len(w.past.ring) * int(unsafe.Sizeof(charge{}))
+	bytes := len(w.past.ring) * int(unsafe.Sizeof(cell.Entry{}))
 	t.Logf("%d bytes for a full window of %d a day", bytes, permits)
 	if bytes >= 2_000_000 {
 		t.Errorf("%d bytes", bytes)
@@ -601,7 +603,7 @@ func TestRemoveTakesFewSteps(t *testing.T) {
 					continue
 				}
 				steps := 0
-				h.search(func(slot int) bool { steps++; return h.ring[slot].at >= at })
+				h.search(func(slot int) bool { steps++; return h.at(slot) >= at })
 				ring, tooHigh := slices.Clone(h.ring), slices.Clone(h.tooHigh)
 				h.remove(now-1, at, 1)
 				for j := range ring {
@@ -636,7 +638,7 @@ func TestFreeAtTakesFewSteps(t *testing.T) {
 	for k := 1; k <= h.sum(); k += 1_000 {
 		steps := 0
 		i := h.search(func(slot int) bool { steps++; return h.totalAt(slot)-h.gone >= uint64(k) })
-		if got, want := h.freeAt(k), h.ring[h.slot(i)].at.after(h.per); got != want || steps > 17 {
+		if got, want := h.freeAt(k), h.at(h.slot(i)).after(h.per); got != want || steps > 17 {
 			t.Fatalf("permit %d is free at %d, want %d; %d steps", k, got, want, steps)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/internal/line"
 )
@@ -20,17 +21,17 @@ type seat struct {
 	maxQueue    int
 	nonBlocking bool
 
-	book   ruleBook
-	cell   *cell  // of the key that is open
-	key    any    // its name in package keyed
-	read   moment // what the clock showed last
-	latest moment // the time, which stands still while the clock is behind
-	issued uint64 // tickets of all keys have different numbers, because they share places
+	book           ruleBook
+	*cell.Register // shared with package keyed. Tickets of all keys have different numbers, because they share places
 
-	warm     [8]*cell // of keys that were open lately; they may sleep after others have been open
+	cell *cell.Cell // of the key that is open
+	live *liveCore  // its core
+	key  any        // its name in package keyed
+
+	warm     [8]*cell.Cell // of keys that were open lately; they may sleep after others have been open
 	warmNext int
 
-	unfinished map[*cell][]*chore
+	unfinished map[*cell.Cell][]*chore
 
 	within *within    // nil: no limits hold for all keys together
 	quota  *seatQuota // nil: the keys share no limits
@@ -45,10 +46,10 @@ func init() {
 	inside.NewSeats = func(c any, maxQueue int, nonBlocking bool) any {
 		clock := c.(Clock)
 		epoch := clock.Now()
-		return func() (any, any) {
+		return func(r *cell.Register) (any, any) {
 			sh := &shared{clock: clock, epoch: epoch}
 			st := state{shared: sh, armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
-			return &seat{state: st, maxQueue: maxQueue, nonBlocking: nonBlocking}, seatShared{sh}
+			return &seat{state: st, Register: r, maxQueue: maxQueue, nonBlocking: nonBlocking}, seatShared{sh}
 		}
 	}
 }
@@ -83,28 +84,22 @@ func (s seatShared) GaveUp(ctx context.Context) error { return gaveUp(ctx) }
 // DrainCut returns the error for a Drain whose context ended before the drain did.
 func (s seatShared) DrainCut(ctx context.Context) error { return drainCut(ctx) }
 
-// SetTime moves the time on to what the clock shows, and returns it.
-func (s *seat) SetTime(reading int64) (latest int64) {
-	s.read = moment(reading)
-	s.latest = max(s.latest, s.read)
-	return int64(s.latest)
-}
-
-// NewCell returns the cell of a new key with valid limits.
-func (s *seat) NewCell(l Limits) inside.Cell {
+// InitCell makes the zero Cell that of a new key with valid limits. If these have one window, first is memory for what
+// it remembers.
+func (s *seat) InitCell(c *cell.Cell, first []cell.Entry, l Limits) {
 	r := s.book.find(l)
 	r.cells++
-	return newCell(r)
+	r.initCell(c, first)
 }
 
 // Forget ends a key. Its cell must not be used any more.
-func (s *seat) Forget(of inside.Cell) {
-	c := of.(*cell)
-	if l := c.live; l != nil {
-		c.live = nil
-		s.spare(c.rules, l)
+func (s *seat) Forget(c *cell.Cell) {
+	r := rulesOf(c)
+	if l := live(c); l != nil {
+		s.spare(r, l)
 	}
-	s.book.leave(c.rules)
+	c.Live, c.Rules = nil, nil
+	s.book.leave(r)
 }
 
 // spare keeps a core for another key with the rules.
@@ -120,20 +115,20 @@ func (s *seat) spare(r *rules, l *liveCore) {
 }
 
 // Open makes a key the one that is worked on, brings it to the present and makes the grants that are due.
-func (s *seat) Open(of inside.Cell, key any) {
+func (s *seat) Open(c *cell.Cell, key any) {
 	s.key = key
-	s.bring(of)
+	s.bring(c)
 	s.catchUp()
 }
 
 // bring makes a key the one that is worked on.
-func (s *seat) bring(of inside.Cell) {
-	c := of.(*cell)
-	if c.live == nil {
+func (s *seat) bring(c *cell.Cell) {
+	if c.Live == nil {
 		s.wake(c)
 	}
-	s.cell, s.core = c, &c.live.core
-	s.core.line.Resume(s.issued)
+	s.cell, s.live = c, live(c)
+	s.core = &s.live.core
+	s.core.line.Resume(s.Issued)
 	s.core.draining, s.core.closed = s.draining, s.closed
 	if len(s.unfinished) > 0 {
 		s.chores, s.looks = s.unfinished[c], perTurn
@@ -142,15 +137,15 @@ func (s *seat) bring(of inside.Cell) {
 
 // catchUp brings the key to the present.
 func (s *seat) catchUp() {
-	s.state.advance(s.latest)
-	if s.read < s.latest {
-		s.state.advance(s.read) // the core knows how far the clock is behind
+	s.state.advance(moment(s.Latest))
+	if s.Read < s.Latest {
+		s.state.advance(moment(s.Read)) // the core knows how far the clock is behind
 	}
 	s.grant()
 }
 
-func (s *seat) wake(c *cell) {
-	r := c.rules
+func (s *seat) wake(c *cell.Cell) {
+	r := rulesOf(c)
 	var l *liveCore
 	if last := len(r.spare) - 1; last >= 0 {
 		l, r.spare = r.spare[last], r.spare[:last]
@@ -159,7 +154,7 @@ func (s *seat) wake(c *cell) {
 		l.epoch = s.epoch.Round(0)
 		l.init(r.limits, s.maxQueue, s.nonBlocking)
 	}
-	c.wake(l, s.latest)
+	l.load(c, moment(s.Latest))
 	if s.quota != nil {
 		s.quota.begin(&l.core)
 	}
@@ -167,11 +162,11 @@ func (s *seat) wake(c *cell) {
 
 // Leave ends the work on the key that is open, and says how it is left.
 func (s *seat) Leave() inside.Standing {
-	c, l := s.cell, s.cell.live
+	c, l := s.cell, s.live
 	if s.within != nil {
 		s.checkRepresentative()
 	}
-	s.issued = l.line.Issued()
+	s.Issued = l.line.Issued()
 	if len(s.chores) > 0 || len(s.unfinished) > 0 {
 		s.keepChores(c)
 	}
@@ -188,41 +183,47 @@ func (s *seat) Leave() inside.Standing {
 }
 
 // layDown lets the key sleep, or if a dormant key could not decide by itself, may let another one sleep.
-func (s *seat) layDown(c *cell) {
-	l := c.live
+func (s *seat) layDown(c *cell.Cell) {
+	l := s.live
 	switch {
 	case l.warm || l.line.Len() > 0:
-	case c.rules.fast.simple && l.canSleep():
-		s.spare(c.rules, c.sleep())
+	case c.Rules.Simple && l.canSleep():
+		s.sleep(c, l)
 	default:
 		s.cool(c)
 	}
 }
 
+// sleep lets a key sleep, whose core canSleep.
+func (s *seat) sleep(c *cell.Cell, l *liveCore) {
+	l.store(c)
+	s.spare(rulesOf(c), l)
+}
+
 // keepChores notes what is left to do for the key.
-func (s *seat) keepChores(c *cell) {
+func (s *seat) keepChores(c *cell.Cell) {
 	if len(s.chores) == 0 {
 		delete(s.unfinished, c)
 		return
 	}
 	if s.unfinished == nil {
-		s.unfinished = make(map[*cell][]*chore)
+		s.unfinished = make(map[*cell.Cell][]*chore)
 	}
 	s.unfinished[c], s.chores = s.chores, nil
 }
 
 // cool lets the key that was open longest ago sleep, so that this one may stay awake.
-func (s *seat) cool(c *cell) {
+func (s *seat) cool(c *cell.Cell) {
 	before := s.warm[s.warmNext]
 	s.warm[s.warmNext] = c
 	s.warmNext = (s.warmNext + 1) % len(s.warm)
-	c.live.warm = true
-	if before == nil || before.live == nil {
+	s.live.warm = true
+	if before == nil || before.Live == nil {
 		return
 	}
-	before.live.warm = false
-	if before.live.canSleep() {
-		s.spare(before.rules, before.sleep())
+	l := live(before)
+	if l.warm = false; l.canSleep() {
+		s.sleep(before, l)
 	}
 }
 
@@ -335,14 +336,14 @@ func (s *seat) finish(p *line.Place, do func()) {
 }
 
 // NeedsTime reports whether it makes a difference at what time a permit of the key is given back.
-func (s *seat) NeedsTime(of inside.Cell) bool {
-	l := of.(*cell).live
+func (s *seat) NeedsTime(c *cell.Cell) bool {
+	l := live(c)
 	return l == nil || l.line.Len() > 0 || l.countsReleases || s.within != nil
 }
 
 // ReleaseUntimed is Open, Release and Leave where NeedsTime is false.
-func (s *seat) ReleaseUntimed(of inside.Cell, p *line.Place, n uint64) inside.Standing {
-	s.bring(of)
+func (s *seat) ReleaseUntimed(c *cell.Cell, p *line.Place, n uint64) inside.Standing {
+	s.bring(c)
 	s.release(p, n, nil)
 	return s.Leave()
 }
@@ -372,7 +373,7 @@ func (s *seat) Wait(r inside.Request) time.Duration {
 // Stats returns the stats of the key.
 func (s *seat) Stats() Stats {
 	stats := s.stats()
-	if s.cell.live.stands != nil {
+	if s.live.stands != nil {
 		stats.NextWake = time.Time{} // the scheduler for all keys decides
 	}
 	return stats
@@ -389,8 +390,8 @@ func (s *seat) Configure(l Limits) (later bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	live := s.cell.live
-	live.own = !l.equal(s.cell.rules.limits)
+	live := s.live
+	live.own = !l.equal(rulesOf(s.cell).limits)
 	live.foreign = live.foreign || len(s.core.columns) != columns
 	s.grant()
 	return begun != nil, nil

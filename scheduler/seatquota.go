@@ -3,6 +3,7 @@ package scheduler
 import (
 	"time"
 
+	"github.com/flowguard-go/flowguard/internal/cell"
 	"github.com/flowguard-go/flowguard/internal/inside"
 )
 
@@ -38,8 +39,8 @@ func (sq *seatQuota) begin(c *core) {
 }
 
 // QuotaDue returns when the next exchange for a key that was open is due, or inside.Never if one is running.
-func (s *seat) QuotaDue(of inside.Cell) int64 {
-	l := of.(*cell).live
+func (s *seat) QuotaDue(c *cell.Cell) int64 {
+	l := live(c)
 	return int64(l.quota.due(l.now))
 }
 
@@ -63,21 +64,21 @@ func (s *seat) QuotaReply(src QuotaSource, r QuotaReply, err error) (later bool)
 }
 
 // QuotaOpened notes the source of a key, after the end.
-func (s *seat) QuotaOpened(of inside.Cell, src QuotaSource) {
-	if l := of.(*cell).live; l != nil {
+func (s *seat) QuotaOpened(c *cell.Cell, src QuotaSource) {
+	if l := live(c); l != nil {
 		l.quota.source = src
 	}
 }
 
 // QuotaOwes reports, after the end, whether the source of a key may count more than was used.
-func (s *seat) QuotaOwes(of inside.Cell) bool {
-	l := of.(*cell).live
+func (s *seat) QuotaOwes(c *cell.Cell) bool {
+	l := live(c)
 	return l != nil && l.quota.source != nil && l.quota.err == nil && (l.quota.underway || l.quota.tells(l.now))
 }
 
 // QuotaFarewell returns the last request for a key for which QuotaOwes is true.
-func (s *seat) QuotaFarewell(of inside.Cell) (QuotaRequest, QuotaSource) {
-	l := of.(*cell).live
+func (s *seat) QuotaFarewell(c *cell.Cell) (QuotaRequest, QuotaSource) {
+	l := live(c)
 	l.closed = true
 	q := *l.quota // others may look at what remains
 	return q.request(max(l.now, s.now())), q.source

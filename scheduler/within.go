@@ -164,7 +164,7 @@ func (w *within) take(r *request) (d deposit, err error) {
 // firstMayPass reports whether the first ticket of the key's line may be granted as far as the scheduler goes. It is
 // asked before each grant.
 func (s *seat) firstMayPass() bool {
-	live := s.cell.live
+	live := s.live
 	for {
 		p, _ := s.core.line.First()
 		if p == nil || s.core.closed || !s.core.fits(s.core.demandOf(p)) {
@@ -193,7 +193,7 @@ func (s *seat) represent(p *line.Place) {
 	w := s.within
 	r := &representative{of: w, first: p, number: p.Number, key: s.key}
 	r.Place = line.PlaceFor(r)
-	s.cell.live.stands = r
+	s.live.stands = r
 	if w.handle.invalid != nil {
 		r.why = w.handle.invalid
 		r.told.Store(toldOnce)
@@ -213,17 +213,17 @@ func (s *seat) represent(p *line.Place) {
 
 // recall takes the representative back, if there is one. If it was granted that is undone.
 func (s *seat) recall() {
-	r := s.cell.live.stands
+	r := s.live.stands
 	if r == nil {
 		return
 	}
-	s.cell.live.stands = nil
+	s.live.stands = nil
 	s.within.handle.ask(&message{verb: verbWithdraw, place: &r.Place, err: errGivenUp})
 }
 
 // checkRepresentative takes the representative back if its ticket has gone.
 func (s *seat) checkRepresentative() {
-	if r := s.cell.live.stands; r != nil {
+	if r := s.live.stands; r != nil {
 		if p, _ := s.core.line.First(); p != r.first || p.Number != r.number {
 			s.recall()
 		}

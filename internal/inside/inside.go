@@ -6,7 +6,8 @@ package inside
 import "github.com/flowguard-go/flowguard/internal/line"
 
 // NewSeats returns a maker of seats. The clock is a scheduler.Clock. All seats that it makes count time from
-// one instant. The maker has the methods that package keyed names.
+// one instant. The maker takes what a seat and package keyed share of the keys of one owner; the seat has the methods that
+// package keyed names.
 var NewSeats func(clock any, maxQueue int, nonBlocking bool) any
 
 // NewHandle returns a *scheduler.Handle that takes permits of one key. It passes every call on to the key.
@@ -18,9 +19,6 @@ var CheckAway func(away any) error
 // MaxBurst returns the present MaxBurst of the limits of a *scheduler.Handle, or 0 if there is none. Unlike the
 // handle's Limits, it does not allocate.
 var MaxBurst func(handle any) int
-
-// Cell is the stored state of one key. It is opaque, and belongs to the seat that made it.
-type Cell any
 
 // Never is an instant that does not come.
 const Never = int64(1<<63 - 1)
