@@ -38,9 +38,40 @@ func (s *Set[K]) allow(k K, weight int, costs *line.CostList) bool {
 	return err == nil
 }
 
-// allow grants a ticket of the key and takes its permits back, or says why not.
+// allow grants a ticket of the key and takes its permits back in one borrowing, or says why not.
 func (b *box[K]) allow(hash uint64, k K, l *scheduler.Limits, r inside.Request) error {
-	a, ok := b.ask(&message[K]{verb: verbAllow, hash: hash, key: k, limits: l, request: r})
+	st := b.borrow()
+	if st == nil {
+		return b.allowByMessage(hash, k, l, r)
+	}
+	e, p, decided := st.take(hash, k, r, true)
+	if !decided {
+		return b.allowWith(st, hash, k, l, r)
+	}
+	if p == nil {
+		b.GiveBack()
+		return scheduler.ErrNoPermit
+	}
+	st.takeBack(e, p, p.Number)
+	b.GiveBack()
+	return nil
+}
+
+// allowWith is allow with the borrowed state.
+func (b *box[K]) allowWith(st *state[K], hash uint64, k K, l *scheduler.Limits, r inside.Request) error {
+	defer b.giveBack(st)
+	e, err := st.entry(hash, k, l)
+	if err != nil {
+		return err
+	}
+	st.open(e)
+	defer st.leave(e)
+	return st.allow(r)
+}
+
+//go:noinline
+func (b *box[K]) allowByMessage(hash uint64, k K, l *scheduler.Limits, r inside.Request) error {
+	a, ok := b.sendAndWait(&message[K]{verb: verbAllow, hash: hash, key: k, limits: l, request: r})
 	if !ok {
 		return scheduler.ErrClosed
 	}

@@ -44,7 +44,7 @@ const (
 // owner's alarm is set when they are answered, or are no calls for one key.
 func (v verb) brief() bool {
 	switch v {
-	case verbAllow, verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait, verbWindows, verbQuotaRequest, verbQuotaReply:
+	case verbEnqueue, verbWithdraw, verbCancel, verbRelease, verbSettle, verbWait, verbWindows, verbQuotaRequest, verbQuotaReply:
 		return true
 	}
 	return false
