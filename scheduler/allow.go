@@ -11,7 +11,7 @@ func (s *Scheduler) Allow() bool { return s.handle.allow(1, nil) }
 
 // AllowN grants a ticket of the given weight and costs if it need not wait, gives its permits back at that
 // instant, and returns true. Otherwise it returns false. It is for work that is limited only by rate and does not
-// wait, such as a request that a server serves or refuses. [Scheduler.WaitN] is the same for work that waits.
+// wait, such as a request that a server serves or refuses. [Scheduler.WaitN] is for work that waits.
 //
 // It does what [Scheduler.TryAcquireN] and then Release do, and refuses what TryAcquireN refuses, but in one
 // decision. So it holds nothing, and a burst only makes it refuse while others hold permits. A window that counts

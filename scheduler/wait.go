@@ -13,7 +13,7 @@ func (s *Scheduler) Wait(ctx context.Context) error { return s.handle.WaitN(ctx,
 // instant. It is for work that is limited only by rate, where there is nothing to hold. It does what
 // [Scheduler.AcquireN] and then Release do, and returns the same errors. It takes less time if permits are
 // free. A burst only makes it wait for permits that others hold. A window that counts from release counts from
-// the grant here.
+// the grant here. [Scheduler.AllowN] is for work that does not wait.
 //
 // It allocates nothing.
 func (s *Scheduler) WaitN(ctx context.Context, weight int, costs ...ticket.Cost) error {
