@@ -12,6 +12,9 @@ func BenchmarkCallers(b *testing.B) {
 		b.Run(count(n, "goroutine")+", try", func(b *testing.B) {
 			together(b, b.Context(), n, flowguardTry(scheduler.Limits{Windows: windows(1)}), rateAllow(), failsafeTry())
 		})
+		b.Run(count(n, "goroutine")+", allow", func(b *testing.B) {
+			together(b, b.Context(), n, flowguardAllow(scheduler.Limits{Windows: windows(1)}), rateAllow(), failsafeTry())
+		})
 		b.Run(count(n, "goroutine")+", acquire", func(b *testing.B) {
 			together(b, b.Context(), n, flowguard(scheduler.Limits{Windows: windows(1)}), rateWaits(1), uber())
 		})

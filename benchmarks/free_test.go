@@ -60,6 +60,16 @@ func BenchmarkFreeTry(b *testing.B) {
 	}
 }
 
+// Allow is a try without a release, as the others have it.
+func BenchmarkFreeAllow(b *testing.B) {
+	b.Run("1 window", func(b *testing.B) {
+		alone(b, flowguardAllow(scheduler.Limits{Windows: windows(1)}), rateAllow(), failsafeTry())
+	})
+	b.Run("4 windows", func(b *testing.B) {
+		alone(b, flowguardAllow(scheduler.Limits{Windows: windows(4)}), rateAllow())
+	})
+}
+
 func count(n int, of string) string {
 	if n == 1 {
 		return "1 " + of
@@ -94,6 +104,18 @@ func flowguardTry(limits scheduler.Limits) contender {
 				return errRefused
 			}
 			t.Release()
+			return nil
+		}
+	}}
+}
+
+func flowguardAllow(limits scheduler.Limits) contender {
+	return contender{"flowguard", func(tb testing.TB) func(context.Context) error {
+		s := start(tb, limits)
+		return func(context.Context) error {
+			if !s.Allow() {
+				return errRefused
+			}
 			return nil
 		}
 	}}

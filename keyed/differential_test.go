@@ -164,7 +164,13 @@ func (w *world) step() {
 	if w.r.IntN(3) == 0 {
 		costs = append(costs, tokens.Of(w.r.IntN(25)-1))
 	}
-	switch op := w.r.IntN(20); op {
+	switch op := w.r.IntN(22); op {
+	case 20, 21:
+		ok, want := w.set.AllowN(k, weight, costs...), s.AllowN(weight, costs...)
+		w.note("allow key %d weight %d %v: %v", k, weight, costs, want)
+		if ok != want {
+			w.fail("allow of key %d: %v, want %v", k, ok, want)
+		}
 	case 0:
 		t, err := w.set.AcquireNow(k, weight, costs...)
 		u, want := s.AcquireNow(weight, costs...)

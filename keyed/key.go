@@ -59,6 +59,14 @@ func (k Key[K]) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bo
 	return k.set.TryAcquireN(k.key, weight, costs...)
 }
 
+// Allow is [Set.Allow].
+func (k Key[K]) Allow() bool { return k.set.Allow(k.key) }
+
+// AllowN is [Set.AllowN].
+func (k Key[K]) AllowN(weight int, costs ...ticket.Cost) bool {
+	return k.set.AllowN(k.key, weight, costs...)
+}
+
 // Enqueue is [Set.Enqueue].
 func (k Key[K]) Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, error) {
 	return k.set.Enqueue(k.key, weight, costs...)

@@ -15,6 +15,7 @@ const (
 	verbAcquire      verb = iota // put place in line, tell it how that ends
 	verbTry                      // answer with the place of a ticket, if one is granted now
 	verbNow                      // the same, and answer why not
+	verbAllow                    // grant a ticket and take its permits back, or refuse it, and answer which
 	verbEnqueue                  // put place in line, answer whether it stands there, tell it how that ends
 	verbWithdraw                 // the caller of acquire has gone and was told nothing
 	verbCancel                   // the ticket is given up
@@ -157,6 +158,8 @@ func (st *state[K]) applyToKey(m *message[K], a *answer[K]) {
 		}
 	case verbTry:
 		a.place = s.Try(m.request)
+	case verbAllow:
+		a.err = st.allow(m.request)
 	case verbNow:
 		a.place, a.err = s.AcquireNow(m.request, true)
 	case verbEnqueue:

@@ -27,6 +27,16 @@ func TestAllocations(t *testing.T) {
 			}
 			held.Release()
 		},
+		"Allow": func() {
+			if !s.Allow() {
+				t.Fatal("no permit")
+			}
+		},
+		"Allow refused": func() {
+			if s.AllowN(3) {
+				t.Fatal("granted")
+			}
+		},
 		"TryAcquire refused": func() {
 			if _, ok := s.TryAcquireN(3); ok {
 				t.Fatal("granted")

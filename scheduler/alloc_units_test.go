@@ -75,6 +75,11 @@ func TestAllocationsWithCosts(t *testing.T) {
 			}
 			held.Release()
 		}},
+		{"allowed with costs", func() {
+			if !s.AllowN(1, tokens.Of(3), bytes.Of(5)) {
+				t.Fatal("no permit")
+			}
+		}},
 		{"refused with costs", func() {
 			if _, ok := s.TryAcquireN(1, tokens.Of(enough+1)); ok {
 				t.Fatal("granted")

@@ -64,12 +64,16 @@ func (h *Handle) releaseCalm(p *line.Place, n uint64) bool {
 	return true
 }
 
-// passCalm grants a ticket and takes its permits back, if the state is calm and has room.
-func (h *Handle) passCalm(n int) bool {
+// passCalm grants a ticket and takes its permits back, if the state is calm and has room. Full says that the state is
+// calm and has no room.
+func (h *Handle) passCalm(n int) (passed, full bool) {
 	st := h.box.BorrowCalm()
 	if st == nil {
-		return false
+		return false, false
 	}
 	defer h.box.GiveBackCalm() // whatever the clock does
-	return st.fitsCalm(n, never) && st.core.pass(n)
+	if !st.fitsCalm(n, never) {
+		return false, true
+	}
+	return st.core.pass(n), false
 }

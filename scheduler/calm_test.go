@@ -28,7 +28,7 @@ func TestCalmMakesNoDifference(t *testing.T) {
 		for run := range runs {
 			var seen [3][]string
 			for way, opts := range [][]Option{nil, {KeepCount()}, {KeepCore()}} {
-				seen[way] = disturb(t, rand.New(rand.NewPCG(seed, run)), opts, &calm)
+				seen[way] = disturb(t, rand.New(rand.NewPCG(seed, run)), opts, (*Scheduler).AllowN, &calm)
 			}
 			for _, other := range seen[1:] {
 				for i := range max(len(seen[0]), len(other)) {
@@ -111,6 +111,7 @@ func TestPanickingClockOfACalmState(t *testing.T) {
 		"AcquireNow": func() { p.handle.AcquireNow(1) },
 		"TryAcquire": func() { p.handle.TryAcquire() },
 		"Wait":       func() { p.handle.Wait(context.Background()) },
+		"Allow":      func() { p.handle.Allow() },
 	} {
 		clk.panics = true
 		func() {
@@ -182,7 +183,12 @@ func TestCalmTogether(t *testing.T) {
 					granted.Add(1)
 					weight.Add(int64(n))
 				}
-			case 9, 10, 11:
+			case 9, 10:
+				if s.AllowN(n) {
+					granted.Add(1)
+					weight.Add(int64(n))
+				}
+			case 11:
 				if got, err := s.AcquireN(context.Background(), n); err == nil {
 					use(got)
 				}
@@ -227,8 +233,9 @@ type until struct {
 
 func (c until) Deadline() (time.Time, bool) { return c.deadline, true }
 
-// disturb uses a scheduler while all kinds of things happen to it, and returns what can be seen of it.
-func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []string) {
+// disturb uses a scheduler while all kinds of things happen to it, and returns what can be seen of it. allow is what
+// Allow is done with.
+func disturb(t *testing.T, r *rand.Rand, opts []Option, allow func(*Scheduler, int, ...ticket.Cost) bool, calm *int) (seen []string) {
 	mock := clock.NewMock()
 	opts = append(opts, WithClock(mock), NonBlocking())
 	if r.IntN(4) == 0 {
@@ -269,6 +276,8 @@ func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []strin
 			costs = append(costs, tokens.Of(r.IntN(3)))
 		}
 		switch k := r.IntN(40); {
+		case k < 3:
+			see("allow", allow(source, r.IntN(4), costs...))
 		case k < 8:
 			t, ok := source.TryAcquireN(r.IntN(4), costs...)
 			see("try", ok)
@@ -317,6 +326,9 @@ func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []strin
 					see("event", e)
 				}
 			}()
+		case k < 34:
+			s.Stats() // not every call would see the time from which the clock now steps back
+			mock.Set(mock.Now().Add(-time.Duration(r.IntN(8))))
 		default:
 			to := mock.Now().Add(time.Duration(r.IntN(12)))
 			// Not past the next wake: on the way the owner would act, or not, as it gets to run.
@@ -337,11 +349,13 @@ func disturb(t *testing.T, r *rand.Rand, opts []Option, calm *int) (seen []strin
 		s.Drain(canceled())
 		synctest.Wait() // an owner who is about to end would still tell watchers of the try
 		_, ok := s.TryAcquire()
-		see("drain", ok)
+		see("drain", ok, allow(s, 1))
 		for _, t := range slices.Backward(tickets) {
 			t.Cancel()
 		}
 	}
 	see(fmt.Sprintf("%+v", s.Stats()))
+	s.Close()
+	see("closed", allow(s, 1), fmt.Sprintf("%+v", s.Stats()))
 	return seen
 }

@@ -91,6 +91,8 @@ func misuse(s *Scheduler, r *rand.Rand, limits func(*rand.Rand) Limits, counted 
 			t, err := source.AcquireNow(1)
 			see(err)
 			keep(t)
+		case k == 8 && r.IntN(2) == 0:
+			see("allow", source.AllowN(1+r.IntN(2)))
 		case k < 9:
 			t, err := source.Acquire(context.Background())
 			see(err)
@@ -192,6 +194,10 @@ func TestCountingTogether(t *testing.T) {
 					case 2:
 						if got, err := s.Acquire(t.Context()); err == nil {
 							use(got)
+						}
+					case 3:
+						if s.Allow() {
+							granted.Add(1)
 						}
 					default:
 						if got, ok := s.TryAcquire(); ok {

@@ -18,6 +18,8 @@
 // same for a function that is called from many places.
 //
 //   - [Scheduler.TryAcquire] and [Scheduler.AcquireNow] never wait. AcquireNow says why there is no permit.
+//   - [Scheduler.Wait] and [Scheduler.Allow] are for work that is limited only by rate, so that there is nothing to
+//     release. Wait waits, and Allow does not.
 //   - [Scheduler.Enqueue] returns a ticket to select on. A [Group] runs any number of jobs that wait as tickets.
 //   - [Scheduler.Flow] gives each tenant a line.
 //   - A [Unit] names what limits count other than calls, such as tokens. [ticket.Ticket.Settle] corrects costs

@@ -13,6 +13,7 @@ type elsewhere interface {
 	AcquireN(ctx context.Context, weight int, costs ...ticket.Cost) (ticket.Ticket, error)
 	AcquireNow(weight int, costs ...ticket.Cost) (ticket.Ticket, error)
 	TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool)
+	AllowN(weight int, costs ...ticket.Cost) bool
 	Enqueue(weight int, costs ...ticket.Cost) (ticket.Ticket, error)
 	WaitTimeN(weight int, costs ...ticket.Cost) time.Duration
 	Limits() Limits

@@ -46,6 +46,12 @@ func TestBorrowersComeAfterWhatIsDue(t *testing.T) {
 			return err
 		},
 		"Wait": func(h *Handle) error { return h.Wait(gone{context.Background()}) },
+		"Allow": func(h *Handle) error {
+			if !h.Allow() {
+				return ErrNoPermit
+			}
+			return nil
+		},
 	}
 	for how, take := range ways {
 		for _, l := range []Limits{{Windows: []Window{PerSecond(2)}}, {MaxBurst: 2}} {

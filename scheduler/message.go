@@ -13,6 +13,7 @@ const (
 	verbAcquire         verb = iota // put place in line, tell it how that ends
 	verbTry                         // the same, but refuse where it would have to wait
 	verbNow                         // the same, and say why
+	verbAllow                       // grant a ticket and take its permits back, or refuse it, and answer which
 	verbEnqueue                     // put place in line, answer whether it stands there, tell it how that ends
 	verbEnqueueMember               // the same for one of members
 	verbWithdraw                    // the caller of acquire has gone and was told nothing
@@ -62,7 +63,7 @@ func (v verb) changes() bool {
 // call returns what a ticket that comes with the verb wants.
 func (v verb) call() call {
 	switch v {
-	case verbTry:
+	case verbTry, verbAllow:
 		return callTry
 	case verbNow:
 		return callNow
@@ -120,6 +121,8 @@ func (st *state) apply(m *message, a *answer) (later bool) {
 		if err := st.arrive(m.verb.call(), m.place, &m.request); err != nil {
 			m.place.Tell(err)
 		}
+	case verbAllow:
+		a.err = st.allow(&m.request)
 	case verbEnqueue:
 		a.err = st.arrive(callEnqueue, m.place, &m.request)
 		a.number = m.place.Number

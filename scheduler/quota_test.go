@@ -260,32 +260,42 @@ func TestQuotaIsSharedExactly(t *testing.T) {
 
 // A try sees what is leased and asks for more if that is not enough; so does a call of a NonBlocking scheduler.
 func TestQuotaTryAsks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		limits := scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(10)}}
-		p := newPool(limits)
-		s := mustShare(t, limits, p, scheduler.NonBlocking())
-		defer s.Close()
-		if _, ok := s.TryAcquireN(3); ok {
-			t.Error("a try was granted before anything was leased")
-		}
-		synctest.Wait()
-		if q := s.Stats().Quota; q.Leased != 3 || time.Until(q.Until) != 980*time.Millisecond || q.Err != nil {
-			t.Errorf("after a miss: %+v", q)
-		}
-		if _, ok := s.TryAcquireN(3); !ok {
-			t.Error("the miss did not ask")
-		}
-		synctest.Wait()
-		_, err := s.AcquireN(t.Context(), 7)
-		var no *scheduler.NoPermitError
-		if !errors.As(err, &no) || no.Limit != "quota github-api" {
-			t.Errorf("a NonBlocking call without a lease: %v", err)
-		}
-		synctest.Wait()
-		if _, err = s.AcquireN(t.Context(), 7); err != nil {
-			t.Error(err)
-		}
-	})
+	for name, try := range map[string]func(s *scheduler.Scheduler, weight int) bool{
+		"TryAcquire": func(s *scheduler.Scheduler, weight int) bool {
+			_, ok := s.TryAcquireN(weight)
+			return ok
+		},
+		"Allow": func(s *scheduler.Scheduler, weight int) bool { return s.AllowN(weight) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limits := scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(10)}}
+				p := newPool(limits)
+				s := mustShare(t, limits, p, scheduler.NonBlocking())
+				defer s.Close()
+				if try(s, 3) {
+					t.Error("a try was granted before anything was leased")
+				}
+				synctest.Wait()
+				if q := s.Stats().Quota; q.Leased != 3 || time.Until(q.Until) != 980*time.Millisecond || q.Err != nil {
+					t.Errorf("after a miss: %+v", q)
+				}
+				if !try(s, 3) {
+					t.Error("the miss did not ask")
+				}
+				synctest.Wait()
+				_, err := s.AcquireN(t.Context(), 7)
+				var no *scheduler.NoPermitError
+				if !errors.As(err, &no) || no.Limit != "quota github-api" {
+					t.Errorf("a NonBlocking call without a lease: %v", err)
+				}
+				synctest.Wait()
+				if _, err = s.AcquireN(t.Context(), 7); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // Nothing is exchanged before the first use, nor when nothing is left to tell.

@@ -111,7 +111,8 @@ func (s *Scheduler) TryAcquire() (ticket.Ticket, bool) { return s.handle.try(1, 
 // TryAcquireN takes permits of the given weight if they are free now and no ticket waits in line. So a try
 // never jumps the line. The costs are as in [Scheduler.AcquireN]. Otherwise it returns false. It also returns
 // false if the ticket can never be granted, because of a weight or a cost above a limit, an unknown unit, a
-// flow with a bad share, or a closed scheduler. [Scheduler.AcquireNow] says why. It allocates nothing.
+// flow with a bad share, or a closed scheduler. [Scheduler.AcquireNow] says why. It allocates nothing. If the
+// permits would be released at once, use [Scheduler.AllowN].
 func (s *Scheduler) TryAcquireN(weight int, costs ...ticket.Cost) (ticket.Ticket, bool) {
 	return s.handle.TryAcquireN(weight, costs...)
 }

@@ -58,10 +58,11 @@ func behave(t *testing.T, s *scheduler.Scheduler, r *rand.Rand) {
 	ctx := background
 	weight := 1 + r.IntN(5)
 	switch r.IntN(8) {
-	case 0: // a try
+	case 0: // tries
 		if held, ok := s.TryAcquireN(weight); ok {
 			held.Release()
 		}
+		s.AllowN(weight)
 	case 1: // a panic in the work
 		defer func() {
 			if r := recover(); r != nil && r != "oh" {

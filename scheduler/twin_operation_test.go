@@ -85,6 +85,7 @@ type (
 	opAcquire newcomer // a caller waits for a ticket
 	opTry     newcomer // a caller takes a ticket only if it is granted at once
 	opEnqueue newcomer // a caller takes a place in line
+	opAllow   newcomer // a caller takes permits only if they are granted at once, and gives them back at once
 
 	opReceive struct{ ticket int } // its caller receives the grant, if there is one
 	opRelease struct{ ticket int } // whatever its state
@@ -141,6 +142,7 @@ func (o opTry) do(w *twin) error {
 	return w.arrive(verbTry, newcomer(o))
 }
 func (o opEnqueue) do(w *twin) error { return w.arrive(verbEnqueue, newcomer(o)) }
+func (o opAllow) do(w *twin) error   { return w.arrive(verbAllow, newcomer(o)) }
 
 func (w *twin) arrive(v verb, n newcomer) error {
 	most := w.oracle.most("")
@@ -163,7 +165,7 @@ func (w *twin) arrive(v verb, n newcomer) error {
 		lazy := line.NewLazyPlace()
 		t.place, t.ready = &lazy.Place, lazy.Ready
 	}
-	name := map[verb]string{verbAcquire: "acquire", verbTry: "try", verbNow: "acquire now", verbEnqueue: "enqueue"}[v]
+	name := map[verb]string{verbAcquire: "acquire", verbTry: "try", verbNow: "acquire now", verbEnqueue: "enqueue", verbAllow: "allow"}[v]
 	w.logf("%d: %s of %d and %v as ticket %d of %v, deadline %d", w.oracle.now, name, weight, costs, t.id, flow, deadline)
 	want, wait := w.oracle.arrive(v.call(), t.id, weight, costs, deadline, flow)
 	if want == accepted {
@@ -174,7 +176,7 @@ func (w *twin) arrive(v verb, n newcomer) error {
 		w.events[len(w.events)-1].costs = fmt.Sprint(costs)
 	}
 	err := w.subject.take(t, weight, costs, deadline, w.ends[t.id/3%2])
-	if v == verbTry && want != accepted {
+	if v.call() == callTry && want != accepted {
 		want = w.refusalOfTry() // TryAcquire does not say why
 	}
 	if err := sameRefusal(err, want, wait); err != nil {
@@ -189,11 +191,27 @@ func (w *twin) arrive(v verb, n newcomer) error {
 	if want != accepted {
 		return w.heard()
 	}
+	if v == verbAllow {
+		return w.allowed(t)
+	}
 	if t.number = t.place.Number; int(t.number) != t.id+1 {
 		return fmt.Errorf("ticket %d has the number %d", t.id, t.number)
 	}
 	t.state = line.Queued
 	w.tickets = append(w.tickets, t)
+	return w.pump()
+}
+
+// allowed notes that a ticket was granted and has ended.
+func (w *twin) allowed(t *twinTicket) error {
+	t.number = uint64(t.id + 1)
+	w.tickets = append(w.tickets, t)
+	if granted := w.oracle.pump(); !slices.Equal(granted, []int{t.id}) {
+		return fmt.Errorf("tickets %v should have been granted instead of %d", granted, t.id)
+	}
+	w.expect(EventGranted, t)
+	w.oracle.release(t.id)
+	w.expect(EventReleased, t)
 	return w.pump()
 }
 
@@ -606,6 +624,7 @@ const (
 	kindUnits
 	kindObserveAnswer
 	kindRestart
+	kindAllow
 	kinds
 )
 
@@ -638,6 +657,11 @@ func decodeOperation(kind, a, b int) operation {
 		return opTry(n)
 	case kindEnqueue, kindCostlyEnqueue:
 		return opEnqueue(n)
+	case kindAllow:
+		if b%3 == 0 {
+			n.weight, n.costs = a-1, nil
+		}
+		return opAllow(n)
 
 	case kindReceive:
 		return opReceive{a}
@@ -724,7 +748,7 @@ func decodeCosts(a, b int) (costs []costChoice) {
 // randomStep draws a step. Callers and time come most often; what changes how the scheduler works
 // comes now and then.
 func randomStep(r *rand.Rand) step {
-	often := []int{kindAcquire, kindAcquire, kindTry, kindEnqueue, kindEnqueue, kindReceive, kindReceive,
+	often := []int{kindAcquire, kindAcquire, kindTry, kindAllow, kindEnqueue, kindEnqueue, kindReceive, kindReceive,
 		kindRelease, kindRelease, kindCancel, kindWithdraw, kindTime, kindTime, kindTime, kindTime,
 		kindCostlyAcquire, kindCostlyAcquire, kindCostlyTry, kindCostlyEnqueue, kindCostlyEnqueue, kindSettle, kindSettle, kindSettle}
 	kind, a, b := often[r.IntN(len(often))], r.IntN(1<<16), r.IntN(1<<16)

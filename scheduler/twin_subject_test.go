@@ -125,7 +125,7 @@ func (s *subject) take(t *twinTicket, weight int, costs []ticket.Cost, deadline 
 	r := request{weight: weight, deadline: s.shown(deadline), flow: t.flow, costs: list}
 	m := message{verb: t.verb, place: t.place, request: r}
 	if !s.borrows() {
-		if err = s.send(m); t.verb != verbEnqueue && t.place.State == line.Idle {
+		if err = s.send(m); t.verb != verbEnqueue && t.verb != verbAllow && t.place.State == line.Idle {
 			return t.answer()
 		}
 		return err
@@ -145,6 +145,10 @@ func (s *subject) take(t *twinTicket, weight int, costs []ticket.Cost, deadline 
 		case verbTry, verbNow:
 			t.place, _, err = h.tryNow(t.verb.call(), &r)
 			t.told = true
+		case verbAllow:
+			if passed, _ := h.passNow(&r, true); !passed {
+				err = ErrNoPermit // borrows says that the scheduler takes newcomers
+			}
 		case verbEnqueue:
 			a, _ := h.ask(&m)
 			err = a.err

@@ -319,7 +319,7 @@ func (w *twin) refusalOfTry() refusal {
 // refused notes that a ticket was refused.
 func (w *twin) refused(v verb, why refusal) {
 	r := &w.totals.Refused
-	if v == verbTry {
+	if v.call() == callTry {
 		why = w.refusalOfTry()
 	}
 	*map[refusal]*uint64{invalid: &r.Invalid, tooLarge: &r.TooLarge, closed: &r.Closed, noPermit: &r.NoPermit, queueFull: &r.QueueFull, tooLate: &r.Deadline}[why]++
