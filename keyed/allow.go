@@ -16,6 +16,9 @@ func (s *Set[K]) Allow(k K) bool { return s.allow(k, 1, nil) }
 // not wait, such as a request that a server serves or refuses. It does what [Set.TryAcquireN] and then Release do, in
 // one decision, as [scheduler.Scheduler.AllowN] does. It allocates nothing if the set remembers the key.
 func (s *Set[K]) AllowN(k K, weight int, costs ...ticket.Cost) bool {
+	if len(costs) == 0 {
+		return s.allow(k, weight, nil)
+	}
 	list := line.ListOf(costs)
 	defer list.Recycle()
 	return s.allow(k, weight, list)
@@ -44,16 +47,14 @@ func (b *box[K]) allow(hash uint64, k K, l *scheduler.Limits, r inside.Request) 
 	if st == nil {
 		return b.allowByMessage(hash, k, l, r)
 	}
-	e, p, decided := st.take(hash, k, r, true)
+	passed, decided := st.pass(hash, k, r, true)
 	if !decided {
 		return b.allowWith(st, hash, k, l, r)
 	}
-	if p == nil {
-		b.GiveBack()
+	b.GiveBack()
+	if !passed {
 		return scheduler.ErrNoPermit
 	}
-	st.takeBack(e, p, p.Number)
-	b.GiveBack()
 	return nil
 }
 

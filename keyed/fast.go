@@ -23,18 +23,28 @@ func (st *state[K]) asleep(hash uint64, k K) *entry[K] {
 	return nil
 }
 
+// charge charges the limits of a key, and returns its entry, if that needs no core. If it is for a try, it may also
+// decide that there is no permit.
+func (st *state[K]) charge(hash uint64, k K, r inside.Request, try bool) (e *entry[K], decided bool) {
+	if e = st.asleep(hash, k); e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
+		return nil, false
+	}
+	charged, decided := e.cell.Charge(st.Latest, r.Weight)
+	switch {
+	case charged:
+		return e, true
+	case decided && try:
+		e.cell.NoPermit++
+		return nil, true
+	}
+	return nil, false
+}
+
 // take grants a ticket of the key, and returns its entry and place, if that needs no core. If it is for a try, it may
 // also decide that there is no permit.
 func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry[K], p *line.Place, decided bool) {
-	if e = st.asleep(hash, k); e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
-		return nil, nil, false
-	}
-	charged, decided := e.cell.Charge(st.Latest, r.Weight)
-	if !charged {
-		if decided && try {
-			e.cell.NoPermit++
-		}
-		return nil, nil, decided && try
+	if e, decided = st.charge(hash, k, r, try); e == nil {
+		return nil, nil, decided
 	}
 	e.cell.Held += r.Weight
 	if !e.busy {
@@ -47,17 +57,14 @@ func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry
 	return e, p, true
 }
 
-// pass grants a ticket of the key and takes its permits back, if that needs no core.
-func (st *state[K]) pass(hash uint64, k K, r inside.Request) bool {
-	e := st.asleep(hash, k)
-	if e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
-		return false
-	}
-	charged, _ := e.cell.Charge(st.Latest, r.Weight)
-	if charged {
+// pass grants a ticket of the key and takes its permits back, if that needs no core. If it is for a try, it may also
+// decide that there is no permit.
+func (st *state[K]) pass(hash uint64, k K, r inside.Request, try bool) (passed, decided bool) {
+	e, decided := st.charge(hash, k, r, try)
+	if e != nil {
 		e.cell.Released++
 	}
-	return charged
+	return e != nil, decided
 }
 
 // takeBack takes back what a ticket holds, if that needs no core.

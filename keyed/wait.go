@@ -34,7 +34,7 @@ func (b *box[K]) passNow(hash uint64, k K, weight int) (passed bool) {
 		return false
 	}
 	r := inside.Request{Weight: weight, Deadline: inside.Never}
-	if st.pass(hash, k, r) {
+	if passed, _ = st.pass(hash, k, r, false); passed {
 		b.GiveBack()
 		return true
 	}
