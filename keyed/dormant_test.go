@@ -82,3 +82,32 @@ func TestDrainOfDormantKeys(t *testing.T) {
 		}
 	})
 }
+
+// A call for a key of which a permit is always held, or a ticket waited, allocates nothing either: to lend the key a core and
+// to store what that remembers takes no memory.
+func TestAwakeningAllocatesNothing(t *testing.T) {
+	for _, text := range []string{"1000000/h burst 5", "1000000/h 2000000/2h burst 5"} {
+		set := perKey(t, text)
+		held, ok := set.TryAcquire("a")
+		if !ok {
+			t.Fatal("no permit")
+		}
+		take := func() {
+			for range 2 {
+				w, ok := set.TryAcquire("a")
+				if !ok {
+					t.Fatal("no permit")
+				}
+				w.Release()
+				set.WaitTime("a")
+			}
+		}
+		for range 1000 {
+			take() // the histories have grown
+		}
+		if n := testing.AllocsPerRun(1000, take); n > 0 && !raceEnabled {
+			t.Errorf("%s: %v allocations", text, n)
+		}
+		held.Release()
+	}
+}

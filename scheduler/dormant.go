@@ -54,7 +54,8 @@ func storeWindow(d *cell.Window, w *window) {
 	case d.Rare != nil:
 		*d.Rare = rare
 	case rare != noneRare:
-		d.Rare = &rare
+		kept := rare // or every call would allocate
+		d.Rare = &kept
 	}
 }
 

@@ -47,7 +47,8 @@ func (w *Window) SetRing(ring []Entry) {
 	case w.large != nil:
 		*w.large = ring
 	default:
-		w.large = &ring
+		large := ring // or every call would allocate
+		w.large = &large
 	}
 }
 
