@@ -45,7 +45,6 @@ func storeWindow(d *cell.Window, w *window) {
 	d.Head, d.Size, d.Emptied = uint32(h.head), uint32(h.size), uint32(h.emptied)
 	d.Gone, d.Total, d.Opened, d.Latest = h.gone, h.total, int64(h.opened), h.latest
 	d.SetRing(h.ring)
-	h.ring = nil
 	rare := cell.Rare{WideUntil: int64(h.wideUntil), Retimed: int64(h.retimed), VagueUntil: int64(h.vagueUntil), Apart: int64(w.apart)}
 	if h.reset != nil {
 		rare.Apart = h.reset.epoch.UnixNano()

@@ -6,7 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/benbjohnson/clock"
+
 	"github.com/flowguard-go/flowguard/internal/cell"
+	"github.com/flowguard-go/flowguard/internal/inside"
+	"github.com/flowguard-go/flowguard/internal/line"
 )
 
 // What a dormant cell does to what it keeps of its windows is, in every field, what the windows of a core would have
@@ -141,5 +145,102 @@ func TestNotSimple(t *testing.T) {
 		if newRules(MustParseLimits(text)).Simple {
 			t.Errorf("%s is simple", text)
 		}
+	}
+}
+
+// newTestSeat returns a seat whose clock stands still at the moment 0, and its register.
+func newTestSeat() (*seat, *cell.Register) {
+	r := new(cell.Register)
+	work, _ := inside.NewSeats(clock.NewMock(), unlimited, false).(func(*cell.Register) (any, any))(r)
+	return work.(*seat), r
+}
+
+// A key that is forgotten leaves nothing of it: neither what SetLimits had left to do for it, nor the memory of its windows.
+func TestForgottenKeyLeavesNothing(t *testing.T) {
+	s, now := newTestSeat()
+	own, other := MustParseLimits("2/s"), MustParseLimits("9/s")
+	c := new(cell.Cell)
+	s.InitCell(c, own)
+	r := rulesOf(c)
+	s.Open(c, "a")
+	s.Pause(inside.Never)
+	if _, err := s.Configure(other); err != nil {
+		t.Fatal(err)
+	}
+	waiting := make([]*line.Place, 2*perTurn)
+	for i := range waiting {
+		waiting[i] = line.NewPlace()
+		if err := s.Arrive(waiting[i], inside.Request{Weight: 5, Deadline: inside.Never}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if later, err := s.Configure(own); !later || err != nil {
+		t.Fatalf("%v, %v: want more to do later", later, err)
+	}
+	for _, p := range waiting {
+		s.Cancel(p, p.Number)
+	}
+	s.Resume()
+	if left := s.Leave(); !left.Forget {
+		t.Fatalf("%+v: want a key to be forgotten", left)
+	}
+	s.Forget(c)
+	if len(s.unfinished) > 0 {
+		t.Error("there is more to do for the key")
+	}
+	for _, l := range r.spare {
+		if l.thinning {
+			t.Error("a core that is kept for others expects tickets to be sent away")
+		}
+	}
+
+	s.InitCell(c, own)
+	s.Open(c, "a")
+	s.Pause(int64(time.Hour)) // the key keeps its core
+	s.Leave()
+	now.SetTime(int64(time.Hour))
+	s.Open(c, "a")
+	s.Leave()
+	s.Forget(c)
+	if len(r.spare) == 0 {
+		t.Fatal("no core is kept for others")
+	}
+	for _, l := range r.spare {
+		if l.windows[0].past.ring != nil {
+			t.Error("a core that is kept for others keeps the memory of the key")
+		}
+	}
+}
+
+// The limits that a key was given are those of no other key, and change with nothing that the caller does later.
+func TestConfigureCopies(t *testing.T) {
+	s, _ := newTestSeat()
+	c, l := new(cell.Cell), MustParseLimits("2/s")
+	s.InitCell(c, MustParseLimits("2/s"))
+	s.Open(c, "a")
+	s.Configure(l)
+	l.Windows[0].Permits = 9
+	if got := s.Limits().Windows[0].Permits; got != 2 {
+		t.Errorf("%d permits, want 2", got)
+	}
+}
+
+// A key whose cell decides again sleeps at once, even while the cores of others are awake.
+func TestSleepsAgain(t *testing.T) {
+	s, now := newTestSeat()
+	c := new(cell.Cell)
+	s.InitCell(c, MustParseLimits("2/s"))
+	s.Open(c, "a")
+	s.Pause(int64(time.Second))
+	s.Leave()
+	if c.Dormant() {
+		t.Fatal("a key that is paused sleeps")
+	}
+	now.SetTime(int64(time.Second))
+	s.Open(c, "a")
+	s.Pass(inside.Request{Weight: 1, Deadline: inside.Never})
+	s.Leave()
+	if !c.Dormant() {
+		t.Error("the key does not sleep after its pause")
 	}
 }

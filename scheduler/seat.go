@@ -98,6 +98,7 @@ func (s *seat) Forget(c *cell.Cell) {
 		s.spare(r, l)
 	}
 	c.Live, c.Rules = nil, nil
+	delete(s.unfinished, c)
 	s.book.leave(r)
 }
 
@@ -106,9 +107,12 @@ func (s *seat) spare(r *rules, l *liveCore) {
 	if l.foreign || l.underway.counting || len(r.spare) >= maxSpare {
 		return
 	}
-	l.pause, l.own, l.warm = pause{}, false, false
+	l.pause, l.thinning, l.own, l.warm = pause{}, false, false, false
 	if l.quota != nil {
 		l.quota.source = nil
+	}
+	for i := range l.windows {
+		l.windows[i].past.ring = nil // or it would keep the memory of a key that is forgotten
 	}
 	r.spare = append(r.spare, l)
 }
@@ -185,9 +189,9 @@ func (s *seat) Leave() inside.Standing {
 func (s *seat) layDown(c *cell.Cell) {
 	l := s.live
 	switch {
-	case l.warm || l.line.Len() > 0:
 	case c.Rules.Simple && l.canSleep():
 		s.sleep(c, l)
+	case l.warm || l.line.Len() > 0:
 	default:
 		s.cool(c)
 	}
@@ -383,6 +387,7 @@ func (s *seat) Limits() Limits { return s.core.limits.clone() }
 
 // Configure replaces the key's limits by others, which are valid. It reports whether that goes on in Work.
 func (s *seat) Configure(l Limits) (later bool, err error) {
+	l = l.clone() // the core may serve other keys, and the caller goes on with its own
 	columns := len(s.core.columns)
 	s.looks = perTurn
 	begun, err := s.configure(&l)
