@@ -7,17 +7,18 @@ import (
 
 // A reader may skip this file: everything works the same without it, only slower. It replaces open, one
 // operation of the seat, and leave, if the key is known and dormant and needs no core. If a method does not decide,
-// it has changed nothing. If it does, the key is in the agenda and not due earlier than before, so the alarm need not
-// be checked.
+// it has changed nothing. If it does, the agenda stays as it is, so the alarm need not be checked: the key is in the
+// agenda and not due earlier than before, or it holds permits before and after.
 
 // decides reports whether cells may decide about requests.
 func (st *state[K]) decides(r inside.Request) bool {
 	return st.alone && !st.draining && r.Costs == nil && r.Deadline >= st.Latest
 }
 
-// asleep returns the entry of a key, if it is known, in the agenda, and its time has not come.
+// asleep returns the entry of a key, if it is known and its time has not come. A dormant key that is not in the agenda
+// holds permits, so it has no such time.
 func (st *state[K]) asleep(hash uint64, k K) *entry[K] {
-	if e := st.keys.find(hash, k); e != nil && e.index >= 0 && e.planned > st.Latest {
+	if e := st.keys.find(hash, k); e != nil && (e.index < 0 || e.planned > st.Latest) {
 		return e
 	}
 	return nil
@@ -69,11 +70,14 @@ func (st *state[K]) pass(hash uint64, k K, r inside.Request, try bool) (passed, 
 
 // takeBack takes back what a ticket holds, if that needs no core.
 func (st *state[K]) takeBack(e *entry[K], p *line.Place, n uint64) bool {
-	if e.index < 0 || !st.alone || !e.cell.Dormant() {
+	if e.forgotten() || !st.alone || !e.cell.Dormant() {
 		return false
 	}
 	if p.Number != n || p.State != line.Holding {
 		return true // it has ended
+	}
+	if e.index < 0 && e.cell.Held == p.Weight {
+		return false // the last permit: from now on the key can be forgotten at some time
 	}
 	e.cell.Held -= p.Weight
 	e.cell.Released++

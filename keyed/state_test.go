@@ -1,11 +1,15 @@
 package keyed
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/flowguard-go/flowguard/internal/inside"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -153,4 +157,105 @@ func TestWakeAt(t *testing.T) {
 		t.Errorf("a key that has ended says that %d were granted", granted)
 	}
 	set.Close()
+}
+
+// Whatever is done to keys, what is noted of each is what its seat says: whether it is busy, whether a ticket waits for an
+// instant, and when it can be forgotten. The owner's alarm is set for the first of them.
+func TestNotedOfKeys(t *testing.T) {
+	for seed := range uint64(40) {
+		synctest.Test(t, func(t *testing.T) { notedOfKeys(t, rand.New(rand.NewPCG(seed, 6))) })
+	}
+}
+
+func notedOfKeys(t *testing.T, r *rand.Rand) {
+	texts := []string{"3/s", "3/s burst 2", "burst 2", "2/s from release", "2/s 5/3s", "4/s evenly", "9/s burst 3"}
+	limits := func(k int) scheduler.Limits { return scheduler.MustParseLimits(texts[k%len(texts)]) }
+	set, err := New(limits, Shards(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	var story []string
+	var tickets []ticket.Ticket
+	for range 300 {
+		k, n := r.IntN(2*len(texts)), 1+r.IntN(2)
+		op := r.IntN(14)
+		story = append(story, fmt.Sprintf("operation %d, key %d, weight %d", op, k, n))
+		switch op {
+		case 0, 1:
+			if w, ok := set.TryAcquireN(k, n); ok {
+				tickets = append(tickets, w)
+			}
+		case 2:
+			set.AllowN(k, n)
+		case 3, 4:
+			if w, err := set.Enqueue(k, n); err == nil {
+				tickets = append(tickets, w)
+			}
+		case 5, 6, 7, 8:
+			if len(tickets) > 0 {
+				i := r.IntN(len(tickets))
+				if w := tickets[i]; r.IntN(2) == 0 {
+					w.Cancel()
+				} else {
+					w.Release()
+				}
+			}
+		case 9:
+			set.PauseFor(k, time.Duration(r.IntN(2000))*time.Millisecond)
+		case 10:
+			if l := limits(k); len(l.Windows) > 0 {
+				set.Observe(k, l.Windows[0], r.IntN(3), time.Second)
+			}
+		case 11:
+			set.SetLimits(k, limits(k+r.IntN(2)))
+		default:
+			time.Sleep(time.Duration(r.IntN(500)) * time.Millisecond)
+		}
+		synctest.Wait()
+		if err := wronglyNoted(set.boxes[0]); err != nil {
+			t.Fatalf("%v after %q", err, story)
+		}
+	}
+	for _, w := range tickets {
+		w.Cancel()
+	}
+	for k := range 2 * len(texts) {
+		set.SetLimits(k, limits(k))
+	}
+	time.Sleep(time.Minute)
+	if n := set.Len(); n != 0 {
+		t.Errorf("%d keys are left after %q", n, story)
+	}
+}
+
+// wronglyNoted returns what is noted of the owner's keys and is not so.
+func wronglyNoted(b *box[int]) error {
+	st := b.Borrow()
+	defer b.giveBack(st)
+	busy, waits := 0, 0
+	if st.armed > st.wakeAt() {
+		return fmt.Errorf("the alarm is set for %d, and the first key is to be looked at at %d", st.armed, st.wakeAt())
+	}
+	for e := range st.keys.all() {
+		asleep := e.cell.Live == nil
+		st.open(e)
+		s := st.seat.Leave()
+		if waiting := s.Busy && s.At != inside.Never; e.busy != s.Busy || e.waits != waiting {
+			return fmt.Errorf("key %d, asleep %v, is %+v, noted: busy %v, waits %v", e.key, asleep, s, e.busy, e.waits)
+		}
+		if s.At != inside.Never && (e.index < 0 || e.planned > max(s.At, st.Latest)) {
+			return fmt.Errorf("key %d, asleep %v, is %+v, planned for %d at %d", e.key, asleep, s, e.planned, e.index)
+		}
+		if e.busy {
+			busy++
+		}
+		if e.waits {
+			waits++
+		}
+	}
+	if st.busy != busy || st.waits != waits {
+		return fmt.Errorf("noted that %d are busy and %d wait, of %d and %d", st.busy, st.waits, busy, waits)
+	}
+	return nil
 }
