@@ -1,8 +1,12 @@
 package keyed_test
 
 import (
+	"testing"
 	"time"
 
+	"github.com/benbjohnson/clock"
+
+	"github.com/flowguard-go/flowguard/keyed"
 	"github.com/flowguard-go/flowguard/scheduler"
 	"github.com/flowguard-go/flowguard/ticket"
 )
@@ -62,4 +66,49 @@ func (w *world) of(k int) (set, single []ticket.Ticket) {
 		}
 	}
 	return nil, nil
+}
+
+// What the server says of a key is judged by the key's own tickets, though their places served another key before, of which
+// the server had also said something.
+func TestObservationsOfTwoKeys(t *testing.T) {
+	mock := clock.NewMock()
+	set := perKey(t, "100/s", keyed.WithClock(mock), keyed.Shards(1))
+	l := scheduler.MustParseLimits("100/s")
+	single, err := scheduler.New(l, scheduler.WithClock(mock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer single.Close()
+	take := func(s scheduler.Source) ticket.Ticket {
+		w, err := s.Handle().Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	a := set.Key("a")
+	first, second := take(a), take(a)
+	a.Observe(l.Windows[0], 50, time.Second)
+	first.Release()
+	third := take(a) // in another round than those before
+	second.Release()
+	third.Release()
+	var left []int
+	for _, s := range []interface {
+		scheduler.Source
+		Observe(scheduler.Window, int, time.Duration, ...ticket.Ticket) error
+		Stats() scheduler.Stats
+	}{set.Key("b"), single} {
+		one := take(s)
+		s.Observe(l.Windows[0], 50, time.Second)
+		one.Release()
+		for range 10 {
+			take(s).Release()
+		}
+		s.Observe(l.Windows[0], 5, time.Second)
+		left = append(left, s.Stats().Windows[0].Remaining)
+	}
+	if left[0] != left[1] || left[1] != 5 {
+		t.Errorf("of a key that was first %d remain, of a scheduler %d; want 5", left[0], left[1])
+	}
 }

@@ -163,9 +163,11 @@ func (u *underway) settle(p *line.Place, column, was, n int) {
 	u.granted[p.Round][column].Add(n)
 }
 
-// end notes that the ticket at p is no longer held.
+// end notes that the ticket at p is no longer held. The place may serve another key next. If that begins to count later,
+// all that it has granted before belongs to its first round, 0.
 func (u *underway) end(p *line.Place) {
 	u.held[p.Round].Subtract(p.Weight)
+	p.Round = 0
 	present, last, oldest := u.rounds()
 	switch {
 	case !u.held[last].IsZero():
