@@ -168,7 +168,6 @@ func newRules(l Limits) *rules {
 	r := &rules{limits: l.clone(), text: l.String()}
 	r.To = r
 	r.Simple, r.MaxBurst = true, l.MaxBurst
-	r.MaxWeight, _ = l.tightest("")
 	for _, w := range l.Windows {
 		r.Simple = r.Simple && w.Unit == "" && w.From == FromGrant && !w.Evenly
 		r.Windows = append(r.Windows, cell.Limit{Permits: w.Permits, Per: int64(w.Per), Quantum: int64(newPast(w).quantum)})

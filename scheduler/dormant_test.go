@@ -63,7 +63,7 @@ func dormantBesideCore(t *testing.T, l Limits, r *rand.Rand) {
 		default:
 			now += moment(r.Int64N(int64(time.Millisecond)))
 		}
-		n := 1 + r.IntN(min(3, rules.MaxWeight))
+		n := 1 + r.IntN(3)
 		if k := r.IntN(10); k == 0 && l.Windows != nil { // what only a core does
 			w := l.Windows[r.IntN(len(l.Windows))]
 			for _, c := range []*cell.Cell{one, other} {

@@ -29,11 +29,10 @@ type Link struct{ To any }
 
 // Rules is what keys with the same limits have in common.
 type Rules struct {
-	Simple    bool // cells decide by themselves: windows count permits from grant, and none is spaced
-	MaxBurst  int  // 0: none
-	MaxWeight int  // the largest weight that every limit can hold
-	Windows   []Limit
-	Link      // to the limits
+	Simple   bool // cells decide by themselves: windows count permits from grant, and none is spaced
+	MaxBurst int  // 0: none
+	Windows  []Limit
+	Link     // to the limits
 }
 
 // Limit says how many permits a window of simple rules has.
@@ -73,9 +72,7 @@ func (c *Cell) Window(i int) *Window {
 }
 
 // Decides reports whether the cell can decide by itself about a weight.
-func (c *Cell) Decides(weight int) bool {
-	return c.Dormant() && 0 < weight && weight <= c.Rules.MaxWeight
-}
+func (c *Cell) Decides(weight int) bool { return c.Dormant() && weight > 0 }
 
 // Dormant reports whether the key is dormant and its rules are simple.
 func (c *Cell) Dormant() bool { return c.Live == nil && c.Rules.Simple }

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -9,54 +10,61 @@ import (
 // only what it has no memory for.
 func TestCellBesideAList(t *testing.T) {
 	type made struct {
-		at int64
-		n  int
+		opened, at int64 // apart only if charges share it
+		n          int
 	}
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		rules := &Rules{Simple: true, MaxBurst: r.IntN(2) * (1 + r.IntN(4)), MaxWeight: 1 << 30}
+		rules := &Rules{Simple: true, MaxBurst: r.IntN(2) * (1 + r.IntN(4))}
 		for range r.IntN(4) {
-			rules.Windows = append(rules.Windows, Limit{Permits: 1 + r.IntN(6), Per: 1 + r.Int64N(50)})
+			per := 1 + r.Int64N(50)
+			rules.Windows = append(rules.Windows, Limit{Permits: 1 + r.IntN(12), Per: per, Quantum: r.Int64N(2) * r.Int64N(per)})
 		}
 		var c Cell
 		c.Init(rules)
-		var list []made
+		lists := make([][]made, len(rules.Windows))
 		var now int64
 		open, charges := 0, 0
 		for step := range 500 {
 			now += r.Int64N(8)
 			n := 1 + r.IntN(3)
-			fits, moments := rules.MaxBurst == 0 || c.Held+n <= rules.MaxBurst, 0
-			for _, l := range rules.Windows {
-				used, distinct := 0, map[int64]bool{}
-				for _, m := range list {
-					if m.at > now-l.Per {
-						used += m.n
-						distinct[m.at] = true
-					}
+			fits, full := rules.MaxBurst == 0 || c.Held+n <= rules.MaxBurst, false
+			for i, l := range rules.Windows {
+				lists[i] = slices.DeleteFunc(lists[i], func(m made) bool { return m.at <= now-l.Per })
+				used := 0
+				for _, m := range lists[i] {
+					used += m.n
 				}
 				fits = fits && used+n <= l.Permits
-				moments = max(moments, len(distinct))
+				last := len(lists[i]) - 1
+				full = full || last+1 >= fewEntries && lists[i][last].opened < now-l.Quantum
 			}
 			switch charged, decided := c.Charge(now, n); {
-			case !decided && moments >= fewEntries:
+			case !decided && full:
 				open++
 			case !decided:
-				t.Fatalf("seed %d, step %d: nothing decided, with %d entries", seed, step, moments)
+				t.Fatalf("seed %d, step %d: nothing decided, with %v", seed, step, lists)
 			case charged != fits:
 				t.Fatalf("seed %d, step %d: charged %v, want %v", seed, step, charged, fits)
 			case charged:
 				charges++
-				list = append(list, made{now, n})
+				for i, l := range rules.Windows {
+					if last := len(lists[i]) - 1; last >= 0 && lists[i][last].opened >= now-l.Quantum {
+						lists[i][last].at = now
+						lists[i][last].n += n
+					} else {
+						lists[i] = append(lists[i], made{now, now, n})
+					}
+				}
 				c.Held += n
 			}
 			if c.Held > 0 && r.IntN(2) == 0 {
 				c.Held--
 			}
 			want := now
-			if len(list) > 0 {
-				for _, l := range rules.Windows {
-					want = max(want, list[len(list)-1].at+l.Per)
+			for i, l := range rules.Windows {
+				if last := len(lists[i]) - 1; last >= 0 {
+					want = max(want, lists[i][last].at+l.Per)
 				}
 			}
 			if got := c.Forgettable(now); got != want {
@@ -98,6 +106,10 @@ func TestRing(t *testing.T) {
 	at := w.large
 	if w.SetRing(make([]Entry, 12)); w.large != at || len(w.Ring()) != 12 {
 		t.Error("a larger ring is not kept where the one before was")
+	}
+	w.Head, w.Size, w.Emptied = 7, 0, 2
+	if w.SetRing(w.Ring()); len(w.Ring()) != fewEntries || w.Head != 0 || w.Emptied != 0 {
+		t.Errorf("a window that has come to remember nothing is not as a new one: %+v", w)
 	}
 }
 
