@@ -17,8 +17,9 @@ import (
 
 // Set keeps limits for each of many keys. Most callers want [Set.Acquire] and then defer t.Release(), or
 // [Set.TryAcquire], or [Set.Do]. If only a rate is limited, they want [Set.Wait] or [Set.Allow]. Each method that
-// takes a key does for that key what the method of [scheduler.Scheduler] with the same name does. It has the same guarantees and returns the same errors. If the
-// key is new and there are too many, it returns a [*TooManyKeysError].
+// takes a key does for that key what the method of [scheduler.Scheduler] with the same name does. It has the same
+// guarantees and returns the same errors. If the key is new and there are too many, it returns a
+// [*TooManyKeysError].
 //
 // Make one with [New]; the zero Set panics. All methods may be called from any goroutine. End it with
 // [Set.Close] or [Set.Drain]. If a program drops a set without Close, the garbage collector ends it some time

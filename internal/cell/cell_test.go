@@ -70,7 +70,7 @@ func TestCellBesideAList(t *testing.T) {
 			if got := c.Forgettable(now); got != want {
 				t.Fatalf("seed %d, step %d: forgettable at %d, want %d", seed, step, got, want)
 			}
-			if k := r.IntN(len(rules.Windows) + 20); k < len(rules.Windows) { // a core gives it more memory
+			if k := r.IntN(len(rules.Windows) + 200); k < len(rules.Windows) { // a core gives it more memory
 				larger(c.Window(k))
 			}
 		}
