@@ -31,6 +31,10 @@ type box[K comparable] struct {
 	_ [cacheLine]byte
 }
 
+// mailboxRoom is how many messages an owner's mailbox holds. There are many owners, and few messages, because most
+// callers borrow.
+const mailboxRoom = 8
+
 func (b *box[K]) hash(k K) uint64 { return maphash.Comparable(b.seed, k) }
 
 // admit counts one more key of the set, if there may be one more. Keys that could be forgotten by now make

@@ -69,7 +69,7 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 		st := &state[K]{alone: cfg.within == nil && cfg.quota == nil, armed: inside.Never, idle: make([]*line.Place, 0, idlePlaces)}
 		work, shared := newSeat(&st.Register)
 		b := &box[K]{common: shared.(common), seed: s.seed, count: s.count, max: int64(cfg.maxKeys)}
-		b.Init()
+		b.Init(mailboxRoom)
 		b.lends, b.within = !cfg.keepsState, cfg.within != nil
 		b.quotas = s.quotas
 		s.boxes = append(s.boxes, b)

@@ -12,7 +12,7 @@ type mailbox struct {
 
 func newMailbox(lends, counts bool) *mailbox {
 	b := &mailbox{lends: lends, counter: counter{counts: counts}}
-	b.Init()
+	b.Init(64)
 	return b
 }
 

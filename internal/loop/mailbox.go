@@ -20,14 +20,11 @@ type Mailbox[S, M any] struct {
 	remains *S            // what it left; written before ended is closed, and only read thereafter
 }
 
-// mailboxSize is how many messages may wait while the owner is at work. In a longer box, senders would run
-// further ahead but would not be served sooner.
-const mailboxSize = 64
-
-// Init makes the zero Mailbox an empty one. The state is with the owner.
-func (b *Mailbox[S, M]) Init() {
+// Init makes the zero Mailbox an empty one. The state is with the owner. Room is how many messages may wait while the
+// owner is at work. In a longer box, senders would run further ahead but would not be served sooner.
+func (b *Mailbox[S, M]) Init(room int) {
 	b.home = make(chan *S, 1)
-	b.in = make(chan M, mailboxSize)
+	b.in = make(chan M, room)
 	b.Tick = make(chan struct{}, 1)
 	b.ended = make(chan struct{})
 }

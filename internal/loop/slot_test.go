@@ -8,7 +8,7 @@ import (
 // The holder of the state has it alone, and the owner gets it back from wherever it is.
 func TestOneHasTheState(t *testing.T) {
 	var b Mailbox[int, string]
-	b.Init()
+	b.Init(64)
 	st := new(int)
 	b.Lend(st)
 	if got := b.Borrow(); got != st {
@@ -37,7 +37,7 @@ func TestOneHasTheState(t *testing.T) {
 // calm state as any other.
 func TestCalmState(t *testing.T) {
 	var b Mailbox[int, string]
-	b.Init()
+	b.Init(64)
 	st := new(int)
 	b.Lend(st)
 	if b.LookCalm() != nil || b.BorrowCalm() != nil {
@@ -77,7 +77,7 @@ func TestCalmState(t *testing.T) {
 func TestStateHasOneOwner(t *testing.T) {
 	const callers, calls = 8, 2000
 	var b Mailbox[int, int]
-	b.Init()
+	b.Init(64)
 	var all sync.WaitGroup
 	for caller := range callers {
 		all.Go(func() {
@@ -139,7 +139,7 @@ func TestStateHasOneOwner(t *testing.T) {
 func TestAnswersAtTheEnd(t *testing.T) {
 	type question struct{ to chan<- int }
 	var b Mailbox[int, question]
-	b.Init()
+	b.Init(64)
 	turns := NewTurns[int, question, int](&b)
 	var answers Answers[int]
 	var asked sync.WaitGroup
