@@ -126,6 +126,7 @@ func TestWakeAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	set.Wait(t.Context(), 1)
+	set.Wait(t.Context(), 3)
 	first := set.Stats(1).Granted
 	if first != 1 {
 		t.Fatalf("%d were granted", first)
@@ -153,8 +154,12 @@ func TestWakeAt(t *testing.T) {
 		t.Errorf("when no ticket waits any more the owner wakes at %v", at)
 	}
 	mock.Add(time.Second) // the owner still sleeps
+	set.Allow(3)
 	if granted := set.Stats(1).Granted; granted != 0 {
 		t.Errorf("a key that has ended says that %d were granted", granted)
+	}
+	if granted := set.Stats(3).Granted; granted != 1 {
+		t.Errorf("a key that has ended and came again says that %d were granted", granted)
 	}
 	set.Close()
 }
