@@ -88,10 +88,12 @@ func TestAllowWithin(t *testing.T) {
 // A call for a key that is there allocates nothing, whether it is allowed or refused.
 func TestAllowAllocatesNothing(t *testing.T) {
 	set := perKey(t, "1000000/h burst 5")
+	costly := perKey(t, "1000000/h 1000000 tokens/h")
 	refused := set.Key("b")
 	for range 1_000 {
 		set.Allow("a") // the histories have grown
 		refused.Allow()
+		costly.AllowN("a", 1, tokens.Of(1))
 	}
 	if !refused.AllowN(5) {
 		t.Fatal("refused")
@@ -100,7 +102,7 @@ func TestAllowAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := testing.AllocsPerRun(1000, func() {
-		if !set.Allow("a") || refused.AllowN(5) {
+		if !set.Allow("a") || refused.AllowN(5) || !costly.AllowN("a", 1, tokens.Of(1)) {
 			t.Fatal("the wrong one was allowed")
 		}
 	}); n > 0 && !raceEnabled {

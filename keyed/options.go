@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"runtime"
+	"slices"
 
 	"github.com/benbjohnson/clock"
 
@@ -107,6 +108,7 @@ func Overflow(l scheduler.Limits) Option {
 		if err := l.Validate(); err != nil {
 			return fmt.Errorf("keyed: the limits of Overflow: %w", err)
 		}
+		l.Windows = slices.Clone(l.Windows)
 		cfg.overflow = &l
 		return nil
 	})

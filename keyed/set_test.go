@@ -162,7 +162,9 @@ func TestMaxKeys(t *testing.T) {
 }
 
 func TestOverflow(t *testing.T) {
-	set, _ := newSet(t, "1/s", keyed.MaxKeys(1), keyed.Overflow(scheduler.MustParseLimits("4/s burst 3 100 tokens/s")))
+	l := scheduler.MustParseLimits("4/s burst 3 100 tokens/s")
+	set, _ := newSet(t, "1/s", keyed.MaxKeys(1), keyed.Overflow(l))
+	l.Windows[0].Permits = 1 // the set has its own
 	set.TryAcquire(0)
 	var held []ticket.Ticket
 	for k := 1; k < 4; k++ {
@@ -188,6 +190,9 @@ func TestOverflow(t *testing.T) {
 		t.Error("more than those keys share")
 	}
 	held[0].Release()
+	if set.AllowN(4, 1, tokens.Of(1)) {
+		t.Error("more tokens than those keys share")
+	}
 	if w, err := set.Enqueue(5, 1); err != nil || told(w) != nil {
 		t.Error(err)
 	}
