@@ -202,14 +202,17 @@ func (w *world) step() {
 			w.held = append(w.held, pair{k, t, u, true})
 		}
 	case 17:
-		err := cutShort(func(ctx context.Context) error { return w.set.WaitN(ctx, k, weight, costs...) })
-		want := cutShort(func(ctx context.Context) error { return s.WaitN(ctx, weight, costs...) })
+		at := w.soon()
+		_, err := acquire(at, func(ctx context.Context) (t ticket.Ticket, err error) {
+			return t, w.set.WaitN(ctx, k, weight, costs...)
+		})
+		_, want := acquire(at, func(ctx context.Context) (t ticket.Ticket, err error) { return t, s.WaitN(ctx, weight, costs...) })
 		w.note("wait key %d weight %d %v: %v", k, weight, costs, want)
 		if !same(err, want) {
 			w.fail("wait: %v, want %v", err, want)
 		}
 	case 7:
-		at := w.clock.Now().Add(time.Duration(w.r.IntN(3)-1) * time.Millisecond) // it may have passed, as the clock shows it
+		at := w.soon()
 		t, err := acquire(at, func(ctx context.Context) (ticket.Ticket, error) { return w.set.AcquireN(ctx, k, weight, costs...) })
 		u, want := acquire(at, func(ctx context.Context) (ticket.Ticket, error) { return s.AcquireN(ctx, weight, costs...) })
 		w.note("acquire key %d weight %d %v: %v", k, weight, costs, want)
@@ -261,34 +264,30 @@ func (w *world) step() {
 	}
 }
 
+// soon returns a deadline, which may have passed as the clock shows it, or the zero Time: none.
+func (w *world) soon() (at time.Time) {
+	if ms := w.r.IntN(4) - 1; ms < 2 {
+		at = w.clock.Now().Add(time.Duration(ms) * time.Millisecond)
+	}
+	return at
+}
+
 // acquire calls do with a context that has the deadline. If do waits, the context ends.
 func acquire(at time.Time, do func(context.Context) (ticket.Ticket, error)) (t ticket.Ticket, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	if !at.IsZero() {
+		ctx = deadline{ctx, at}
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		t, err = do(deadline{ctx, at})
+		t, err = do(ctx)
 	}()
 	synctest.Wait()
 	cancel()
 	<-done
 	return t, err
-}
-
-// cutShort calls do with a context without a deadline, which ends if do waits.
-func cutShort(do func(context.Context) error) (err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		err = do(ctx)
-	}()
-	synctest.Wait()
-	cancel()
-	<-done
-	return err
 }
 
 // deadline is a context with a deadline by another clock than the computer's.
