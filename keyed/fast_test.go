@@ -44,4 +44,7 @@ func TestCellsDecideWhilePermitsAreHeld(t *testing.T) {
 	if e.index < 0 || e.busy || st.busy != 0 {
 		t.Errorf("when all permits are back: index %d, busy %v, %d busy keys", e.index, e.busy, st.busy)
 	}
+	if e, p, _ = st.take(hash, 1, r, true); p == nil || !st.takeBack(e, p, p.Number) || e.busy || st.busy != 0 {
+		t.Errorf("a core is needed for a key that is planned to be forgotten; busy %v, %d busy keys", e.busy, st.busy)
+	}
 }
