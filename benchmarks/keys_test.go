@@ -20,7 +20,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Case 10: a limit for each of many keys. A try is one request of a client that is served. The keys are there
+// Cases 10 and 11: a limit for each of many keys. A try is one request of a client that is served. The keys are there
 // before the time begins, and each try is of a key at random.
 
 // store is a limit for each key: permits in any per, or in what stands for that.
@@ -80,7 +80,7 @@ func keyNames(n int) []string {
 	return names[:n]
 }
 
-// Case 11: what a million keys take that were tried once, while their windows remember it, and when these are over:
+// Case 12: what a million keys take that were tried once, while their windows remember it, and when these are over:
 // memory, how long a caller waits for the answer of a try meanwhile, and the processor's time at rest. Undisturbed are
 // tries during which the system took no processor away from the process for another one.
 func BenchmarkMillionKeys(b *testing.B) {
