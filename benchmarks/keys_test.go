@@ -20,7 +20,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Case 10: a limit for each of many keys. A try is one request of a client that is served. The keys are there
+// Cases 10 and 11: a limit for each of many keys. A try is one request of a client that is served. The keys are there
 // before the time begins, and each try is of a key at random.
 
 // store is a limit for each key: permits in any per, or in what stands for that.
@@ -30,13 +30,16 @@ type store struct {
 }
 
 var stores = []store{
-	{ours, keyedTry},
-	{"flowguard Allow", keyedAllow},
+	{ours, keyedAllow},
+	{tryAndRelease, keyedTry},
 	{"rate.Allow in a map", rateMap},
 	{"go-limiter", sethvargo},
 	{"httprate", chiCounter},
 	{"ulule limiter", ululeMemory},
 }
+
+// tryAndRelease is a set whose permits are held and given back.
+const tryAndRelease = "flowguard, TryAcquire and Release"
 
 var errNoKey = errors.New("a key was refused")
 
@@ -80,12 +83,12 @@ func keyNames(n int) []string {
 	return names[:n]
 }
 
-// Case 11: what a million keys take that were tried once, while their windows remember it, and when these are over:
+// Case 12: what a million keys take that were tried once, while their windows remember it, and when these are over:
 // memory, how long a caller waits for the answer of a try meanwhile, and the processor's time at rest. Undisturbed are
 // tries during which the system took no processor away from the process for another one.
 func BenchmarkMillionKeys(b *testing.B) {
 	for _, s := range order(stores...) {
-		if s.name == "flowguard Allow" {
+		if s.name == tryAndRelease {
 			continue
 		}
 		b.Run(s.name, func(b *testing.B) {

@@ -42,8 +42,9 @@ var sections = []section{
 	{"7. Growth", "Growth", "50ms", 99, ""},
 	{"8. What is let through", "Quota", once, 1, ""},
 	{"9. A request of a limited server", "Middleware", "100ms", 99, ""},
-	{"10. A limit for each of many keys", "Keys", "100000x", 2, ""},
-	{"11. A million keys that end", "MillionKeys", once, 1, ""},
+	{"10. A limit for each of many keys", "Keys/^(1_key|1,000_keys)$", "300000x", 99, ""},
+	{"11. A limit for each of a million keys", "Keys/^1,000,000_keys$", "300000x", 4, ""},
+	{"12. A million keys that end", "MillionKeys", once, 1, ""},
 }
 
 func main() {

@@ -7,16 +7,15 @@ import (
 
 // A reader may skip this file: everything works the same without it, only slower. It replaces open, one
 // operation of the seat, and leave, if the key is known and dormant and needs no core. If a method does not decide,
-// it has changed nothing. If it does, the agenda stays as it is, so the alarm need not be checked: the key is in the
-// agenda and not due earlier than before, or it holds permits before and after.
+// it has changed nothing. If it does, neither the agenda nor the alarm changes: a key that is not busy stands in the
+// agenda already, with an instant that is early enough.
 
 // decides reports whether cells may decide about requests.
 func (st *state[K]) decides(r inside.Request) bool {
 	return st.alone && !st.draining && r.Costs == nil && r.Deadline >= st.Latest
 }
 
-// asleep returns the entry of a key, if it is known and its time has not come. A dormant key that is not in the agenda
-// holds permits, so it has no such time.
+// asleep returns the entry of a key, if it is known and its time has not come.
 func (st *state[K]) asleep(hash uint64, k K) *entry[K] {
 	if e := st.keys.find(hash, k); e != nil && (e.index < 0 || e.planned > st.Latest) {
 		return e
@@ -24,27 +23,26 @@ func (st *state[K]) asleep(hash uint64, k K) *entry[K] {
 	return nil
 }
 
-// charge charges the limits of a key, and returns its entry, if that needs no core. If it is for a try, it may also
-// decide that there is no permit.
-func (st *state[K]) charge(hash uint64, k K, r inside.Request, try bool) (e *entry[K], decided bool) {
-	if e = st.asleep(hash, k); e == nil || !st.decides(r) || !e.cell.Decides(r.Weight) {
-		return nil, false
+// charge charges the limits of a key, and reports whether they had room, if that needs no core. If it is for a try, it
+// may also decide that there is no permit.
+func (st *state[K]) charge(e *entry[K], r inside.Request, try bool) (charged, decided bool) {
+	if !st.decides(r) || !e.cell.Decides(r.Weight) {
+		return false, false
 	}
-	charged, decided := e.cell.Charge(st.Latest, r.Weight)
-	switch {
-	case charged:
-		return e, true
-	case decided && try:
+	charged, decided = e.cell.Charge(st.Latest, r.Weight)
+	if !charged && decided && try {
 		e.cell.NoPermit++
-		return nil, true
 	}
-	return nil, false
+	return charged, charged || decided && try
 }
 
 // take grants a ticket of the key, and returns its entry and place, if that needs no core. If it is for a try, it may
 // also decide that there is no permit.
 func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry[K], p *line.Place, decided bool) {
-	if e, decided = st.charge(hash, k, r, try); e == nil {
+	if e = st.asleep(hash, k); e == nil {
+		return nil, nil, false
+	}
+	if charged, decided := st.charge(e, r, try); !charged {
 		return nil, nil, decided
 	}
 	e.cell.Held += r.Weight
@@ -61,35 +59,44 @@ func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry
 // pass grants a ticket of the key and takes its permits back, if that needs no core. If it is for a try, it may also
 // decide that there is no permit.
 func (st *state[K]) pass(hash uint64, k K, r inside.Request, try bool) (passed, decided bool) {
-	e, decided := st.charge(hash, k, r, try)
-	if e != nil {
+	e := st.asleep(hash, k)
+	if e == nil {
+		return false, false
+	}
+	if passed, decided = st.charge(e, r, try); passed {
 		e.cell.Released++
 	}
-	return e != nil, decided
+	return passed, decided
 }
 
 // takeBack takes back what a ticket holds, if that needs no core.
 func (st *state[K]) takeBack(e *entry[K], p *line.Place, n uint64) bool {
-	if e.forgotten() || !st.alone || !e.cell.Dormant() {
+	switch {
+	case e.forgotten():
+		return true
+	case !st.alone || !e.cell.Dormant():
 		return false
-	}
-	if p.Number != n || p.State != line.Holding {
-		return true // it has ended
-	}
-	if e.index < 0 && e.cell.Held == p.Weight {
-		return false // the last permit: from now on the key can be forgotten at some time
-	}
-	e.cell.Held -= p.Weight
-	e.cell.Released++
-	if e.cell.Held == 0 {
+	case p.Number != n || p.State != line.Holding:
+		return true // the ticket has ended
+	case e.cell.Held > p.Weight: // the key stays busy
+	case e.index < 0:
+		return false // the key is to be planned
+	default:
 		e.busy = false
 		st.busy--
 	}
+	st.end(e, p)
+	return true
+}
+
+// end ends the ticket at p, which holds permits of a dormant key.
+func (st *state[K]) end(e *entry[K], p *line.Place) {
+	e.cell.Held -= p.Weight
+	e.cell.Released++
 	p.State = line.Idle
 	if p.Reused {
 		st.keep(p)
 	}
-	return true
 }
 
 // idlePlaces is how many places an owner keeps for tickets that need no core.

@@ -75,7 +75,7 @@ func (o *owner[K]) end(st *state[K]) {
 	st.draining = true
 	o.alarm.Off()
 	o.Refuse(func(m *message[K]) { o.serve(st, m) })
-	st.end()
+	st.dismiss()
 	o.Leave(st)
 	if o.quotas != nil {
 		o.quotas.ownerEnded()

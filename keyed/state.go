@@ -185,17 +185,19 @@ func (st *state[K]) wakeIsSooner() bool {
 
 // release gives back what a ticket holds.
 func (st *state[K]) release(e *entry[K], p *line.Place, n uint64) {
-	if e.forgotten() {
-		return
-	}
-	if !st.seat.NeedsTime(&e.cell) {
+	switch {
+	case st.takeBack(e, p, n):
+	case st.alone && e.cell.Dormant():
+		st.end(e, p)
+		st.note(e, st.look(e))
+	case !st.seat.NeedsTime(&e.cell):
 		st.note(e, st.seat.ReleaseUntimed(&e.cell, p, n))
-		return
+	default:
+		st.catchUp()
+		st.open(e)
+		st.seat.Release(p, n)
+		st.leave(e)
 	}
-	st.catchUp()
-	st.open(e)
-	st.seat.Release(p, n)
-	st.leave(e)
 }
 
 // close prepares the end: all waiting tickets will be told.
@@ -204,8 +206,8 @@ func (st *state[K]) close() {
 	st.seat.Close()
 }
 
-// end tells all waiting tickets.
-func (st *state[K]) end() {
+// dismiss tells all waiting tickets that the set has ended.
+func (st *state[K]) dismiss() {
 	st.draining, st.closed = true, true
 	st.seat.Close()
 	if st.busy == 0 {
