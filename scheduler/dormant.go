@@ -117,9 +117,10 @@ func (l *liveCore) store(c *cell.Cell) {
 // idle reports whether no ticket waits and no permit is held.
 func (c *core) idle() bool { return c.line.Len() == 0 && c.burst.held.IsZero() }
 
-// canSleep reports whether all that must be kept of the key has a place in its cell.
+// canSleep reports whether all that must be kept of the key has a place in its cell. Of what is under way for observations
+// nothing must be kept while no permit is held.
 func (l *liveCore) canSleep() bool {
-	if l.own || l.line.Len() > 0 || l.thinning || l.underway.counting || l.pause.paused(l.now) || l.quota != nil {
+	if l.own || l.line.Len() > 0 || l.thinning || l.pause.paused(l.now) || l.quota != nil {
 		return false
 	}
 	if held := l.burst.held; !held.IsZero() && (!l.plain || l.countsReleases || held.Saturated() == math.MaxInt) {

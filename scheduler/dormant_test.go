@@ -225,22 +225,29 @@ func TestConfigureCopies(t *testing.T) {
 	}
 }
 
-// A key whose cell decides again sleeps at once, even while the cores of others are awake.
+// A key sleeps again when its pause or its observation is over, even while the cores of others are awake. Then its cell
+// decides.
 func TestSleepsAgain(t *testing.T) {
-	s, now := newTestSeat()
-	c := new(cell.Cell)
-	s.InitCell(c, MustParseLimits("2/s"))
-	s.Open(c, "a")
-	s.Pause(int64(time.Second))
-	s.Leave()
-	if c.Dormant() {
-		t.Fatal("a key that is paused sleeps")
-	}
-	now.SetTime(int64(time.Second))
-	s.Open(c, "a")
-	s.Pass(inside.Request{Weight: 1, Deadline: inside.Never})
-	s.Leave()
-	if !c.Dormant() {
-		t.Error("the key does not sleep after its pause")
+	limits := MustParseLimits("2/s")
+	for name, disturb := range map[string]func(s *seat){
+		"pause":       func(s *seat) { s.Pause(int64(time.Second)) },
+		"observation": func(s *seat) { s.Observe(limits.Windows[0], 1, int64(time.Second), nil, 0) },
+	} {
+		s, now := newTestSeat()
+		c := new(cell.Cell)
+		s.InitCell(c, limits)
+		s.Open(c, "a")
+		disturb(s)
+		s.Leave()
+		if c.Dormant() {
+			t.Fatalf("%s: the key sleeps while it lasts", name)
+		}
+		now.SetTime(int64(time.Second))
+		s.Open(c, "a")
+		s.Pass(inside.Request{Weight: 1, Deadline: inside.Never})
+		s.Leave()
+		if !c.Dormant() {
+			t.Errorf("%s: the key does not sleep when it is over", name)
+		}
 	}
 }
