@@ -1,6 +1,7 @@
 package keyed_test
 
 import (
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,5 +110,34 @@ func TestAwakeningAllocatesNothing(t *testing.T) {
 			t.Errorf("%s: %v allocations", text, n)
 		}
 		held.Release()
+	}
+}
+
+// A key holds more than an int can count as well as any other.
+func TestDormantKeyHoldsMuch(t *testing.T) {
+	mock := clock.NewMock()
+	l := scheduler.Limits{Windows: []scheduler.Window{scheduler.PerSecond(math.MaxInt)}}
+	set, err := keyed.New(func(int) scheduler.Limits { return l }, keyed.WithClock(mock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	var held []ticket.Ticket
+	for range 3 {
+		got, ok := set.TryAcquireN(1, math.MaxInt)
+		if !ok {
+			t.Fatal("no permit")
+		}
+		held = append(held, got)
+		mock.Add(time.Second)
+	}
+	for i, h := range held {
+		if n := set.Stats(1).InUse; n != math.MaxInt {
+			t.Errorf("%d given back: %d in use", i, n)
+		}
+		h.Release()
+	}
+	if n := set.Len(); n != 0 {
+		t.Errorf("%d keys are left", n)
 	}
 }

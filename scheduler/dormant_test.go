@@ -251,3 +251,37 @@ func TestSleepsAgain(t *testing.T) {
 		}
 	}
 }
+
+// A key whose window notes corrections beside its entries keeps its core until none are noted. What counts is the same at
+// any time.
+func TestCorrectedWindowStaysAwake(t *testing.T) {
+	const n = 2 * blockSize
+	s, now := newTestSeat()
+	c := new(cell.Cell)
+	s.InitCell(c, MustParseLimits("1000/h"))
+	places := make([]*line.Place, n)
+	for i := range places {
+		now.SetTime(int64(i))
+		s.Open(c, "a")
+		places[i] = line.NewPlace()
+		if err := s.Arrive(places[i], inside.Request{Weight: 1, Deadline: inside.Never}, true); err != nil {
+			t.Fatal(err)
+		}
+		s.Leave()
+	}
+	s.Open(c, "a")
+	s.Cancel(places[10], places[10].Number) // it was not told yet, so the grant is undone
+	s.Leave()
+	for i := range n - 1 {
+		now.SetTime(int64(time.Hour) + int64(i))
+		s.Open(c, "a")
+		want := n - 1 - i
+		if i < 10 {
+			want--
+		}
+		if got := s.Stats().Windows[0].Used; got != want {
+			t.Fatalf("%d are used when %d have expired, want %d", got, i+1, want)
+		}
+		s.Leave()
+	}
+}
