@@ -285,3 +285,31 @@ func TestCorrectedWindowStaysAwake(t *testing.T) {
 		s.Leave()
 	}
 }
+
+// Keys with equal limits share rules as long as one of them is there, however many others have come since. Rules that no key
+// has and that were not asked for lately are forgotten.
+func TestRuleBook(t *testing.T) {
+	var b ruleBook
+	limits := func(i int) Limits { return Limits{Windows: []Window{PerSecond(1 + i)}} }
+	used := b.find(limits(0))
+	used.cells += 2
+	b.find(limits(1)) // by no key
+	for i := range 2 * len(b.recent) {
+		b.find(limits(2 + i))
+	}
+	if b.find(limits(0)) != used {
+		t.Error("the rules of two keys are not found")
+	}
+	if n := len(b.all); n > 1+len(b.recent) {
+		t.Errorf("%d rules are kept", n)
+	}
+	for i := range 2 * len(b.recent) {
+		b.find(limits(2 + i))
+	}
+	if b.leave(used); b.all[used.text] != used {
+		t.Error("the rules of a key are forgotten")
+	}
+	if b.leave(used); b.all[used.text] != nil {
+		t.Error("the rules of no key are kept")
+	}
+}
