@@ -180,7 +180,7 @@ func newRules(l Limits) *rules {
 func rulesOf(c *cell.Cell) *rules { return c.Rules.To.(*rules) }
 
 // maxSpare is how many unused cores are kept.
-const maxSpare = 64
+const maxSpare = 16
 
 // ruleBook finds the rules for limits.
 type ruleBook struct {
