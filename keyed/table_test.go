@@ -10,12 +10,13 @@ func TestTable(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	var table table[int]
 	want := map[int]*entry[int]{}
-	for _, bits := range []uint64{1<<64 - 1, 7<<32 | 31<<40, 7 << 32} { // good hashes, few of them, one for all keys in few parts
+	for bits, most := range map[uint64]int{
+		1<<64 - 1:          20_000, // good hashes
+		3<<32 | 0xffff<<40: 3_000,  // of which all are in four parts
+		7<<32 | 31<<40:     400,    // few hashes
+		7 << 32:            400,    // one for all keys of a part
+	} {
 		hash := func(k int) uint64 { return uint64(k) * 0x9e3779b97f4a7c15 & bits }
-		most := 20_000
-		if bits != 1<<64-1 {
-			most = 400
-		}
 		for step := range 8 * most {
 			k := r.IntN(2 * most)
 			if grows := step < 4*most; want[k] == nil && (grows || r.IntN(3) == 0) && len(want) < most {
