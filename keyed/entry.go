@@ -10,6 +10,8 @@ import (
 // entry is the stored state of a key. It belongs to the holder of the state, except for key, hash, box and
 // desk, which never change. It is the desk where its tickets are given back. When the key is forgotten its
 // tickets have ended, and the entry is never used again: a key that comes again gets a new entry.
+//
+// The entry of a string takes 256 bytes, four cache lines. What most calls touch is in the first three.
 type entry[K comparable] struct {
 	key     K
 	planned int64 // its instant in the agenda, here too because every call compares it
@@ -24,6 +26,7 @@ type entry[K comparable] struct {
 	hash uint64
 }
 
+// newEntry returns the entry of a key about which nothing is known.
 func (st *state[K]) newEntry(hash uint64, k K, l scheduler.Limits) *entry[K] {
 	e := &entry[K]{key: k, index: -1, box: st.box, hash: hash}
 	e.desk = e

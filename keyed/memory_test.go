@@ -11,7 +11,7 @@ import (
 	"github.com/flowguard-go/flowguard/scheduler"
 )
 
-// A key whose one window remembers up to four grants takes 400 bytes at most, apart from its name, and nothing once it is
+// A key whose one window remembers up to four grants takes 350 bytes at most, apart from its name, and nothing once it is
 // forgotten.
 func TestMemoryOfAKey(t *testing.T) {
 	const keys = 50_000
@@ -37,7 +37,7 @@ func TestMemoryOfAKey(t *testing.T) {
 			w.Release()
 		}
 	}
-	if each := (heap() - before) / keys; each > 400 {
+	if each := (heap() - before) / keys; each > 350 {
 		t.Errorf("a key takes %.0f bytes", each)
 	}
 	mock.Add(time.Minute)

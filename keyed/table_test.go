@@ -10,12 +10,16 @@ func TestTable(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	var table table[int]
 	want := map[int]*entry[int]{}
-	for bits, most := range map[uint64]int{
-		1<<64 - 1:          20_000, // good hashes
-		3<<32 | 0xffff<<40: 3_000,  // of which all are in four parts
-		7<<32 | 31<<40:     400,    // few hashes
-		7 << 32:            400,    // one for all keys of a part
+	for _, c := range []struct {
+		bits uint64 // of good hashes
+		most int
+	}{
+		{1<<64 - 1, 20_000},
+		{3<<32 | 0xffff<<40, 3_000}, // all keys are in four parts
+		{7<<32 | 31<<40, 400},       // few hashes
+		{7 << 32, 400},              // one for all keys of a part
 	} {
+		bits, most := c.bits, c.most
 		hash := func(k int) uint64 { return uint64(k) * 0x9e3779b97f4a7c15 & bits }
 		for step := range 8 * most {
 			k := r.IntN(2 * most)
