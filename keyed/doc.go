@@ -17,7 +17,7 @@
 // observation holds. That instant is known, so there is no lifetime to configure. A key is never forgotten to
 // make room for another.
 //
-// No key has a goroutine, a timer or a channel. Keys are spread over a few owners by their hashes. Each owner
+// No key has a goroutine, a timer or a channel. Keys are spread over several owners by their hashes. Each owner
 // is one goroutine. It owns the state of its keys, and lends it to callers as the owner of a scheduler does. An
 // idle key takes about 310 bytes, and a set 8 KB for each owner, of which there are 8 for each processor and 64 at
 // most.
