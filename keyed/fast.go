@@ -50,7 +50,9 @@ func (st *state[K]) take(hash uint64, k K, r inside.Request, try bool) (e *entry
 		e.busy = true
 		st.busy++
 	}
-	p = st.idlePlace()
+	if p = st.idle.Take(); p == nil {
+		p = st.box.Place()
+	}
 	st.Issued++
 	p.Number, p.Weight, p.State, p.At = st.Issued, r.Weight, line.Holding, st.Latest
 	return e, p, true
@@ -94,29 +96,7 @@ func (st *state[K]) end(e *entry[K], p *line.Place) {
 	e.cell.Held -= p.Weight
 	e.cell.Released++
 	p.State = line.Idle
-	if p.Reused {
-		st.keep(p)
-	}
-}
-
-// idlePlaces is how many places an owner keeps for tickets that need no core.
-const idlePlaces = 16
-
-// idlePlace returns a place for a ticket.
-func (st *state[K]) idlePlace() (p *line.Place) {
-	last := len(st.idle) - 1
-	if last < 0 {
-		return st.box.Place()
-	}
-	p, st.idle = st.idle[last], st.idle[:last]
-	return p
-}
-
-// keep keeps an idle place for another ticket.
-func (st *state[K]) keep(p *line.Place) {
-	if len(st.idle) < cap(st.idle) {
-		st.idle = append(st.idle, p)
-	} else {
+	if p.Reused && !st.idle.Keep(p) {
 		st.box.Recycle(p)
 	}
 }

@@ -66,7 +66,7 @@ func New[K comparable](limits func(K) scheduler.Limits, opts ...Option) (*Set[K]
 	}
 	newSeat := inside.NewSeats(cfg.clock, cfg.maxQueue, cfg.nonBlocking).(func(*cell.Register) (any, any))
 	for range cfg.shards {
-		st := &state[K]{alone: cfg.within == nil && cfg.quota == nil, armed: inside.Never, idle: make([]*line.Place, 0, idlePlaces)}
+		st := &state[K]{alone: cfg.within == nil && cfg.quota == nil, armed: inside.Never, idle: line.NewStock()}
 		work, shared := newSeat(&st.Register)
 		b := &box[K]{common: shared.(common), seed: s.seed, count: s.count, max: int64(cfg.maxKeys)}
 		b.Init(mailboxRoom)

@@ -15,8 +15,8 @@ type state[K comparable] struct {
 	// What every call touches comes first.
 	cell.Register
 	keys     table[K]
-	idle     []*line.Place // for tickets that need no core
-	busy     int           // keys for which a ticket waits or a permit is held
+	idle     line.Stock // for tickets that need no core
+	busy     int        // keys for which a ticket waits or a permit is held
 	box      *box[K]
 	alone    bool // the keys share no limits, neither with each other nor with other sets
 	draining bool

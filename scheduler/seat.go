@@ -48,7 +48,7 @@ func init() {
 		epoch := clock.Now()
 		return func(r *cell.Register) (any, any) {
 			sh := &shared{clock: clock, epoch: epoch}
-			st := state{shared: sh, armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
+			st := state{shared: sh, armed: never, looks: perTurn, idle: line.NewStock()}
 			return &seat{state: st, Register: r, maxQueue: maxQueue, nonBlocking: nonBlocking}, seatShared{sh}
 		}
 	}

@@ -14,7 +14,7 @@ type state struct {
 	core *core // of many keys: that of the key whose turn it is; see seat.go
 
 	contexts contextWatch
-	idle     []*line.Place // a few places that can serve again
+	idle     line.Stock // a few places that can serve again
 	chores   []*chore
 	looks    int // how many more tickets may be looked at for them in this turn
 	feeds    []subscriber
@@ -29,7 +29,7 @@ type state struct {
 }
 
 func newState(sh *shared, l Limits, maxQueue int, nonBlocking bool) *state {
-	st := &state{shared: sh, core: new(core), armed: never, looks: perTurn, idle: make([]*line.Place, 0, 16)}
+	st := &state{shared: sh, core: new(core), armed: never, looks: perTurn, idle: line.NewStock()}
 	st.core.epoch = sh.epoch.Round(0)
 	st.core.init(l, maxQueue, nonBlocking)
 	return st
@@ -142,11 +142,9 @@ func (st *state) grantNow(r *request) (p *line.Place) {
 
 // idlePlace returns a place that can serve again.
 func (st *state) idlePlace() (p *line.Place) {
-	last := len(st.idle) - 1
-	if last < 0 {
-		return st.place()
+	if p = st.idle.Take(); p == nil {
+		p = st.place()
 	}
-	p, st.idle = st.idle[last], st.idle[:last]
 	return p
 }
 
@@ -198,11 +196,7 @@ func (st *state) release(p *line.Place, n uint64, f *line.Flow) {
 		st.note(EventReleased, p, f, nil)
 	}
 	st.core.release(p)
-	switch {
-	case !p.Reused:
-	case len(st.idle) < cap(st.idle):
-		st.idle = append(st.idle, p)
-	default:
+	if p.Reused && !st.idle.Keep(p) {
 		st.places.Put(p)
 	}
 }
