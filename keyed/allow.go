@@ -28,14 +28,8 @@ func (s *Set[K]) AllowN(k K, weight int, costs ...ticket.Cost) bool {
 func (s *Set[K]) allow(k K, weight int, costs *line.CostList) bool {
 	b, hash := s.box(k)
 	r := inside.Request{Weight: weight, Deadline: inside.Never, Costs: costs}
-	err := b.allow(hash, k, nil, r)
-	if err == errUnknown {
-		var l *scheduler.Limits
-		if l, err = s.limitsOf(k); err == nil {
-			err = b.allow(hash, k, l, r)
-		}
-	}
-	if err == ErrTooManyKeys && s.overflow != nil {
+	err := s.withLimits(k, func(l *scheduler.Limits) error { return b.allow(hash, k, l, r) })
+	if s.overflows(err) {
 		return s.overflow.AllowN(weight, line.CostsOf[ticket.Cost](costs)...)
 	}
 	return err == nil
