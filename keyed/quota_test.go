@@ -652,7 +652,7 @@ func TestQuotaAway(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 			if n := set.Len(); n != 0 {
-				t.Errorf("%d keys, with an error that nobody needs", n)
+				t.Errorf("%d keys, kept for an error that is no longer needed", n)
 			}
 		})
 	})
@@ -679,7 +679,7 @@ func TestQuotaAwayRemembered(t *testing.T) {
 				}
 				time.Sleep(15 * time.Second)
 				if n := set.Len(); n != 0 {
-					t.Errorf("%d keys, with an error that nobody needs", n)
+					t.Errorf("%d keys, kept for an error that is no longer needed", n)
 				}
 			})
 		})

@@ -54,7 +54,7 @@ func dormantBesideCore(t *testing.T, l Limits, r *rand.Rand) {
 		switch r.IntN(6) {
 		case 0:
 			now += moment(r.Int64N(int64(time.Second)))
-		case 1: // to the very instant at which something ends to count
+		case 1: // to the instant at which a charge expires
 			if at := moment(one.Forgettable(int64(now))); at > now && r.IntN(5) == 0 {
 				now = at
 			} else if one.First.Size > 0 {
